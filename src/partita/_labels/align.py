@@ -1,0 +1,185 @@
+"""Two labelled arrays on one grid: matched by label where they can be, refused where not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+
+
+def to_grid(
+    array: xr.DataArray, template: xr.DataArray, *, sample_dim: str, caller: str
+) -> xr.DataArray:
+    """Return `array` with its features in the places of `template`.
+
+    Parameters
+    ----------
+    array : xarray.DataArray, (sample_dim, *features), any order
+        What was given.
+    template : xarray.DataArray, (*features)
+        The grid, with its coordinates.
+    sample_dim : str
+        The dimension of `array` that the template does not have.
+    caller : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the dimensions differ, or a position of the template is not among the array's.
+    """
+    given = {dim for dim in array.dims if dim != sample_dim}
+    if given != set(template.dims) or sample_dim not in array.dims:
+        raise ValueError(
+            f"{caller} has the dimensions {tuple(array.dims)}, and needs "
+            f"{(sample_dim, *template.dims)} in any order."
+        )
+    indexers = {dim: _positions(array, template, dim, caller=caller) for dim in template.dims}
+    moved = {dim: index for dim, index in indexers.items() if index is not None}
+    return array.isel(moved) if moved else array
+
+
+def mask_over(mask: Any, template: xr.DataArray, *, caller: str) -> xr.DataArray:
+    """Return a boolean mask broadcast over every dimension of `template`, in its order."""
+    if not isinstance(mask, xr.DataArray) or mask.dtype.kind != "b":
+        kind = f"{type(mask).__name__} of {getattr(mask, 'dtype', 'no dtype')}"
+        raise TypeError(
+            f"A mask is a boolean DataArray with the recording's coordinates; given: {kind}. "
+            "Compare to make one: image > threshold."
+        )
+    foreign = [dim for dim in mask.dims if dim not in template.dims]
+    if foreign:
+        raise ValueError(
+            f"The mask has the dimensions {foreign}, which are not among the recording's "
+            f"features {tuple(template.dims)}. Reduce it: mask.any({foreign[0]!r})."
+        )
+    part = template.isel({dim: 0 for dim in template.dims if dim not in mask.dims}, drop=True)
+    aligned = _match(mask, part, caller=caller)
+    return aligned.broadcast_like(template).transpose(*template.dims)
+
+
+def weights_over(
+    weights: Any, coords: xr.Dataset, *, sizes: Mapping[str, int], sample_dim: str
+) -> xr.DataArray:
+    """Return weights matched by label with a recording's coordinates, or refuse them."""
+    checks.require_array(weights.astype(float) if _is_bool(weights) else weights, caller="weights")
+    foreign = [dim for dim in weights.dims if dim not in sizes]
+    if foreign:
+        raise ValueError(
+            f"The weights have the dimensions {foreign}, which the recording lacks; it has "
+            f"{tuple(sizes)}."
+        )
+    template = xr.DataArray(
+        np.broadcast_to(np.True_, tuple(sizes[str(dim)] for dim in weights.dims)),
+        dims=weights.dims,
+        coords={dim: coords[dim] for dim in weights.dims if dim in coords},
+    )
+    aligned = _match(weights, template, caller="weights")
+    refuse_bad_weights(aligned, sample_dim=sample_dim)
+    return aligned
+
+
+def refuse_bad_weights(weights: xr.DataArray, *, sample_dim: str) -> None:
+    """Refuse weights that are negative, not finite, or zero everywhere."""
+    values = weights.data
+    lowest = float(values.min())
+    if not np.isfinite(lowest) or not np.isfinite(float(values.max())):
+        raise ValueError("The weights must be finite. Give missing entries the weight 0.")
+    if lowest < 0:
+        raise ValueError(
+            f"The weights must be non-negative; {int((values < 0).sum())} of {values.size} are "
+            f"negative (minimum {lowest:g}). Give missing entries the weight 0."
+        )
+    if not values.any():
+        raise ValueError("The weights are zero everywhere: nothing is left to work on.")
+
+
+def _is_bool(array: Any) -> bool:
+    return isinstance(array, xr.DataArray) and array.dtype.kind == "b"
+
+
+def _match(array: xr.DataArray, template: xr.DataArray, *, caller: str) -> xr.DataArray:
+    indexers = {dim: _positions(array, template, dim, caller=caller) for dim in template.dims}
+    moved = {dim: index for dim, index in indexers.items() if index is not None}
+    aligned = array.isel(moved) if moved else array
+    coords = {dim: template.coords[dim] for dim in template.dims if dim in template.coords}
+    return aligned.reset_coords(drop=True).assign_coords(coords)
+
+
+def _positions(
+    array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str
+) -> np.ndarray[Any, Any] | None:
+    """Return where along `dim` of `array` each place of `template` is; None where all stand so."""
+    if dim not in template.coords or dim not in array.coords:
+        return _same_length(array, template, dim, caller=caller)
+    given, wanted = array[dim], template[dim]
+    _refuse_other_units(given, wanted, dim, caller=caller)
+    if checks.same_grid(given, wanted):
+        return None
+    return _places_of(wanted, given, dim, caller=caller)
+
+
+def _same_length(
+    array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str
+) -> None:
+    if dim in template.coords:
+        raise ValueError(
+            f"{caller} has no coordinate {dim!r}, so its places cannot be matched by label. "
+            f"Assign it: assign_coords({dim}=...)."
+        )
+    if array.sizes[dim] != template.sizes[dim]:
+        raise ValueError(
+            f"{caller} has {array.sizes[dim]} places along {dim!r}, and needs "
+            f"{template.sizes[dim]}."
+        )
+
+
+def _refuse_other_units(
+    given: xr.DataArray, wanted: xr.DataArray, dim: Hashable, *, caller: str
+) -> None:
+    theirs, ours = given.attrs.get("units"), wanted.attrs.get("units")
+    if theirs and ours and theirs != ours:
+        raise ValueError(
+            f"{caller} has {dim!r} in {theirs}, and needs {ours}. Convert the coordinate and its "
+            "units attribute."
+        )
+
+
+def _places_of(
+    wanted: xr.DataArray, given: xr.DataArray, dim: Hashable, *, caller: str
+) -> np.ndarray[Any, Any]:
+    numeric = wanted.dtype.kind in "iuf" and given.dtype.kind in "iuf"
+    index, missing = (_nearest if numeric else _equal)(wanted.values, given.values)
+    if missing.any():
+        first = wanted.values[missing][0]
+        raise ValueError(
+            f"{caller} lies on another grid: {int(missing.sum())} of {wanted.size} positions along "
+            f"{dim!r} are not found in it (the first is {first!s}). Bring it onto the same grid: "
+            f"interp_like, or select the common part before the fit."
+        )
+    return index
+
+
+def _nearest(
+    wanted: np.ndarray[Any, Any], given: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    wanted, given = wanted.astype(float), given.astype(float)
+    order = np.argsort(given, kind="stable")
+    middles = (given[order][1:] + given[order][:-1]) / 2
+    index = order[np.searchsorted(middles, wanted)]
+    gaps = np.abs(np.diff(np.sort(wanted)))
+    spacing = gaps[gaps > 0].min() if (gaps > 0).any() else max(float(np.abs(wanted).max()), 1.0)
+    missing = ~(np.abs(given[index] - wanted) <= checks.GRID_TOLERANCE * spacing)
+    return index, missing
+
+
+def _equal(
+    wanted: np.ndarray[Any, Any], given: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    where = {label: place for place, label in reversed(list(enumerate(given.tolist())))}
+    index = np.array([where.get(label, -1) for label in wanted.tolist()], dtype=np.intp)
+    return index, index < 0

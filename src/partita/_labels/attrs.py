@@ -1,0 +1,85 @@
+"""Attributes: units, names, history, and what a NetCDF file can hold of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+def append_history(array: xr.DataArray, line: str) -> xr.DataArray:
+    """Return `array` with one more line in ``attrs["history"]``; its values are shared.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        Any array; it is left untouched.
+    line : str
+        A name and parameters, such as ``"zscore(ddof=0)"``: no clock, so that identical runs are
+        identical.
+
+    Returns
+    -------
+    xarray.DataArray
+        A shallow copy with the line appended.
+    """
+    before = array.attrs.get("history")
+    return array.assign_attrs(history=f"{before}\n{line}" if before else line)
+
+
+def describe_call(name: str, /, **parameters: object) -> str:
+    """Return ``"name(a=1, b='x')"``: the line of history of one call."""
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in parameters.items())})"
+
+
+def storable(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the attributes in the forms that NetCDF can hold.
+
+    Strings, numbers, 1-D numeric arrays and lists of strings pass; truth values become 0 or 1;
+    what is nested becomes JSON text; None is left out.
+
+    Parameters
+    ----------
+    attrs : Mapping
+        Attributes of an array or coordinate.
+
+    Returns
+    -------
+    dict
+        The same keys as strings, less those whose value is None.
+    """
+    return {str(key): _storable_value(value) for key, value in attrs.items() if value is not None}
+
+
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    if isinstance(value, int | float | np.integer | np.floating):
+        return value
+    if isinstance(value, np.ndarray | list | tuple):
+        return _storable_sequence(value)
+    return json.dumps(value, default=str, sort_keys=True)
+
+
+def _storable_sequence(value: Any) -> Any:
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        return list(value)
+    array = _as_array(value)
+    if array is not None and array.ndim == 1 and array.size and array.dtype.kind in "iuf":
+        return array
+    nested = value.tolist() if isinstance(value, np.ndarray) else value
+    return json.dumps(nested, default=str)
+
+
+def _as_array(value: Any) -> np.ndarray | None:
+    try:
+        return np.asarray(value)
+    except ValueError:  # ragged
+        return None

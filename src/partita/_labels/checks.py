@@ -1,0 +1,186 @@
+"""Every refusal of a recording is phrased here: what is wrong, what was given, what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+# Two grids are the same when their coordinates agree within this share of the spacing.
+GRID_TOLERANCE = 1e-3
+
+_SECONDS_PER_UNIT = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
+    "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
+    "us": 1e-6, "µs": 1e-6, "microsecond": 1e-6, "microseconds": 1e-6,
+    "min": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+}  # fmt: skip
+
+
+def require_recording(recording: Any, *, sample_dim: str = "time", caller: str) -> None:
+    """Refuse what is not a labelled recording with a sample dimension and real numbers.
+
+    Parameters
+    ----------
+    recording : object
+        What the user gave.
+    sample_dim : str
+        The name of the sample dimension.
+    caller : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    TypeError
+        If it is not a DataArray, or its values are not real numbers.
+    ValueError
+        If the sample dimension is missing, there is nothing beside it, or it is empty.
+    """
+    require_array(recording, caller=caller)
+    if sample_dim not in recording.dims:
+        raise ValueError(
+            f"{caller} needs the sample dimension {sample_dim!r}; this recording has "
+            f"{_names(recording.dims)}. Rename the dimension of samples "
+            f"(recording.rename(old={sample_dim!r})) or name it with sample_dim=."
+        )
+    if recording.size == 0:
+        raise ValueError(
+            f"{caller} was given an empty recording: sizes {dict(recording.sizes)}. "
+            "Check the selection that made it."
+        )
+
+
+def require_array(array: Any, *, caller: str) -> None:
+    """Refuse what is not a DataArray of real numbers (TypeError)."""
+    if isinstance(array, xr.Dataset):
+        raise TypeError(
+            f"{caller} needs one DataArray, and was given a Dataset with the variables "
+            f"{_names(array.data_vars)}. Choose one: dataset['name']."
+        )
+    if not isinstance(array, xr.DataArray):
+        raise TypeError(
+            f"{caller} needs a labelled recording (xarray.DataArray), and was given "
+            f"{type(array).__name__}. Wrap it: xr.DataArray(values, dims=('time', 'y', 'x'))."
+        )
+    if array.dtype.kind not in "iuf" or array.dtype == np.float16:
+        raise TypeError(
+            f"{caller} needs real numbers (integers, float32 or float64), and was given "
+            f"{array.dtype}. Convert it first: recording.astype('float32')."
+        )
+
+
+def require_features(recording: xr.DataArray, *, sample_dim: str, caller: str) -> None:
+    """Refuse a recording with nothing beside its sample dimension (ValueError)."""
+    if recording.ndim < 2:
+        raise ValueError(
+            f"{caller} needs at least one dimension beside {sample_dim!r}, such as y and x or "
+            f"neuron; this recording has {_names(recording.dims)} only. Keep a dimension of "
+            "length one: recording.expand_dims('neuron')."
+        )
+
+
+def require_samples(recording: xr.DataArray, *, sample_dim: str, caller: str) -> None:
+    """Refuse a recording with a single sample (ValueError)."""
+    if recording.sizes[sample_dim] < 2:
+        raise ValueError(
+            f"{caller} needs at least two samples along {sample_dim!r}, and was given "
+            f"{recording.sizes[sample_dim]}. Was one volume selected with a slice of length one?"
+        )
+
+
+def promote(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the floating dtype that a recording of `dtype` is worked on in.
+
+    float32 and integers up to 16 bits give float32, everything else float64.
+    """
+    small = dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def refuse_isolated(
+    bad: np.ndarray, *, samples: xr.DataArray, places: str, caller: str, place: str, kind: str
+) -> None:
+    """Raise the refusal of NaN or infinite values that are not a voxel's whole time course."""
+    raise ValueError(
+        f"{caller} cannot use {int(bad.sum())} {kind} of {bad.size} values inside the mask; the "
+        f"first is at {place}. Voxels that are NaN at all times are left out by themselves; for "
+        f"isolated ones, interpolate or drop them, or (NMF) give them no weight: "
+        f"fit(recording.fillna(0), weights=recording.notnull())."
+    )
+
+
+def same_grid(given: xr.DataArray, expected: xr.DataArray) -> bool:
+    """Tell whether two 1-D coordinates of equal length agree within 1e-3 of the spacing."""
+    if given.shape != expected.shape:
+        return False
+    numeric = given.dtype.kind in "iuf" and expected.dtype.kind in "iuf"
+    if not numeric:
+        return bool(np.array_equal(given.values, expected.values))
+    values = expected.values.astype(float)
+    spacing = np.abs(np.diff(values)).min() if values.size > 1 else max(abs(float(values[0])), 1.0)
+    return bool(np.allclose(given.values.astype(float), values, rtol=0, atol=GRID_TOLERANCE * spacing))
+
+
+def seconds(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
+    """Return a time coordinate in seconds, by its units or its dtype.
+
+    Parameters
+    ----------
+    coordinate : xarray.DataArray, (time,)
+        Numbers (attribute ``units``: s, ms, us, min, h; without units they count as seconds),
+        datetime64 or timedelta64.
+    caller : str
+        Who asks, for the message.
+
+    Returns
+    -------
+    numpy.ndarray, (time,)
+        Seconds, float64; datetimes count from the first.
+
+    Raises
+    ------
+    ValueError
+        If the units are unknown, or times fall or repeat.
+    """
+    values = _seconds_of(coordinate, caller=caller)
+    if not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"{caller} needs a time for every sample; {int((~np.isfinite(values)).sum())} of "
+            f"{values.size} times are not finite. Assign them: recording.assign_coords(time=...)."
+        )
+    steps = np.diff(values)
+    if np.any(steps <= 0):
+        first = int(np.argmax(steps <= 0))
+        raise ValueError(
+            f"{caller} needs times that increase; sample {first + 1} ({values[first + 1]:g} s) "
+            f"follows sample {first} ({values[first]:g} s). For concatenated runs, work on each "
+            "run and concatenate afterwards, or assign continuous times."
+        )
+    return values
+
+
+def _seconds_of(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
+    values = coordinate.values
+    if values.dtype.kind == "M":
+        return (values - values[:1]) / np.timedelta64(1, "ns") * 1e-9
+    if values.dtype.kind == "m":
+        return np.asarray(values / np.timedelta64(1, "ns") * 1e-9)
+    if values.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{caller} needs numeric times, datetimes or timedeltas; {coordinate.name!r} holds "
+            f"{values.dtype}. Assign times in seconds: recording.assign_coords(time=...)."
+        )
+    units = str(coordinate.attrs.get("units", "s")).strip()
+    if units not in _SECONDS_PER_UNIT:
+        raise ValueError(
+            f"{caller} does not know the time unit {units!r} of {coordinate.name!r}. Known: "
+            f"{', '.join(sorted(_SECONDS_PER_UNIT))}. Convert the times and set "
+            "recording.time.attrs['units'] = 's'."
+        )
+    return np.asarray(values.astype(float) * _SECONDS_PER_UNIT[units])
+
+
+def _names(names: Any) -> str:
+    return "(" + ", ".join(repr(str(name)) for name in names) + ")"

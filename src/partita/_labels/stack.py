@@ -1,0 +1,386 @@
+"""A recording as a matrix, and factors as labelled arrays: there and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import align, checks
+from partita._labels.attrs import storable
+
+Array = np.ndarray[Any, Any]
+
+# The mark of a Stacker among the attributes of a saved Dataset.
+_SAVED_AS = "recording"
+
+
+@dataclass(frozen=True)
+class Stacker:
+    """The geometry of one recording: how it becomes a matrix, and a factor a labelled array.
+
+    Attributes
+    ----------
+    dims : tuple of str
+        The dimensions in the recording's own order.
+    sample_dim : str
+        The dimension of samples, the rows of the matrix.
+    sizes : dict of str to int
+        Length of each dimension.
+    coords : xarray.Dataset
+        Every coordinate of the recording, no variables.
+    inside : numpy.ndarray of bool, (n_features,), or None
+        Which features are columns of the matrix; None where all are.
+    dtype : numpy.dtype
+        float32 or float64: what the recording is worked on in.
+    name : str or None
+        The recording's name.
+    attrs : dict
+        The recording's attributes.
+    """
+
+    dims: tuple[str, ...]
+    sample_dim: str
+    sizes: dict[str, int]
+    coords: xr.Dataset
+    inside: Array | None
+    dtype: np.dtype[Any]
+    name: Hashable
+    attrs: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, recording: xr.DataArray, *, sample_dim: str = "time", mask: xr.DataArray | None = None
+    ) -> Stacker:
+        """Return the stacker of a recording that `checks.require_recording` let pass.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray, any order of dimensions
+            Values are not looked at: see `without` for features that hold nothing.
+        sample_dim : str
+            The dimension of samples.
+        mask : xarray.DataArray of bool, (some feature dimensions), optional
+            True inside; matched with the recording by label.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the mask is not boolean, lies on another grid, or is empty.
+        """
+        dims = tuple(str(dim) for dim in recording.dims)
+        stacker = cls(
+            dims=dims,
+            sample_dim=sample_dim,
+            sizes={str(dim): size for dim, size in recording.sizes.items()},
+            coords=recording.coords.to_dataset(),
+            inside=None,
+            dtype=checks.promote(recording.dtype),
+            name=recording.name,
+            attrs=dict(recording.attrs),
+        )
+        return stacker if mask is None else stacker._masked(mask)
+
+    def _masked(self, mask: xr.DataArray) -> Stacker:
+        over = align.mask_over(mask, self.feature_template(), caller="mask")
+        if not over.any():
+            raise ValueError(
+                "The mask is empty: no voxel is inside. Lower the threshold that made it, or "
+                "leave mask=None to use every voxel."
+            )
+        return replace(self, inside=None if over.all() else over.values.ravel())
+
+    @property
+    def feature_dims(self) -> tuple[str, ...]:
+        """The dimensions of the features, in the recording's own order."""
+        return tuple(dim for dim in self.dims if dim != self.sample_dim)
+
+    @property
+    def n_samples(self) -> int:
+        """Rows of the matrix."""
+        return self.sizes[self.sample_dim]
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the matrix."""
+        return self._n_places if self.inside is None else int(self.inside.sum())
+
+    @property
+    def _n_places(self) -> int:
+        return int(np.prod([self.sizes[dim] for dim in self.feature_dims], dtype=np.int64))
+
+    @property
+    def _feature_shape(self) -> tuple[int, ...]:
+        return tuple(self.sizes[dim] for dim in self.feature_dims)
+
+    def feature_template(self) -> xr.DataArray:
+        """Return an array of True over the features, with their coordinates."""
+        true = np.broadcast_to(np.True_, self._feature_shape)
+        return xr.DataArray(true, dims=self.feature_dims, coords=self._coords_over(self.feature_dims))
+
+    def inside_mask(self) -> xr.DataArray:
+        """Return the mask of the features in the matrix, with their coordinates."""
+        template = self.feature_template()
+        if self.inside is None:
+            return template.copy()
+        return template.copy(data=self.inside.reshape(self._feature_shape))
+
+    def _coords_over(self, dims: tuple[str, ...]) -> dict[Hashable, Any]:
+        coords = self.coords.coords
+        return {name: coord for name, coord in coords.items() if set(coord.dims) <= set(dims)}
+
+    # Recordings to matrices
+
+    def matrix(self, recording: xr.DataArray) -> Any:
+        """Return the values as (n_samples, n_features), a view where layout and dtype allow.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray
+            The dimensions of this stacker's recording, in any order (see `aligned`).
+
+        Returns
+        -------
+        numpy.ndarray or scipy.sparse.csr_matrix
+            Floating; integers are promoted.
+        """
+        ordered = recording.transpose(self.sample_dim, *self.feature_dims).data
+        flat = ordered.reshape((ordered.shape[0], self._n_places))
+        if not isinstance(flat, np.ndarray):
+            flat = flat.tocsr()
+        flat = flat.astype(self.dtype, copy=False)
+        return flat if self.inside is None else _columns(flat, self.inside)
+
+    def without(self, matrix: Any, empty: Array) -> tuple[Stacker, Any]:
+        """Leave out the columns marked in `empty`; return the smaller stacker and matrix.
+
+        Parameters
+        ----------
+        matrix : array, (n_samples, n_features)
+            What `matrix` returned.
+        empty : numpy.ndarray of bool, (n_features,)
+            Columns to leave out, such as voxels that are NaN at all times.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left.
+        """
+        if empty.all():
+            raise ValueError(
+                "Every voxel inside the mask is NaN at all times: nothing is left to work on. "
+                "Check the steps before, or the mask."
+            )
+        inside = np.ones(self._n_places, bool) if self.inside is None else self.inside.copy()
+        inside[inside] = ~empty
+        return replace(self, inside=inside), _columns(matrix, ~empty)
+
+    def aligned(self, recording: xr.DataArray, *, caller: str) -> xr.DataArray:
+        """Return another recording on this grid: matched by label, or refused.
+
+        Raises
+        ------
+        ValueError
+            If dimensions differ, or a position of this grid is not found in the other.
+        """
+        return align.to_grid(
+            recording, self.feature_template(), sample_dim=self.sample_dim, caller=caller
+        )
+
+    def weights(self, weights: xr.DataArray) -> Array | tuple[Array, Array]:
+        """Return weights of the error as a matrix, or as (samples, features) where one suffices.
+
+        Parameters
+        ----------
+        weights : xarray.DataArray, dimensions among the recording's
+            Non-negative; it broadcasts against the recording, matched by label.
+        """
+        over = align.weights_over(weights, self.coords, sizes=self.sizes, sample_dim=self.sample_dim)
+        samples, features = np.ones(self.n_samples, self.dtype), np.ones(self.n_features, self.dtype)
+        if over.dims == (self.sample_dim,):
+            return over.values.astype(self.dtype), features
+        if self.sample_dim not in over.dims:
+            full = over.broadcast_like(self.feature_template()).transpose(*self.feature_dims)
+            flat = full.values.ravel().astype(self.dtype)
+            return samples, flat if self.inside is None else flat[self.inside]
+        missing = {dim: size for dim, size in self.sizes.items() if dim not in over.dims}
+        return np.asarray(self.matrix(over.expand_dims(missing)))
+
+    def canonical_columns(self) -> Array:
+        """Return the columns in an order that no order of dimensions changes."""
+        order = np.arange(self._n_places).reshape(self._feature_shape)
+        if self.inside is not None:
+            order = np.where(self.inside, np.cumsum(self.inside) - 1, -1).reshape(order.shape)
+        by_name = sorted(range(order.ndim), key=lambda axis: self.feature_dims[axis])
+        flat = order.transpose(by_name).ravel()
+        return flat if self.inside is None else flat[flat >= 0]
+
+    def place(self, row: int, column: int) -> str:
+        """Return where an entry of the matrix is, in words: ``"time 1.2, y 0.5, x -1"``."""
+        flat = column if self.inside is None else int(np.flatnonzero(self.inside)[column])
+        where = dict(zip(self.feature_dims, np.unravel_index(flat, self._feature_shape), strict=True))
+        where = {self.sample_dim: np.intp(row), **where}
+        return ", ".join(f"{dim} {self._label(dim, int(index))}" for dim, index in where.items())
+
+    def _label(self, dim: str, index: int) -> str:
+        if dim not in self.coords:
+            return f"index {index}"
+        value = self.coords[dim].values[index]
+        return f"{value:.6g}" if isinstance(value, np.floating) else str(value)
+
+    # Factors to labelled arrays
+
+    def maps(self, rows: Array, *, component: Array) -> xr.DataArray:
+        """Return rows (n_components, n_features) as maps (component, *features), NaN outside."""
+        return self._features(rows, ("component",), {"component": component})
+
+    def feature_map(self, row: Array) -> xr.DataArray:
+        """Return one row (n_features,) as a map over the features, NaN outside."""
+        return self._features(row, (), {})
+
+    def _features(self, rows: Array, leading: tuple[str, ...], extra: dict[str, Any]) -> xr.DataArray:
+        full = self._scattered(rows).reshape(*rows.shape[:-1], *self._feature_shape)
+        coords = {**self._coords_over(self.feature_dims), **extra}
+        return xr.DataArray(full, dims=(*leading, *self.feature_dims), coords=coords)
+
+    def signals(
+        self, columns: Array, *, component: Array, like: xr.DataArray | None = None
+    ) -> xr.DataArray:
+        """Return columns (n_samples, n_components) as signals (sample, component).
+
+        Parameters
+        ----------
+        columns : numpy.ndarray, (n_samples, n_components)
+            One column a component.
+        component : numpy.ndarray, (n_components,)
+            The labels of the components.
+        like : xarray.DataArray, optional
+            The recording whose sample coordinates they carry; by default the stacker's own.
+        """
+        if like is None:
+            coords = self._coords_over((self.sample_dim,))
+        else:
+            own = {self.sample_dim}
+            coords = {name: coord for name, coord in like.coords.items() if set(coord.dims) <= own}
+        coords = {**coords, "component": component}
+        return xr.DataArray(columns, dims=(self.sample_dim, "component"), coords=coords)
+
+    def flat_maps(self, maps: xr.DataArray, *, caller: str) -> Array:
+        """Return maps (component, *features) as rows (n_components, n_features), matched by label.
+
+        Raises
+        ------
+        ValueError
+            If they lie on another grid, or are missing inside the mask.
+        """
+        on_grid = align.to_grid(
+            maps, self.feature_template(), sample_dim="component", caller=caller
+        ).transpose("component", *self.feature_dims)
+        rows = on_grid.values.reshape(on_grid.sizes["component"], -1).astype(self.dtype)
+        rows = rows if self.inside is None else rows[:, self.inside]
+        if not np.isfinite(rows).all():
+            raise ValueError(
+                f"{caller} must be finite inside the mask; {int((~np.isfinite(rows)).sum())} of "
+                f"{rows.size} values are not. Fill them: maps.fillna(0)."
+            )
+        return rows
+
+    def recording(self, matrix: Array, *, like: xr.DataArray | None = None) -> xr.DataArray:
+        """Return a matrix (n_samples, n_features) as a recording, NaN outside.
+
+        Parameters
+        ----------
+        matrix : numpy.ndarray, (n_samples, n_features)
+            Values inside.
+        like : xarray.DataArray, (sample, component), optional
+            Signals whose sample coordinates the recording gets; coordinates over samples and
+            features alike return only where its samples are the fitted ones.
+        """
+        coords: dict[Hashable, Any] = dict(self.coords.coords)
+        if like is not None:
+            coords = self._coords_like(like)
+        dims = (self.sample_dim, *self.feature_dims)
+        full = self._scattered(matrix).reshape(matrix.shape[0], *self._feature_shape)
+        array = xr.DataArray(full, dims=dims, coords=coords, name=self.name, attrs=self.attrs)
+        return array.transpose(*self.dims)
+
+    def _coords_like(self, like: xr.DataArray) -> dict[Hashable, Any]:
+        samples = {self.sample_dim}
+        theirs = {
+            name: coord
+            for name, coord in like.coords.items()
+            if set(coord.dims) == samples and name != "offset"
+        }
+        ours = self._coords_over(self.feature_dims)
+        if self._same_samples(like):
+            ours = {n: c for n, c in self.coords.coords.items() if set(c.dims) != samples}
+        return {**ours, **theirs}
+
+    def _same_samples(self, like: xr.DataArray) -> bool:
+        if like.sizes[self.sample_dim] != self.n_samples:
+            return False
+        if self.sample_dim not in self.coords or self.sample_dim not in like.coords:
+            return self.sample_dim not in self.coords and self.sample_dim not in like.coords
+        return bool(self.coords[self.sample_dim].equals(like[self.sample_dim]))
+
+    def _scattered(self, rows: Array) -> Array:
+        if self.inside is None:
+            return rows
+        full = np.full((*rows.shape[:-1], self._n_places), np.nan, rows.dtype)
+        full[..., self.inside] = rows
+        return full
+
+    # To a file and back
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as a Dataset that NetCDF can hold (see `from_dataset`)."""
+        about = {
+            "dims": list(self.dims),
+            "sample_dim": self.sample_dim,
+            "sizes": self.sizes,
+            "dtype": self.dtype.name,
+            "name": None if self.name is None else str(self.name),
+            "attrs": {key: _plain(value) for key, value in storable(self.attrs).items()},
+            "coords": [str(name) for name in self.coords.coords],
+        }
+        inside = self.inside_mask().astype("int8").reset_coords(drop=True)
+        return self.coords.assign(inside=inside.variable).assign_attrs(
+            {_SAVED_AS: json.dumps(about)}
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> Stacker:
+        """Return the stacker that `to_dataset` wrote into (a part of) `dataset`."""
+        about = json.loads(dataset.attrs[_SAVED_AS])
+        inside = dataset["inside"].values.astype(bool).ravel()
+        attrs = {k: np.asarray(v) if _numeric(v) else v for k, v in about["attrs"].items()}
+        return cls(
+            dims=tuple(about["dims"]),
+            sample_dim=about["sample_dim"],
+            sizes=about["sizes"],
+            coords=dataset[[]].reset_coords(drop=True).assign_coords(
+                {name: dataset.coords[name] for name in about["coords"]}
+            ),
+            inside=None if inside.all() else inside,
+            dtype=np.dtype(about["dtype"]),
+            name=about["name"],
+            attrs=attrs,
+        )
+
+
+def _columns(matrix: Any, keep: Array) -> Any:
+    if isinstance(matrix, np.ndarray) and matrix.flags.f_contiguous:
+        return matrix.T[keep].T
+    return matrix[:, keep]
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and not isinstance(value[0], str)
