@@ -1,0 +1,1 @@
+"""Numbers only: factorisations and least squares on plain arrays, answers as NamedTuples."""

@@ -1,0 +1,81 @@
+"""How many threads there are, and work shared out over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from sys import modules
+from typing import TypeVar
+
+import joblib
+import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the controller looks for it)
+from threadpoolctl import ThreadpoolController
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def count_threads() -> int:
+    """Return how many threads a solver may use.
+
+    As many as the process may use by its affinity and control group, at most ``OMP_NUM_THREADS``
+    where that is set, and one inside a dask worker, which has its own.
+    """
+    if _inside_dask_worker():
+        return 1
+    available = joblib.cpu_count()
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return max(1, min(available, int(limit))) if limit.isdigit() else available
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """Keep BLAS to one thread inside the block, and put its limits back afterwards."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+class Crew:
+    """Threads that share out blocks of work; results come back in the order of the blocks."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = count_threads() if threads is None else threads
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def map(
+        self, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> list[Result]:
+        """Apply `work` to every item, several at a time; the answers in the order of `items`."""
+        if self._pool is None or len(items) < 2:
+            return [work(item) for item in items]
+        return list(self._pool.map(work, items))
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _inside_dask_worker() -> bool:
+    distributed = modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
