@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -99,16 +100,67 @@ def promote(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if small else np.float64)
 
 
-def refuse_isolated(
-    bad: np.ndarray, *, samples: xr.DataArray, places: str, caller: str, place: str, kind: str
-) -> None:
-    """Raise the refusal of NaN or infinite values that are not a voxel's whole time course."""
+def missing_throughout(matrix: Any) -> np.ndarray[Any, Any] | None:
+    """Return which columns are NaN in every row; None where nothing is NaN."""
+    if not _values_of(matrix).size or not np.isnan(_values_of(matrix).min()):
+        return None
+    if not isinstance(matrix, np.ndarray):  # a sparse matrix: its empty places are zeros
+        return None
+    empty: np.ndarray[Any, Any] = np.isnan(matrix).all(axis=0)
+    return empty if empty.any() else None
+
+
+def refuse_isolated(matrix: Any, *, place: Callable[[int, int], str], caller: str) -> None:
+    """Refuse NaN and infinite values in a matrix (ValueError).
+
+    Parameters
+    ----------
+    matrix : array or sparse matrix, (n_samples, n_features)
+        Columns that are NaN throughout have been left out before.
+    place : callable
+        Says in words where a row and a column are.
+    caller : str
+        Who asks, for the message.
+    """
+    values = _values_of(matrix)
+    if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):
+        return
+    bad = ~np.isfinite(values)
     raise ValueError(
-        f"{caller} cannot use {int(bad.sum())} {kind} of {bad.size} values inside the mask; the "
-        f"first is at {place}. Voxels that are NaN at all times are left out by themselves; for "
-        f"isolated ones, interpolate or drop them, or (NMF) give them no weight: "
-        f"fit(recording.fillna(0), weights=recording.notnull())."
+        f"{caller} cannot use NaN or infinite values: {int(bad.sum())} of {matrix.shape[0]} x "
+        f"{matrix.shape[1]} inside the mask, the first at {_first(matrix, bad, place)}. Voxels "
+        "that are NaN at all times are left out by themselves. Interpolate or drop the isolated "
+        "ones; NMF can also pass over them: fit(recording, weights=recording.notnull())."
     )
+
+
+def refuse_negative(matrix: Any, *, place: Callable[[int, int], str], caller: str) -> None:
+    """Refuse negative values in a matrix (ValueError)."""
+    values = _values_of(matrix)
+    if not values.size or values.min() >= 0:
+        return
+    bad = values < 0
+    raise ValueError(
+        f"{caller} needs non-negative data; {int(bad.sum())} of {matrix.shape[0]} x "
+        f"{matrix.shape[1]} values are negative (minimum {values.min():g}), the first at "
+        f"{_first(matrix, bad, place)}. Split the signs with "
+        "partita.preprocess.split_sign(recording), or rectify with "
+        "partita.preprocess.rectify(recording)."
+    )
+
+
+def _values_of(matrix: Any) -> np.ndarray[Any, Any]:
+    """Return the values of an array, the stored ones of a sparse matrix."""
+    return matrix if isinstance(matrix, np.ndarray) else np.asarray(matrix.data)
+
+
+def _first(matrix: Any, bad: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> str:
+    if isinstance(matrix, np.ndarray):
+        row, column = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    else:
+        entries = matrix.tocoo()
+        row, column = entries.row[bad][0], entries.col[bad][0]
+    return place(int(row), int(column))
 
 
 def same_grid(given: xr.DataArray, expected: xr.DataArray) -> bool:

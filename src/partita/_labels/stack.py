@@ -310,11 +310,7 @@ class Stacker:
 
     def _coords_like(self, like: xr.DataArray) -> dict[Hashable, Any]:
         samples = {self.sample_dim}
-        theirs = {
-            name: coord
-            for name, coord in like.coords.items()
-            if set(coord.dims) == samples and name != "offset"
-        }
+        theirs = {name: coord for name, coord in like.coords.items() if set(coord.dims) == samples}
         ours = self._coords_over(self.feature_dims)
         if self._same_samples(like):
             ours = {n: c for n, c in self.coords.coords.items() if set(c.dims) != samples}
