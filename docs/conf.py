@@ -1,0 +1,92 @@
+"""Configuration of the site; build it with ``python -m sphinx -W -b html docs docs/_build/html``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from partita import __version__
+
+HERE = Path(__file__).parent
+
+project = "Partita"
+author = "Partita developers"
+copyright = f"2026, {author}"
+release = __version__
+version = ".".join(release.split(".")[:2])
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"  # the docstrings say more: the shape, not only the class
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    "DataArray": "xarray.DataArray",
+    "Dataset": "xarray.Dataset",
+    "Figure": "matplotlib.figure.Figure",
+    "Axes": "matplotlib.axes.Axes",
+    "ndarray": "numpy.ndarray",
+}
+numpydoc_xref_ignore = "all"
+
+# Inventories are committed, so that an unreachable host fails no build.
+_inventories = tomllib.loads((HERE / "inventories" / "names.toml").read_text(encoding="utf-8"))
+intersphinx_mapping = {
+    name: (entry["address"], (f"inventories/{name}.inv",)) for name, entry in _inventories.items()
+}
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["../gallery"],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": r"[\\/]plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": None,
+    "copyfile_regex": r".*\.png",
+    "download_all_examples": False,
+    "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
+    "min_reported_time": 5,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "abort_on_example_error": False,
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "Partita"
+html_static_path = ["_static"]
+html_css_files = ["partita.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "Partita"},
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+}
+html_sidebars = {"index": [], "start": [], "changelog": [], "benchmarks": []}
