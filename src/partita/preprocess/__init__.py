@@ -1,0 +1,29 @@
+"""Recordings made ready for a decomposition: pure functions from DataArray to DataArray."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from partita.preprocess.scaling import zscore
+    from partita.preprocess.signs import merge_sign, rectify, split_sign
+
+__all__ = ["merge_sign", "rectify", "split_sign", "zscore"]
+
+_HOMES = {
+    "merge_sign": "signs",
+    "rectify": "signs",
+    "split_sign": "signs",
+    "zscore": "scaling",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

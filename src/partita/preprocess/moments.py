@@ -1,0 +1,191 @@
+"""Mean, spread and range of every voxel over time, in one pass and in small blocks.
+
+Sums run in float64 whatever the data, and partial results are joined pairwise (Chan, Golub &
+LeVeque 1983), so neither the blocks nor the chunks of a recording change the answer beyond
+rounding. Arrays of any number of dimensions are seen as (before, time, after): a view, where the
+array is C-contiguous.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_BLOCK = 1 << 17  # values: 1 MB in float64, which stays in cache between the passes
+_RUN = 4096  # values read in one stretch
+_MERGE = 4  # partial moments joined at a time, so that few are held
+
+
+class Moments(NamedTuple):
+    """Moments over time of every voxel; each array has the shape of one frame.
+
+    Attributes
+    ----------
+    n_samples : int
+        Time points seen.
+    mean, deviation : numpy.ndarray, (*features), float64
+        Mean, and the sum of squared deviations from it; NaN where any value is not finite.
+    low, high : numpy.ndarray, (*features)
+        Smallest and largest value, in the data type of the values.
+    n_nan, n_bad : numpy.ndarray, (*features)
+        How many values are NaN, and how many are NaN or infinite.
+    first_bad : numpy.ndarray, (*features)
+        Index in time of the first value that is not finite; `n_samples` where all are.
+    """
+
+    n_samples: int
+    mean: np.ndarray
+    deviation: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n_nan: np.ndarray
+    n_bad: np.ndarray
+    first_bad: np.ndarray
+
+
+def over_time(values: np.ndarray, *, axis: int) -> Moments:
+    """Take the moments of an array in memory over one axis."""
+    shape = values.shape[:axis] + values.shape[axis + 1 :]
+    cube = as_cube(values, axis)
+    n_before, count, n_after = cube.shape
+    found = _empty(count, (n_before, n_after), cube.dtype)
+    for before, after in frame_blocks(cube.shape):
+        parts = (_of_block(cube[before, time, after]) for time in time_blocks(cube.shape))
+        joined = reduce(merge, parts)
+        for target, part in zip(found[1:], joined[1:], strict=True):
+            target[before, after] = part
+    return Moments(count, *(part.reshape(shape) for part in found[1:]))
+
+
+def over_chunks(values: Any, *, axis: int) -> Moments:
+    """Take the moments of a dask array over one axis, reading every chunk once."""
+    from dask import compute, delayed  # type: ignore[attr-defined]
+
+    blocks = np.moveaxis(values.to_delayed(), axis, 0)
+    places = list(np.ndindex(blocks.shape[1:]))
+    partial = delayed(over_time, pure=True)
+    trees = [_tree([partial(block, axis=axis) for block in blocks[:, *at]]) for at in places]
+    chunks = values.chunks[:axis] + values.chunks[axis + 1 :]
+    shape = values.shape[:axis] + values.shape[axis + 1 :]
+    found = _empty(values.shape[axis], shape, values.dtype)
+    parts = compute(*trees)  # type: ignore[no-untyped-call]
+    for at, moments in zip(places, parts, strict=True):
+        where = tuple(_span(sizes, i) for sizes, i in zip(chunks, at, strict=True))
+        for target, part in zip(found[1:], moments[1:], strict=True):
+            target[where] = part
+    return found
+
+
+def merge(first: Moments, second: Moments) -> Moments:
+    """Join the moments of two stretches of time, the first before the second."""
+    count = first.n_samples + second.n_samples
+    with np.errstate(invalid="ignore"):
+        gap = second.mean - first.mean
+        mean = first.mean + gap * (second.n_samples / count)
+        deviation = first.deviation + second.deviation
+        deviation += gap * gap * (first.n_samples * second.n_samples / count)
+    later = first.first_bad == first.n_samples
+    return Moments(
+        count,
+        mean,
+        deviation,
+        np.minimum(first.low, second.low),
+        np.maximum(first.high, second.high),
+        first.n_nan + second.n_nan,
+        first.n_bad + second.n_bad,
+        np.where(later, first.n_samples + second.first_bad, first.first_bad),
+    )
+
+
+def standardise(
+    values: np.ndarray,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    *,
+    axis: int,
+    dtype: np.dtype[Any],
+) -> np.ndarray:
+    """Subtract the mean and divide by the sd, in float64 block by block.
+
+    `mean` and `sd` have the dimensions of `values`, of length one along `axis`.
+    """
+    result = np.array(values, dtype=dtype, order="C")
+    cube = as_cube(result, axis)
+    mean, sd = as_cube(mean, axis), as_cube(sd, axis)
+    for before, after in frame_blocks(cube.shape):
+        centre, scale = mean[before, :, after], sd[before, :, after]
+        for time in time_blocks(cube.shape):
+            block = np.subtract(cube[before, time, after], centre, dtype=np.float64)
+            np.divide(block, scale, out=cube[before, time, after], casting="same_kind")
+    return result
+
+
+def as_cube(values: np.ndarray, axis: int) -> np.ndarray:
+    """See an array as (before, time, after)."""
+    before, after = values.shape[:axis], values.shape[axis + 1 :]
+    return values.reshape(math.prod(before), values.shape[axis], math.prod(after))
+
+
+def frame_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Cut the two sides around time so that a block of all three is small."""
+    n_before, _, n_after = shape
+    _, step_before, step_after = _steps(shape)
+    for i in range(0, n_before, step_before):
+        for j in range(0, n_after, step_after):
+            yield slice(i, i + step_before), slice(j, j + step_after)
+
+
+def time_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cut time so that a block of all three is small."""
+    step = _steps(shape)[0]
+    return (slice(i, i + step) for i in range(0, shape[1], step))
+
+
+def _steps(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    after = max(1, min(shape[2], _RUN))
+    time = max(1, min(shape[1], _BLOCK // after))
+    return time, max(1, _BLOCK // (after * time)), after
+
+
+def _of_block(values: np.ndarray) -> Moments:
+    count = values.shape[1]
+    low, high = values.min(axis=1), values.max(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = values.mean(axis=1, dtype=np.float64)
+        residual = np.subtract(values, mean[:, None], dtype=np.float64)
+        deviation = np.einsum("bta,bta->ba", residual, residual)
+    if np.isfinite(low).all() and np.isfinite(high).all():
+        none = np.broadcast_to(np.int32(0), mean.shape)
+        return Moments(count, mean, deviation, low, high, none, none, none + count)
+    bad = ~np.isfinite(values)
+    first = np.where(bad.any(axis=1), bad.argmax(axis=1), count)
+    return Moments(
+        count, mean, deviation, low, high, np.isnan(values).sum(axis=1), bad.sum(axis=1), first
+    )
+
+
+def _tree(parts: list[Any]) -> Any:
+    from dask import delayed  # type: ignore[attr-defined]
+
+    join = delayed(_merge_all, pure=True)
+    while len(parts) > 1:
+        parts = [join(parts[i : i + _MERGE]) for i in range(0, len(parts), _MERGE)]
+    return parts[0]
+
+
+def _merge_all(parts: list[Moments]) -> Moments:
+    return reduce(merge, parts)
+
+
+def _span(sizes: tuple[int, ...], index: int) -> slice:
+    start = sum(sizes[:index])
+    return slice(start, start + sizes[index])
+
+
+def _empty(count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Moments:
+    kinds = (np.float64, np.float64, dtype, dtype, np.int32, np.int32, np.int32)
+    return Moments(count, *(np.empty(shape, dtype=kind) for kind in kinds))
