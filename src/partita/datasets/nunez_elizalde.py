@@ -1,0 +1,262 @@
+"""The functional-ultrasound recordings of Nunez-Elizalde et al. (2022), fetched on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from partita.datasets.cache import (
+    VARIABLE,
+    HostError,
+    RemoteFile,
+    data_folder,
+    download,
+    is_whole,
+    place,
+    remote_file,
+)
+from partita.datasets.hosts import HOSTS, Index
+
+NAME = "nunez-elizalde-2022"
+INDEX_FILE = ".partita-index.json"
+ENTITIES = {"subject": "sub", "session": "ses", "task": "task", "acq": "acq"}
+
+Names = str | int | Iterable[str | int] | None
+
+
+def fetch_nunez_elizalde_2022(
+    *,
+    subjects: Names = None,
+    sessions: Names = None,
+    tasks: Names = None,
+    acqs: Names = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    host: str = "auto",
+    verbose: int = 1,
+) -> list[Path]:
+    """Fetch power Doppler recordings of awake mice, a BIDS data set of 7.0 GB in all.
+
+    Five mice, ten sessions, each slice of the brain recorded on its own: spontaneous activity
+    (task ``spontaneous``) and visual stimuli (``checkerboard``, ``kalatsky``). One recording is
+    about 30 MB. Please cite the paper when you use them [1]_; the data [2]_ are licensed CC BY 4.0.
+
+    Only what is missing is downloaded, file by file, so that a broken download goes on where it
+    stopped. Each file is checked against the size and hash that the host publishes (SHA-256 in
+    the object store, MD5 on OSF) before it takes its name; a broken one is never kept. What has
+    been fetched once is found again without a network: the host's list of files is kept beside
+    the data, in ``.partita-index.json``. Delete that file to ask the host for a newer version.
+
+    Parameters
+    ----------
+    subjects : str or sequence of str, optional
+        CR017, CR019, CR020, CR022, CR024; all by default.
+    sessions : str or sequence of str, optional
+        Dates such as ``"20201011"``; all of the chosen subjects' by default.
+    tasks : str or sequence of str, optional
+        spontaneous, checkerboard, kalatsky; all by default.
+    acqs : str or sequence of str, optional
+        Slices such as ``"slice03"``; all by default. Files without a task or slice in their name
+        (the angiography of a session, the description of the data set) always come along.
+    data_dir : path, optional
+        Folder that holds data sets; this one goes to ``nunez-elizalde-2022`` in it. By default
+        the folder in the environment variable PARTITA_DATA_DIR, else the system's cache folder.
+    host : {"auto", "object-store", "osf"}
+        Where from. "auto" takes the object store, and OSF with a warning where that fails.
+    verbose : int
+        0 is silent. Since gigabytes may be asked for, 1, the default, says how much is to be
+        downloaded before it starts, and shows a bar.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The recordings asked for (``sub-*/ses-*/fusi/*_pwd.nii.gz``), sorted, for
+        :func:`partita.load`; sidecars and events lie beside them.
+
+    Raises
+    ------
+    ValueError
+        If a subject, session, task, acquisition or host is unknown (the known ones are listed),
+        or a link in the cache directory leads out of it.
+    ConnectionError
+        If no host provides what is missing.
+
+    Warns
+    -----
+    UserWarning
+        If the object store fails and OSF is tried, or a file comes without a published hash, so
+        that only its size is checked.
+
+    References
+    ----------
+    .. [1] Nunez-Elizalde, A. O., Krumin, M., Reddy, C. B., Montaldo, G., Urban, A., Harris,
+       K. D., & Carandini, M. (2022). Neural correlates of blood flow measured by ultrasound.
+       Neuron, 110(10), 1631-1640. https://doi.org/10.1016/j.neuron.2022.02.012
+    .. [2] Nunez-Elizalde, A. O., et al. (2022). Data of "Neural correlates of blood flow
+       measured by ultrasound". figshare. https://doi.org/10.6084/m9.figshare.19316228
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> paths = pt.datasets.fetch_nunez_elizalde_2022(
+    ...     subjects="CR022", sessions="20201011", tasks="spontaneous", acqs="slice03"
+    ... )  # doctest: +SKIP
+    >>> recording = pt.load(paths[0])  # doctest: +SKIP
+    """
+    wanted = {
+        "subject": _values(subjects, "sub"),
+        "session": _values(sessions, "ses"),
+        "task": _values(tasks, "task"),
+        "acq": _values(acqs, "acq"),
+    }
+    hosts = _hosts(host)
+    root = data_folder(data_dir, NAME)
+    kept = _select(_read_index(root), wanted)
+    if kept and all(is_whole(place(root, file), file) for file in kept):
+        return _recordings(root, kept)
+    failures: list[str] = []
+    for name in hosts:
+        title, listed = HOSTS[name]
+        if failures:
+            warnings.warn(f"{failures[-1]}. Trying {title} instead.", stacklevel=2)
+        try:
+            return _fetch_from(title, listed(), wanted, root, verbose=verbose)
+        except HostError as error:
+            failures.append(f"{title[0].upper()}{title[1:]} failed: {error}")
+    raise ConnectionError(_failure_in_words(failures, root))
+
+
+def _failure_in_words(failures: Sequence[str], root: Path) -> str:
+    return (
+        f"{NAME} could not be fetched. {'. '.join(failures)}. What was fetched before is kept in "
+        f"{root}; call again to go on from there. To use a folder that has the files, "
+        f"give data_dir= or set the environment variable {VARIABLE} to the folder above it."
+    )
+
+
+def _fetch_from(
+    title: str,
+    index: Index,
+    wanted: Mapping[str, list[str] | None],
+    root: Path,
+    *,
+    verbose: int,
+) -> list[Path]:
+    """Download from one host what is missing of the chosen files."""
+    chosen = _select(index, wanted)
+    places = {file: place(root, file) for file in chosen}
+    missing = [file for file in chosen if not is_whole(places[file], file)]
+    root.mkdir(parents=True, exist_ok=True)
+    _download_all(missing, places, title, root, verbose=verbose)
+    _write_index(root, index)
+    return _recordings(root, chosen)
+
+
+def _download_all(
+    missing: Sequence[RemoteFile],
+    places: Mapping[RemoteFile, Path],
+    title: str,
+    root: Path,
+    *,
+    verbose: int,
+) -> None:
+    from tqdm import tqdm
+
+    total = sum(file.size for file in missing)
+    if verbose and missing:
+        amount = f"{len(missing)} of {len(places)} files, {_bytes_in_words(total)}"
+        tqdm.write(f"{NAME}: downloading {amount}, from {title} to {root}", file=sys.stderr)
+    unhashed = [file.path for file in missing if file.digest is None]
+    if unhashed:
+        warnings.warn(
+            f"{title} publishes no hash for {len(unhashed)} of the files to download; only their "
+            f"size is checked: {', '.join(unhashed[:5])}{', …' if len(unhashed) > 5 else ''}.",
+            stacklevel=4,
+        )
+    hidden = not (verbose and missing)
+    with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
+        for file in missing:
+            download(file, places[file])
+            bar.update(file.size)
+
+
+def _bytes_in_words(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} bytes"
+
+
+def _hosts(host: str) -> list[str]:
+    if host == "auto":
+        return list(HOSTS)
+    if host in HOSTS:
+        return [host]
+    raise ValueError(f"There is no host {host!r}; the known ones are auto, {', '.join(HOSTS)}.")
+
+
+def _values(names: Names, prefix: str) -> list[str] | None:
+    """Return the names asked for as strings without their BIDS prefix, None for all."""
+    if names is None:
+        return None
+    several = [names] if isinstance(names, str | int) else names
+    return [str(name).removeprefix(f"{prefix}-") for name in several]
+
+
+def _entities(path: str) -> dict[str, str]:
+    return dict(re.findall(r"(?<![A-Za-z0-9])(sub|ses|task|acq)-([A-Za-z0-9]+)", path))
+
+
+def _select(index: Index, wanted: Mapping[str, list[str] | None]) -> list[RemoteFile]:
+    """Choose files; one that lacks an entity is not excluded by it. Unknown names are refused."""
+    chosen = list(index.values())
+    if not chosen:
+        return []
+    for kind, names in wanted.items():
+        if names is None:
+            continue
+        _require_known(kind, names, chosen)
+        key = ENTITIES[kind]
+        chosen = [
+            file for file in chosen if (_entities(file.path).get(key) or names[0]) in names
+        ]
+    return chosen
+
+
+def _require_known(kind: str, names: list[str], files: Sequence[RemoteFile]) -> None:
+    key = ENTITIES[kind]
+    known = sorted({_entities(file.path)[key] for file in files if key in _entities(file.path)})
+    unknown = [name for name in names if name not in known]
+    if names and not unknown:
+        return
+    asked = f"no {kind} {', '.join(map(repr, unknown))}" if names else f"no {kind} in an empty list"
+    raise ValueError(
+        f"{NAME} has {asked} among the files chosen so far; the known ones are {', '.join(known)}."
+    )
+
+
+def _recordings(root: Path, files: Sequence[RemoteFile]) -> list[Path]:
+    found = [file for file in files if re.search(r"/fusi/[^/]*_pwd\.nii\.gz$", file.path)]
+    return sorted(place(root, file) for file in found)
+
+
+def _read_index(root: Path) -> Index:
+    """Return the list of files kept with the data; empty where there is none to rely on."""
+    try:
+        entries = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
+        return {path: remote_file(path, **entry) for path, entry in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, HostError):
+        return {}
+
+
+def _write_index(root: Path, index: Index) -> None:
+    entries = {path: file._asdict() for path, file in index.items()}
+    for entry in entries.values():
+        del entry["path"]
+    unfinished = root / f"{INDEX_FILE}.partial"
+    unfinished.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    unfinished.replace(root / INDEX_FILE)
