@@ -1,4 +1,4 @@
-"""Configuration of the site; build it with ``python -m sphinx -W -b html docs docs/_build/html``."""
+"""Configuration of the site: ``python -m sphinx -W -b html docs docs/_build/html`` builds it."""
 
 from __future__ import annotations
 
