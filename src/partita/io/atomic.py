@@ -1,0 +1,111 @@
+"""Files that are whole or not there: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+_SET_ASIDE = ".previous"
+_WRITTEN = ".new"
+
+
+@contextlib.contextmanager
+def replacing(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Give a temporary name for each path; rename them into place, in order, at the end.
+
+    Folders are made. Where the block fails, the temporary files are removed and what stood at the
+    paths is left as it was.
+
+    Raises
+    ------
+    IsADirectoryError
+        If a path is a folder.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; give the name of a file to save to.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex[:8]
+    # The whole name stays at the end, because writers look at the suffix.
+    temporary = tuple(path.with_name(f".unfinished-{mark}-{path.name}") for path in paths)
+    try:
+        yield temporary
+        for written, path in zip(temporary, paths, strict=True):
+            os.replace(written, path)
+    finally:
+        for written in temporary:
+            written.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_store(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write a Zarr store to; swap it into place by two renames.
+
+    A crash between the two leaves both stores whole: ``<name>.previous`` and ``<name>.new``.
+
+    Raises
+    ------
+    FileExistsError
+        If something that is no Zarr store stands at the path.
+    """
+    if path.exists() and not is_zarr_store(path):
+        raise FileExistsError(
+            f"{path} exists and is not a Zarr store, so it is not replaced. Give another name, or "
+            "move it away."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield unfinished
+        _swap(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _swap(written: Path, path: Path) -> None:
+    if not path.exists():
+        written.rename(path)
+        return
+    new, previous = _free_name(path, _WRITTEN), _free_name(path, _SET_ASIDE)
+    written.rename(new)
+    path.rename(previous)
+    try:
+        new.rename(path)
+    except OSError:
+        previous.rename(path)
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    shutil.rmtree(previous)
+
+
+def _free_name(path: Path, suffix: str) -> Path:
+    """Return ``<name><suffix>``, with a number where an interrupted save has left one."""
+    free, number = path.with_name(path.name + suffix), 2
+    while free.exists():
+        free, number = path.with_name(f"{path.name}{suffix}{number}"), number + 1
+    return free
+
+
+def set_aside(path: Path) -> list[Path]:
+    """Return the whole stores that an interrupted swap has left beside a missing path."""
+    if not path.parent.is_dir():
+        return []
+    found = [
+        other
+        for suffix in (_SET_ASIDE, _WRITTEN)
+        for other in path.parent.glob(f"{_escaped(path.name + suffix)}*")
+    ]
+    return sorted(other for other in found if is_zarr_store(other))
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def is_zarr_store(path: Path) -> bool:
+    """Tell whether a folder is a Zarr store, of format 2 or 3."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))

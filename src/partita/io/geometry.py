@@ -1,0 +1,166 @@
+"""Where voxels lie: NIfTI affines to axis coordinates in millimetres, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from partita._labels.checks import GRID_TOLERANCE
+
+Array = np.ndarray[Any, Any]
+
+SPACE = ("x", "y", "z")  # the voxel axes i, j, k
+
+# Below this share of a voxel, what lies off the diagonal is the rounding of a float32 header.
+_ROUNDING = 1e-6
+
+_MILLIMETRES_PER_UNIT = {
+    "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
+    "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3,
+    "micrometre": 1e-3, "cm": 10.0, "m": 1e3, "meter": 1e3, "metre": 1e3,
+}  # fmt: skip
+
+
+class Space(NamedTuple):
+    """Coordinates of a file's voxels.
+
+    ``coords`` are ``x``, ``y``, ``z`` (1-D) and the scalar ``grid``; ``notes`` are what the user
+    should be told.
+    """
+
+    coords: dict[str, xr.DataArray]
+    notes: list[str]
+
+
+def space_of(
+    affine: Array,
+    shape: tuple[int, ...],
+    *,
+    codes: tuple[int, int],
+    qform: Array | None = None,
+) -> Space:
+    """Return the coordinates that an affine gives to the voxels of a file.
+
+    Where the voxel axes are the scanner's, they are its millimetres and ``grid`` is the identity.
+    Otherwise they are millimetres along the voxel axes from the first voxel, and ``grid`` takes
+    them to the scanner's.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray, (4, 4)
+        From voxel numbers (i, j, k) to scanner millimetres.
+    shape : tuple of int, (i, j, k)
+        Number of voxels along each axis.
+    codes : tuple of int
+        The qform and sform codes.
+    qform : numpy.ndarray, (4, 4), optional
+        The qform's affine, where it is another one.
+    """
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    off_diagonal = affine[:3, :3] - np.diag(np.diag(affine))[:3, :3]
+    aligned = bool(np.all(np.abs(off_diagonal) <= _ROUNDING * steps))
+    own = np.diag([*steps, 1.0])
+    if aligned:
+        own = np.diag(np.diag(affine))
+        own[:3, 3] = affine[:3, 3]
+    to_scanner = np.eye(4) if aligned else affine / np.diag(own)
+    attrs: dict[str, Any] = {
+        "long_name": "grid",
+        "affine": to_scanner.ravel(),
+        "qform_code": codes[0],
+        "sform_code": codes[1],
+    }
+    if qform is not None:
+        attrs["qform_affine"] = (qform @ np.linalg.inv(own)).ravel()
+    coords = {
+        name: _axis(name, own[axis, 3] + own[axis, axis] * np.arange(shape[axis]), own[axis, axis])
+        for axis, name in enumerate(SPACE)
+    }
+    coords["grid"] = xr.DataArray(0, attrs=attrs)
+    return Space(coords, [] if aligned else [_oblique_note(affine, steps)])
+
+
+def _axis(name: str, values: Array, step: float) -> xr.DataArray:
+    # The step is for single slices, whose thickness no difference of coordinates tells.
+    attrs = {"units": "mm", "long_name": name, "step": float(step)}
+    return xr.DataArray(values, dims=name, attrs=attrs)
+
+
+def _oblique_note(affine: Array, steps: Array) -> str:
+    cosines = np.abs(affine[:3, :3] / steps).max(axis=0).clip(0, 1)
+    angle = np.degrees(np.arccos(cosines)).max()
+    turned = "the voxel axes are the scanner's in another order"
+    if angle > 0.01:
+        turned = f"the voxel axes lie up to {angle:.2g} degrees off the scanner's"
+    return (
+        f"{turned}. The coordinates x, y and z are millimetres along the voxel axes i, j and k, "
+        "from the first voxel; the affine is kept exactly in the coordinate grid."
+    )
+
+
+def voxel_affine(recording: xr.DataArray) -> Array:
+    """Return the affine (4, 4) from voxel numbers (i, j, k) of x, y, z to scanner millimetres.
+
+    Raises
+    ------
+    ValueError
+        If positions along an axis are not numbers at even distances, or the grid is no affine.
+    """
+    own = np.eye(4)
+    for axis, name in enumerate(SPACE):
+        own[axis, 3], own[axis, axis] = _origin_and_step(recording, name)
+    return grid_affine(recording) @ own
+
+
+def grid_affine(recording: xr.DataArray, name: str = "affine") -> Array:
+    """Return what takes the recording's own (x, y, z) in mm to scanner millimetres, (4, 4)."""
+    attrs: Mapping[Any, Any] = recording.coords["grid"].attrs if "grid" in recording.coords else {}
+    numbers = np.asarray(attrs.get(name, np.eye(4)), dtype=float)
+    if numbers.size != 16 or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"The coordinate 'grid' needs 16 finite numbers as its attribute {name!r}, row by "
+            f"row; given: {numbers.tolist()}. Drop it for axis-aligned data: "
+            "recording.drop_vars('grid')."
+        )
+    return numbers.reshape(4, 4)
+
+
+def grid_codes(recording: xr.DataArray) -> tuple[int, int]:
+    """Return the qform and sform codes that a recording was loaded with; (0, 0) where unknown."""
+    attrs = recording.coords["grid"].attrs if "grid" in recording.coords else {}
+    return int(attrs.get("qform_code", 0)), int(attrs.get("sform_code", 0))
+
+
+def space_unit_is_known(recording: xr.DataArray) -> bool:
+    """Tell whether the units of every space coordinate are lengths; none count as mm."""
+    units = [recording[name].attrs.get("units", "mm") for name in SPACE if name in recording.coords]
+    return all(unit in _MILLIMETRES_PER_UNIT for unit in units)
+
+
+def _origin_and_step(recording: xr.DataArray, name: str) -> tuple[float, float]:
+    if name not in recording.coords:
+        return 0.0, 1.0
+    coordinate = recording[name]
+    scale = _MILLIMETRES_PER_UNIT.get(str(coordinate.attrs.get("units", "mm")), 1.0)
+    values = np.atleast_1d(coordinate.values)
+    if values.dtype.kind not in "iuf" or coordinate.ndim > 1 or not np.isfinite(values).all():
+        raise ValueError(
+            f"NIfTI needs numeric positions along {name!r}, and the recording has {values.dtype} "
+            f"{values[:3].tolist()}. Save it as .nc instead, or assign positions in mm."
+        )
+    values = values.astype(float) * scale
+    if values.size == 1:
+        return float(values[0]), float(coordinate.attrs.get("step", 1.0)) * scale or 1.0
+    step = (values[-1] - values[0]) / (values.size - 1)
+    even = values[0] + step * np.arange(values.size)
+    if step == 0 or np.abs(values - even).max() > GRID_TOLERANCE * abs(step):
+        gaps = np.abs(np.diff(values))
+        raise ValueError(
+            f"NIfTI needs evenly spaced positions along {name!r}, and here neighbours are "
+            f"{gaps.min():g} to {gaps.max():g} mm apart. Save it as .nc instead, or interpolate: "
+            f"recording.interp({name}=...)."
+        )
+    return float(values[0]), float(step)

@@ -1,0 +1,235 @@
+"""NIfTI files and nibabel images as labelled recordings that read their values when asked."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask.array as da
+import nibabel as nib
+import numpy as np
+import xarray as xr
+
+from partita._labels.checks import promote
+from partita.io.chunking import file_chunks
+from partita.io.gzip_index import GZIP_MAGIC, Stamp
+from partita.io.nifti_header import describe
+from partita.io.remainder import restore
+from partita.io.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
+from partita.io.stored_array import StoredArray
+
+# The suffix of a BIDS name says what was measured.
+_MEASURED = {"pwd": "Power Doppler", "bold": "BOLD signal", "cbv": "Cerebral blood volume"}
+
+_HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+
+
+class Loaded(NamedTuple):
+    """A recording, and what its user should be told."""
+
+    recording: xr.DataArray
+    notes: list[str]
+
+
+def recording_from_path(path: Path, *, chunks: Any) -> Loaded:
+    """Return the recording in a ``.nii`` or ``.nii.gz`` file, and its sidecar's fields.
+
+    Raises
+    ------
+    ValueError
+        If the header is not that of a NIfTI file, or its sidecar cannot be right.
+    OSError
+        If the file is truncated or damaged.
+    """
+    header, compressed = _read_header(path)
+    shape = _file_shape(header, path)
+    stored = StoredArray(
+        Stamp.of(str(path.resolve())), _data_offset(header), shape, _stored_dtype(header, path),
+        *_scaling(header), compressed,
+    )  # fmt: skip
+    stored.refuse_truncated()
+    return _labelled(stored, header, _n_dims(header), path=path, chunks=chunks)
+
+
+def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
+    """Return the recording in a nibabel image, with the sidecar of the file it came from.
+
+    Raises
+    ------
+    ValueError
+        If it has fewer than 2 or more than 5 dimensions, or no values.
+    TypeError
+        If its values are not real numbers.
+    """
+    path = Path(image.get_filename()) if image.get_filename() else None
+    header = nib.Nifti1Header() if max(image.shape) < 2**15 else nib.Nifti2Header()
+    if isinstance(image.header, nib.Nifti1Header):  # of which NIfTI-2 and pairs are kinds
+        header = image.header.copy()
+    elif image.affine is not None:
+        header.set_sform(image.affine, code=1)
+        header.set_xyzt_units("mm", "sec")
+        header.set_data_shape(image.shape)
+        header.set_zooms([abs(zoom) for zoom in image.header.get_zooms()])
+    header.set_data_shape(image.shape)
+    name = str(path or "the image")
+    shape = _file_shape(header, name)
+    _refuse_dtype(np.dtype(image.dataobj.dtype), name)
+    values = _proxy_as_stored(image.dataobj, shape)
+    if values is None:
+        values = _image_values(image.dataobj, shape, lazy=chunks is not None)
+    return _labelled(values, header, _n_dims(header), path=path, chunks=chunks)
+
+
+def _image_values(dataobj: Any, shape: tuple[int, ...], *, lazy: bool) -> Any:
+    """Return an image's values in the order (volume, time, z, y, x)."""
+    if isinstance(dataobj, np.ndarray) or not lazy:
+        values = np.asarray(dataobj)
+    else:
+        values = da.from_array(dataobj, chunks=dataobj.shape, lock=True)
+    return values.T.reshape(shape).astype(promote(np.dtype(dataobj.dtype)))
+
+
+def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunks: Any) -> Loaded:
+    beside = None if path is None else sidecar_path(path)
+    fields = {} if beside is None else read_sidecar(beside)
+    described = describe(header, fields=fields, sidecar=beside)
+    recording = xr.DataArray(
+        _arranged(_materialised(values, described.dims, chunks), n_dims),
+        dims=described.dims,
+        coords=described.coords,
+        name=None if path is None else stem(path).rpartition("_")[2],
+        attrs={**_meaning(path, fields), **attrs_of(fields)},
+    )
+    recording, notes = restore(recording, fields.get(OWN), described)
+    if path is not None:
+        recording.encoding["source"] = str(path)
+    return Loaded(recording, notes)
+
+
+def _meaning(path: Path | None, fields: Mapping[str, Any]) -> dict[str, str]:
+    if path is None or OWN in fields:
+        return {}
+    suffix = stem(path).rpartition("_")[2]
+    return {"long_name": _MEASURED[suffix]} if suffix in _MEASURED else {}
+
+
+def _materialised(values: Any, dims: tuple[str, ...], chunks: Any) -> Any:
+    """Return (volume, time, z, y, x) as a dask array, or read where `chunks` is None."""
+    if chunks is None:
+        return values[(slice(None),) * 5] if isinstance(values, StoredArray) else values
+    wanted = file_chunks(chunks, dims, shape=values.shape, dtype=values.dtype)
+    if isinstance(values, da.Array):
+        return values.rechunk(wanted)
+    meta = np.empty((0,) * 5, values.dtype)
+    return da.from_array(
+        values, chunks=wanted, fancy=False, inline_array=True, meta=meta, asarray=True
+    )
+
+
+def _arranged(values: Any, n_dims: int) -> Any:
+    if n_dims == 5:
+        return values.transpose(1, 2, 3, 4, 0)
+    return values[(0,) * (5 - n_dims)]
+
+
+# What the file says of itself
+
+
+def _read_header(path: Path) -> tuple[Any, bool]:
+    """Return the NIfTI header of a file, unchecked, and whether the file is compressed."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == GZIP_MAGIC
+    try:
+        with gzip.open(path) if compressed else path.open("rb") as file:
+            block = file.read(540)
+    except (EOFError, OSError, zlib.error) as error:
+        raise OSError(
+            f"{path} is damaged or truncated: its header cannot be decompressed ({error}). Copy or "
+            "download it again."
+        ) from error
+    for size, kind in _HEADER_BYTES.items():
+        sizes = [int.from_bytes(block[:4], order) for order in ("little", "big")]
+        if size in sizes and len(block) >= size:
+            return kind(block[:size], check=False), compressed
+    raise ValueError(
+        f"{path} is no NIfTI file: it has {len(block)} bytes of header or a size field that is "
+        "neither 348 nor 540. Files of other formats: nibabel.load(path), and load the image."
+    )
+
+
+def _data_offset(header: Any) -> int:
+    least = int(header["sizeof_hdr"]) + 4
+    offset = float(header["vox_offset"])
+    return max(int(offset), least) if np.isfinite(offset) else least
+
+
+def _n_dims(header: Any) -> int:
+    return int(min(header["dim"][0], 5))
+
+
+def _file_shape(header: Any, name: str | PathLike[str]) -> tuple[int, int, int, int, int]:
+    """Return (volume, time, z, y, x), as the values lie in the file."""
+    n_dims, *sizes = (int(number) for number in header["dim"])
+    sizes = sizes[: max(n_dims, 0)]
+    if not 2 <= n_dims <= 7 or any(size > 1 for size in sizes[5:]):
+        raise ValueError(
+            f"{name} has {n_dims} dimensions {tuple(sizes)}; a recording in NIfTI has 2 to 5: x, "
+            "y, z, time, volume. Select a part of it with nibabel's image.slicer first."
+        )
+    if min(sizes) < 1:
+        raise ValueError(
+            f"{name} holds no values: its header gives the sizes {tuple(sizes)}. Check the program "
+            "that wrote it."
+        )
+    x, y, z, time, volume = (*sizes[:5], *(1,) * (5 - len(sizes[:5])))
+    return volume, time, z, y, x
+
+
+def _stored_dtype(header: Any, path: Path) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
+    except nib.spatialimages.HeaderDataError as error:
+        raise ValueError(
+            f"{path} has the datatype code {int(header['datatype'])}, which NIfTI does not define. "
+            "Check the program that wrote it."
+        ) from error
+    _refuse_dtype(dtype, path)
+    return dtype
+
+
+def _refuse_dtype(dtype: np.dtype[Any], name: str | PathLike[str]) -> None:
+    if dtype.kind not in "iufb":
+        raise TypeError(
+            f"{name} holds {dtype} values, and a recording holds real numbers. Convert it first, "
+            "complex values for instance to their magnitude, and save it again."
+        )
+
+
+def _scaling(header: Any) -> tuple[float, float]:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not np.isfinite(slope):
+        return 1.0, 0.0
+    return slope, inter if np.isfinite(inter) else 0.0
+
+
+def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> StoredArray | None:
+    """Return where an image's values lie; None where it is no plain file on disk."""
+    if type(dataobj) is not nib.arrayproxy.ArrayProxy:
+        return None
+    path = Path(str(dataobj.file_like))
+    if not isinstance(dataobj.file_like, str | PathLike) or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        compressed = file.read(2) == GZIP_MAGIC
+    if path.suffix in (".bz2", ".zst"):
+        return None
+    stored = StoredArray(
+        Stamp.of(str(path.resolve())), int(dataobj.offset), shape, np.dtype(dataobj.dtype),
+        float(dataobj.slope), float(dataobj.inter), compressed,
+    )  # fmt: skip
+    stored.refuse_truncated()
+    return stored

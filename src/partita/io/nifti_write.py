@@ -1,0 +1,180 @@
+"""A recording to NIfTI with its BIDS sidecar, in blocks, on the place where it lies."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import nibabel as nib
+import numpy as np
+import xarray as xr
+
+from partita.io.atomic import replacing
+from partita.io.geometry import (
+    grid_affine,
+    grid_codes,
+    space_unit_is_known,
+    voxel_affine,
+)
+from partita.io.nifti_header import describe
+from partita.io.remainder import remainder
+from partita.io.sidecar import OWN, fields_of, sidecar_path
+from partita.io.timing import timing_fields
+
+_FILE_ORDER = ("volume", "time", "z", "y", "x")
+_BLOCK_BYTES = 64 << 20
+_GZIP_LEVEL = 4
+_ALIGNED_CODE = 2  # "coordinates aligned to something": what nibabel writes where none is known
+
+
+def write_nifti(recording: xr.DataArray, path: Path) -> Path:
+    """Write a recording to ``.nii`` or ``.nii.gz`` and its ``.json``; see `save_recording`."""
+    _refuse_dims(recording, path)
+    dtype = _storable_dtype(recording.dtype, path)
+    timing, step = timing_fields(recording["time"]) if "time" in recording.coords else ({}, 0.0)
+    values = _in_file_order(recording)
+    header = header_for(recording, values.shape, dtype=dtype, step=step)
+    fields, verbatim = fields_of(recording.attrs)
+    fields.update(timing)
+    own: dict[str, Any] = {"Attributes": verbatim}
+    described = describe(header, fields=fields, sidecar=None)
+    fields[OWN] = {**own, **remainder(recording, described)}
+    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    with replacing(sidecar_path(path), path) as (temporary_json, temporary):
+        temporary_json.write_text(text + "\n", encoding="utf-8")
+        with _opened_for_writing(temporary, compressed=path.suffix == ".gz") as file:
+            _write_header(header, file)
+            _write_values(values, dtype, file)
+    return path
+
+
+def _refuse_dims(recording: xr.DataArray, path: Path) -> None:
+    foreign = [dim for dim in recording.dims if dim not in _FILE_ORDER]
+    if foreign:
+        raise ValueError(
+            f"NIfTI holds the dimensions time, z, y, x and volume, and this recording also has "
+            f"{foreign}. Save it as {_netcdf_name(path)} instead, or select along {foreign[0]!r}."
+        )
+    if not {"x", "y", "z"} & set(recording.dims) or recording.size == 0:
+        raise ValueError(
+            f"NIfTI holds images, and this recording has the sizes {dict(recording.sizes)}. Save "
+            f"it as {_netcdf_name(path)} instead."
+        )
+
+
+def _storable_dtype(dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
+    """Return the dtype to write: as it is, truth values as uint8, half precision as float32."""
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype == np.float16:
+        return np.dtype(np.float32)
+    if dtype.kind in "iuf" and dtype.itemsize <= 8:
+        return dtype.newbyteorder("<")
+    raise TypeError(
+        f"A recording in NIfTI holds real numbers of up to 64 bits, and this one {dtype}. Convert "
+        f"it first, or save it as {_netcdf_name(path)} instead."
+    )
+
+
+def _netcdf_name(path: Path) -> str:
+    return sidecar_path(path).with_suffix(".nc").name
+
+
+def _in_file_order(recording: xr.DataArray) -> Any:
+    """Return the values (volume, time, z, y, x), missing axes with one entry."""
+    missing = [dim for dim in _FILE_ORDER if dim not in recording.dims]
+    return recording.variable.set_dims([*missing, *recording.dims]).transpose(*_FILE_ORDER).data
+
+
+def header_for(
+    recording: xr.DataArray, shape: tuple[int, ...], *, dtype: np.dtype[Any], step: float
+) -> Any:
+    """Return the NIfTI header of a recording.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        Its coordinates say where the voxels lie.
+    shape : tuple of int, (volume, time, z, y, x)
+        Of the file.
+    dtype : numpy.dtype
+        Of the values in the file.
+    step : float
+        Seconds between volumes; 0 where unknown.
+    """
+    has = [("time" in recording.dims), ("volume" in recording.dims)]
+    n_dims = 5 if has[1] else 4 if has[0] else 3 if "z" in recording.dims else 2
+    sizes = shape[::-1][:n_dims]
+    header = nib.Nifti1Header() if max(sizes) < 2**15 else nib.Nifti2Header()
+    header.set_data_shape(sizes)
+    header.set_data_dtype(dtype)
+    affine = voxel_affine(recording)
+    _set_affine(header, recording, affine)
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    header["pixdim"][1:6] = [*steps, step, 1.0]
+    timed = "time" in recording.coords and step > 0
+    space_unit = "mm" if space_unit_is_known(recording) else "unknown"
+    header.set_xyzt_units(space_unit, "sec" if timed else "unknown")
+    header["vox_offset"] = int(header["sizeof_hdr"]) + 4
+    return header
+
+
+def _set_affine(header: Any, recording: xr.DataArray, affine: np.ndarray[Any, Any]) -> None:
+    q_code, s_code = grid_codes(recording)
+    if q_code > 0:
+        own = np.linalg.inv(grid_affine(recording)) @ affine
+        other = recording.coords["grid"].attrs if "grid" in recording.coords else {}
+        qform = grid_affine(recording, "qform_affine") @ own if "qform_affine" in other else affine
+        header.set_qform(qform, code=q_code)
+    if s_code > 0:
+        header.set_sform(affine, code=s_code)
+    else:
+        header.set_sform(affine, code=0)
+    if not _agrees(header, affine):
+        header.set_sform(affine, code=max(q_code, _ALIGNED_CODE))
+
+
+def _agrees(header: Any, affine: np.ndarray[Any, Any]) -> bool:
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    tried = header.copy()
+    tried["pixdim"][1:4] = sizes
+    return bool(np.allclose(tried.get_best_affine(), affine, rtol=1e-6, atol=1e-4 * sizes.min()))
+
+
+@contextlib.contextmanager
+def _opened_for_writing(path: Path, *, compressed: bool) -> Iterator[BinaryIO]:
+    with path.open("wb") as file:
+        if not compressed:
+            yield file
+            return
+        # No name and no time in the gzip header: equal recordings give equal files.
+        with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as stream:
+            yield stream  # type: ignore[misc]
+
+
+def _write_header(header: Any, file: BinaryIO) -> None:
+    file.write(header.binaryblock)
+    file.write(b"\0" * 4)  # no extensions
+
+
+def _write_values(values: Any, dtype: np.dtype[Any], file: BinaryIO) -> None:
+    """Write (volume, time, z, y, x), holding one block in memory at a time."""
+    frame = int(np.prod(values.shape[2:])) * dtype.itemsize
+    longest = max(1, _BLOCK_BYTES // max(frame, 1))
+    for volume in range(values.shape[0]):
+        for start, stop in _blocks(values, longest):
+            block = np.asarray(values[volume, start:stop])
+            file.write(np.ascontiguousarray(block, dtype).data)
+
+
+def _blocks(values: Any, longest: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of time: a dask array's own chunks, anything else in even blocks."""
+    if hasattr(values, "chunks"):
+        stops = np.cumsum(values.chunks[1]).tolist()
+    else:
+        stops = [*range(longest, values.shape[1], longest), values.shape[1]]
+    yield from zip([0, *stops[:-1]], stops, strict=True)

@@ -1,0 +1,307 @@
+"""Datasets and recordings in NetCDF and Zarr: lossless, and whole or not there."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Hashable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels.attrs import storable
+from partita.io.atomic import replacing, replacing_store
+from partita.io.chunking import chunks_by_dim
+from partita.io.sidecar import plain
+
+HDF5_MAGIC = b"\x89HDF"
+NETCDF3_MAGIC = b"CDF"
+
+# Attributes under this name are JSON text: those whose own name or form would not come back.
+_AS_JSON = "partita_json:"
+_TAKEN_BY_XARRAY = {
+    "_FillValue", "missing_value", "scale_factor", "add_offset", "dtype", "coordinates",
+    "grid_mapping", "_Unsigned",
+}  # fmt: skip
+_TAKEN_BY_TIMES = {"units", "calendar"}
+_RECORDING = "partita_recording"
+
+
+def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
+    """Write a Dataset to NetCDF or Zarr, by the suffix; `read_dataset` gives it back identical.
+
+    The file is written beside its place and renamed into it: a failure leaves what was there.
+    Folders are made. Attributes take the form that NetCDF can hold (`None` is left out, truth
+    values become 0 or 1, nested ones JSON text).
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        In memory or dask-backed; written in blocks.
+    path : str or path-like
+        Ends in ``.nc`` or ``.zarr``.
+
+    Returns
+    -------
+    pathlib.Path
+        Where it is.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another.
+    ModuleNotFoundError
+        If the suffix is ``.zarr`` and zarr is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from partita.io import read_dataset, write_dataset
+    >>> signals = xr.Dataset({"signals": ("time", [0.0, 1.0])})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_dataset(signals, f"{folder}/signals.nc")
+    ...     read_dataset(path).identical(signals)
+    True
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".nc":
+        with replacing(path) as (temporary,):
+            _prepared(dataset).to_netcdf(temporary, engine="h5netcdf")
+        return path
+    if path.suffix == ".zarr":
+        require_zarr(path)
+        with replacing_store(path) as temporary:
+            prepared = _evenly_chunked(_prepared(dataset))
+            prepared.to_zarr(temporary, mode="w", consolidated=False)
+        return path
+    raise ValueError(
+        f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
+        f"{path.with_suffix('.nc').name}."
+    )
+
+
+def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
+    """Read a Dataset from NetCDF or Zarr into memory.
+
+    Numbers with units of time stay numbers; datetimes and timedeltas that were written come back.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.nc`` file or a ``.zarr`` store.
+
+    Returns
+    -------
+    xarray.Dataset
+        What `write_dataset` was given, in memory; the file is closed.
+
+    Raises
+    ------
+    OSError
+        If it is no NetCDF file or Zarr store, or is damaged.
+    ModuleNotFoundError
+        If it is a Zarr store and zarr is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from partita.io import read_dataset, write_dataset
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_dataset(xr.Dataset(attrs={"history": "zscore(ddof=0)"}), f"{folder}/a.nc")
+    ...     read_dataset(path).attrs["history"]
+    'zscore(ddof=0)'
+    """
+    with opened(Path(path).expanduser(), chunks=None) as dataset:
+        return dataset.load()
+
+
+def opened(path: Path, *, chunks: Mapping[Any, Any] | None) -> xr.Dataset:
+    """Return a Dataset whose values are still in the file; close it, or use it as a context.
+
+    Raises
+    ------
+    OSError
+        If it is no NetCDF file or Zarr store, or is damaged.
+    """
+    about = _engine(path)
+    try:
+        dataset = xr.open_dataset(
+            path, chunks=chunks, decode_timedelta=xr.coders.CFTimedeltaCoder(), **about
+        )
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # h5py, h5netcdf, scipy and zarr each raise kinds of their own
+        raise OSError(
+            f"{path} cannot be read as {'Zarr' if path.is_dir() else 'NetCDF'}; it is damaged, "
+            f"truncated or of another format ({error})."
+        ) from error
+    return _restored(dataset)
+
+
+def _engine(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        require_zarr(path)
+        return {"engine": "zarr", "consolidated": False}
+    with path.open("rb") as file:
+        is_classic = file.read(3) == NETCDF3_MAGIC
+    return {"engine": "scipy" if is_classic else "h5netcdf"}
+
+
+def require_zarr(path: Path) -> None:
+    """Refuse a Zarr path where zarr is not installed (ModuleNotFoundError)."""
+    try:
+        found = importlib.util.find_spec("zarr") is not None
+    except ValueError:  # a module that was blocked by None in sys.modules
+        found = False
+    if not found:
+        raise ModuleNotFoundError(
+            f'{path} needs the package zarr. Install it: pip install "partita[zarr]".', name="zarr"
+        )
+
+
+def write_recording(recording: xr.DataArray, path: Path) -> Path:
+    """Write a recording to ``.nc`` or ``.zarr``; `read_recording` gives it back identical."""
+    name = str(recording.name)
+    variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
+    about = json.dumps({"variable": variable, "name": _plain_name(recording.name)})
+    dataset = recording.rename(None).to_dataset(name=variable).assign_attrs({_RECORDING: about})
+    if path.suffix == ".zarr" and recording.chunks is None:
+        dataset = dataset.chunk(chunks_by_dim("auto", recording.dims))
+    return write_dataset(dataset, path)
+
+
+def _names_in(recording: xr.DataArray) -> set[str]:
+    return {str(name) for name in (*recording.dims, *recording.coords)}
+
+
+def _plain_name(name: Hashable) -> Any:
+    return name if name is None else str(name)
+
+
+def read_recording(path: Path, *, chunks: Any) -> xr.DataArray:
+    """Return the recording in a NetCDF file or Zarr store, lazily unless `chunks` is None.
+
+    Raises
+    ------
+    ValueError
+        If it holds no variable, or several and none that Partita wrote as a recording.
+    """
+    with opened(path, chunks=None) as dataset:
+        about = _about(dataset)
+        variable = about.get("variable") or _only_variable(dataset, path)
+        dims = dataset[variable].dims
+        if chunks is None:
+            recording = dataset[variable].load()
+    if chunks is not None:
+        by_dim = chunks_by_dim(chunks, dims)
+        recording = opened(path, chunks=by_dim)[variable]
+        numpy_coords = {name: c.compute() for name, c in recording.coords.items() if c.chunks}
+        recording = recording.assign_coords(numpy_coords)
+    recording.encoding["source"] = str(path)
+    return recording.rename(about.get("name", variable))
+
+
+def _about(dataset: xr.Dataset) -> dict[str, Any]:
+    try:
+        about = json.loads(dataset.attrs.get(_RECORDING, "{}"))
+    except (TypeError, json.JSONDecodeError):
+        return {}
+    known = isinstance(about, dict) and about.get("variable") in dataset.data_vars
+    return about if known else {}
+
+
+def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
+    names = list(dataset.data_vars)
+    if len(names) == 1:
+        return names[0]
+    if {"maps", "signals"} & {str(name) for name in names}:
+        raise ValueError(
+            f"{path} holds {names}: a saved model, not a recording. Load it with "
+            "partita.load_model(path)."
+        )
+    raise ValueError(
+        f"{path} holds {len(names)} variables {names}, and a recording is one. Choose it: "
+        "xarray.open_dataset(path, chunks={})['name']."
+    )
+
+
+# What the formats would change, and back
+
+
+def _prepared(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a Dataset without encodings of files it came from, its attributes storable."""
+    prepared = dataset.drop_encoding().assign_attrs({})
+    prepared.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
+    for name, variable in dataset.variables.items():
+        copied = variable.copy(deep=False)
+        copied.encoding = {}
+        taken = _TAKEN_BY_XARRAY | (_TAKEN_BY_TIMES if variable.dtype.kind in "mM" else set())
+        copied.attrs = _written_attrs(variable.attrs, taken=taken)
+        if copied.dtype.kind in "UT":  # fixed lengths of text are not in the Zarr 3 format
+            copied = copied.to_base_variable().astype(object)
+        prepared = _with_variable(prepared, name, copied)
+    return prepared
+
+
+def _with_variable(dataset: xr.Dataset, name: Hashable, variable: xr.Variable) -> xr.Dataset:
+    if name in dataset.coords:
+        return dataset.assign_coords({name: variable})
+    return dataset.assign({name: variable})
+
+
+def _written_attrs(attrs: Mapping[Any, Any], *, taken: set[str]) -> dict[str, Any]:
+    written = {}
+    for key, value in storable(attrs).items():
+        alone = isinstance(value, list | np.ndarray) and len(value) == 1  # would come back bare
+        if key in taken or alone:
+            written[f"{_AS_JSON}{key}"] = json.dumps(plain(value))
+        else:
+            written[key] = value
+    return written
+
+
+def _read_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    read = {}
+    for key, value in attrs.items():
+        if str(key).startswith(_AS_JSON):
+            key, value = str(key).removeprefix(_AS_JSON), json.loads(value)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OUT":
+            value = [str(item) for item in value]
+        is_numbers = isinstance(value, list) and not any(isinstance(item, str) for item in value)
+        read[str(key)] = np.asarray(value) if is_numbers else value
+    return read
+
+
+def _restored(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a Dataset that was opened, with attributes and text as they were written."""
+    restored = dataset.assign_attrs({})
+    restored.attrs = _read_attrs(dataset.attrs)
+    for name, variable in dataset.variables.items():
+        copied = variable.copy(deep=False)
+        copied.attrs = _read_attrs(variable.attrs)
+        if variable.dtype.kind in "OT":
+            copied = _as_text(copied)
+        restored = _with_variable(restored, name, copied)
+    restored.set_close(dataset.close)
+    return restored
+
+
+def _as_text(variable: xr.Variable) -> xr.Variable:
+    values = variable.values
+    if not all(isinstance(item, str) for item in values.ravel()):
+        return variable
+    return xr.Variable(variable.dims, values.astype(np.str_), variable.attrs)
+
+
+def _evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a Dataset whose chunks are equal but for the last ones, as Zarr needs them."""
+    return dataset.map(
+        lambda array: (
+            array
+            if array.chunks is None
+            else array.chunk({d: max(c) for d, c in zip(array.dims, array.chunks, strict=True)})
+        )
+    )

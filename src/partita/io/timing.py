@@ -1,0 +1,211 @@
+"""When volumes were acquired: seconds from a NIfTI header or its BIDS sidecar, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+Array = np.ndarray[Any, Any]
+
+# Fields of a sidecar that the time coordinate is made of.
+TIMING_FIELDS = ("RepetitionTime", "VolumeTiming", "DelayAfterTrigger")
+
+_UNITS_PER_SECOND = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
+    "ms": 1e3, "msec": 1e3, "millisecond": 1e3, "milliseconds": 1e3,
+    "us": 1e6, "µs": 1e6, "usec": 1e6, "microsecond": 1e6, "microseconds": 1e6,
+    "min": 1 / 60, "h": 1 / 3600,
+}  # fmt: skip
+_SECONDS_ATTRS = {"units": "s", "long_name": "time"}
+_VOLUMES_ATTRS = {"units": "1", "long_name": "volume number"}
+
+
+class HeaderTiming(NamedTuple):
+    """What a NIfTI header says of its fourth axis.
+
+    ``step`` and ``start`` are ``pixdim[4]`` and ``toffset`` as the shortest decimals they print
+    as; ``unit`` is ``"s"``, ``"ms"``, ``"us"``, None where unknown, or what is no time (``"hz"``).
+    """
+
+    step: float
+    start: float
+    unit: str | None
+
+
+class Timing(NamedTuple):
+    """Starts of the volumes with their attributes, and what the user should be told."""
+
+    time: xr.DataArray
+    notes: list[str]
+
+
+def time_of(
+    n_volumes: int, header: HeaderTiming, *, fields: Mapping[str, Any], sidecar: Path | None
+) -> Timing:
+    """Return the start of each volume in seconds.
+
+    ``VolumeTiming`` of the sidecar as it stands; else ``DelayAfterTrigger + i * RepetitionTime``;
+    what the sidecar does not say comes from the header. Without a repetition time the volumes are
+    numbered, in units of "1".
+
+    Parameters
+    ----------
+    n_volumes : int
+        Volumes in the file.
+    header : HeaderTiming
+        What the NIfTI header says.
+    fields : Mapping
+        The sidecar, as it was read.
+    sidecar : pathlib.Path, optional
+        Its path, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the sidecar's timing is not numeric, not positive, or not as long as the recording.
+    """
+    if "VolumeTiming" in fields:
+        return Timing(_seconds(_volume_timing(fields, n_volumes, sidecar)), [])
+    notes: list[str] = []
+    start = _in_header_unit(header.start, header)
+    if "DelayAfterTrigger" in fields:
+        start = _number(fields, "DelayAfterTrigger", sidecar)
+    if "RepetitionTime" in fields:
+        step = _positive(fields, "RepetitionTime", sidecar)
+        notes += _disagreement(step, header)
+    else:
+        step = _in_header_unit(abs(header.step), header)
+        notes += _header_notes(n_volumes, header)
+    if step > 0 or n_volumes == 1:
+        return Timing(_seconds(start + step * np.arange(n_volumes)), notes)
+    return Timing(xr.DataArray(np.arange(n_volumes), dims="time", attrs=_VOLUMES_ATTRS), notes)
+
+
+def _seconds(values: Array) -> xr.DataArray:
+    return xr.DataArray(values, dims="time", attrs=_SECONDS_ATTRS)
+
+
+def _in_header_unit(value: float, header: HeaderTiming) -> float:
+    """Return a header's number in seconds; 0 where it says nothing of time."""
+    per_second = _UNITS_PER_SECOND.get(header.unit or "s")
+    return value / per_second if per_second and np.isfinite(value) else 0.0
+
+
+def _header_notes(n_volumes: int, header: HeaderTiming) -> list[str]:
+    if n_volumes == 1:
+        return []
+    assign = "Assign the times in seconds: recording.assign_coords(time=...)"
+    if header.unit is not None and header.unit not in _UNITS_PER_SECOND:
+        return [
+            f"the fourth axis is in {header.unit}, which is no time; its steps are numbered from 0 "
+            f"(units '1'). {assign}."
+        ]
+    if not header.step or not np.isfinite(header.step):
+        return [
+            "there is no repetition time, neither in the header (pixdim[4]) nor in a sidecar; the "
+            f"volumes are numbered from 0 (units '1'). {assign}, or write RepetitionTime into a "
+            "sidecar."
+        ]
+    notes = []
+    if header.step < 0:
+        notes.append(
+            f"the repetition time is negative (pixdim[4] = {header.step:g}); its magnitude is used."
+        )
+    if header.unit is None:
+        notes.append(
+            f"the header does not say the unit of time; {abs(header.step):g} is taken as seconds. "
+            "A sidecar with RepetitionTime says it."
+        )
+    return notes
+
+
+def _disagreement(step: float, header: HeaderTiming) -> list[str]:
+    theirs = _in_header_unit(abs(header.step), header)
+    if theirs == 0 or header.unit is None or np.isclose(theirs, step, rtol=1e-2):
+        return []
+    return [
+        f"RepetitionTime of the sidecar is {step:g} s, and the header says {theirs:g} s; the "
+        "sidecar is believed."
+    ]
+
+
+def _volume_timing(fields: Mapping[str, Any], n_volumes: int, sidecar: Path | None) -> Array:
+    given = fields["VolumeTiming"]
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(
+            f"VolumeTiming in {sidecar} is not a list of numbers: {str(given)[:60]}. Write the "
+            "start of each volume in seconds, or remove the field."
+        )
+    if values.size != n_volumes:
+        raise ValueError(
+            f"VolumeTiming in {sidecar} has {values.size} entries, and the recording has "
+            f"{n_volumes} volumes. Correct the sidecar, or remove the field to take the times from "
+            "the repetition time."
+        )
+    return values
+
+
+def _number(fields: Mapping[str, Any], field: str, sidecar: Path | None) -> float:
+    value = fields[field]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(
+            f"{field} in {sidecar} is not a number: {value!r}. Write it in seconds, or remove it."
+        )
+    return float(value)
+
+
+def _positive(fields: Mapping[str, Any], field: str, sidecar: Path | None) -> float:
+    value = _number(fields, field, sidecar)
+    if value <= 0:
+        raise ValueError(
+            f"{field} in {sidecar} must be above 0 and is {value:g}. Write it in seconds, or "
+            "remove it."
+        )
+    return value
+
+
+def timing_fields(time: xr.DataArray) -> tuple[dict[str, Any], float]:
+    """Return the sidecar's timing fields for a time coordinate, and the step for the header.
+
+    Parameters
+    ----------
+    time : xarray.DataArray, (time,)
+        Seconds, or what its units or dtype make seconds. What counts no time (other units, text)
+        gives no field and a step of 0.
+    """
+    values = in_seconds(time)
+    if values is None or not np.isfinite(values).all() or values.size == 0:
+        return {}, 0.0
+    start = {"DelayAfterTrigger": float(values[0])} if values[0] else {}
+    if values.size == 1:
+        return start, 0.0
+    step = _shortest_step(values)
+    even = values[0] + step * np.arange(values.size)
+    if step > 0 and np.abs(values - even).max() <= 1e-9 * max(step, float(np.abs(values).max())):
+        return {"RepetitionTime": step, **start}, step
+    return {"VolumeTiming": values.tolist()}, max(float(np.median(np.diff(values))), 0.0)
+
+
+def in_seconds(time: xr.DataArray) -> Array | None:
+    """Return a time coordinate in seconds, of any order; None where it counts no time."""
+    values = time.values
+    if values.dtype.kind in "mM":
+        since = values - values[:1] if values.dtype.kind == "M" else values
+        return np.asarray(since / np.timedelta64(1, "ns") / 1e9)
+    per_second = _UNITS_PER_SECOND.get(str(time.attrs.get("units", "s")))
+    if per_second is None or values.dtype.kind not in "iuf":
+        return None
+    return np.asarray(values / per_second, dtype=float)
+
+
+def _shortest_step(values: Array) -> float:
+    """Return the mean step as the shortest decimal that is the same to 12 digits."""
+    return float(f"{(values[-1] - values[0]) / (values.size - 1):.12g}")
