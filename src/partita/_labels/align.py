@@ -115,7 +115,8 @@ def _positions(
 ) -> np.ndarray[Any, Any] | None:
     """Return where along `dim` of `array` each place of `template` is; None where all stand so."""
     if dim not in template.coords or dim not in array.coords:
-        return _same_length(array, template, dim, caller=caller)
+        _refuse_other_length(array, template, dim, caller=caller)
+        return None
     given, wanted = array[dim], template[dim]
     _refuse_other_units(given, wanted, dim, caller=caller)
     if checks.same_grid(given, wanted):
@@ -123,7 +124,7 @@ def _positions(
     return _places_of(wanted, given, dim, caller=caller)
 
 
-def _same_length(
+def _refuse_other_length(
     array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str
 ) -> None:
     if dim in template.coords:

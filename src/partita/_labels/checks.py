@@ -106,7 +106,7 @@ def missing_throughout(matrix: Any) -> np.ndarray[Any, Any] | None:
         return None
     if not isinstance(matrix, np.ndarray):  # a sparse matrix: its empty places are zeros
         return None
-    empty: np.ndarray[Any, Any] = np.isnan(matrix).all(axis=0)
+    empty: np.ndarray[Any, Any] = np.asarray(np.isnan(matrix).all(axis=0))
     return empty if empty.any() else None
 
 
@@ -172,7 +172,9 @@ def same_grid(given: xr.DataArray, expected: xr.DataArray) -> bool:
         return bool(np.array_equal(given.values, expected.values))
     values = expected.values.astype(float)
     spacing = np.abs(np.diff(values)).min() if values.size > 1 else max(abs(float(values[0])), 1.0)
-    return bool(np.allclose(given.values.astype(float), values, rtol=0, atol=GRID_TOLERANCE * spacing))
+    return bool(
+        np.allclose(given.values.astype(float), values, rtol=0, atol=GRID_TOLERANCE * spacing)
+    )
 
 
 def seconds(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
@@ -216,7 +218,7 @@ def seconds(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
 def _seconds_of(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
     values = coordinate.values
     if values.dtype.kind == "M":
-        return (values - values[:1]) / np.timedelta64(1, "ns") * 1e-9
+        return np.asarray((values - values[:1]) / np.timedelta64(1, "ns") * 1e-9)
     if values.dtype.kind == "m":
         return np.asarray(values / np.timedelta64(1, "ns") * 1e-9)
     if values.dtype.kind not in "iuf":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,12 +10,8 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import align, checks
-from partita._labels.attrs import storable
 
 Array = np.ndarray[Any, Any]
-
-# The mark of a Stacker among the attributes of a saved Dataset.
-_SAVED_AS = "recording"
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,9 @@ class Stacker:
     def feature_template(self) -> xr.DataArray:
         """Return an array of True over the features, with their coordinates."""
         true = np.broadcast_to(np.True_, self._feature_shape)
-        return xr.DataArray(true, dims=self.feature_dims, coords=self._coords_over(self.feature_dims))
+        return xr.DataArray(
+            true, dims=self.feature_dims, coords=self._coords_over(self.feature_dims)
+        )
 
     def inside_mask(self) -> xr.DataArray:
         """Return the mask of the features in the matrix, with their coordinates."""
@@ -199,8 +196,13 @@ class Stacker:
         weights : xarray.DataArray, dimensions among the recording's
             Non-negative; it broadcasts against the recording, matched by label.
         """
-        over = align.weights_over(weights, self.coords, sizes=self.sizes, sample_dim=self.sample_dim)
-        samples, features = np.ones(self.n_samples, self.dtype), np.ones(self.n_features, self.dtype)
+        over = align.weights_over(
+            weights, self.coords, sizes=self.sizes, sample_dim=self.sample_dim
+        )
+        samples, features = (
+            np.ones(self.n_samples, self.dtype),
+            np.ones(self.n_features, self.dtype),
+        )
         if over.dims == (self.sample_dim,):
             return over.values.astype(self.dtype), features
         if self.sample_dim not in over.dims:
@@ -222,7 +224,9 @@ class Stacker:
     def place(self, row: int, column: int) -> str:
         """Return where an entry of the matrix is, in words: ``"time 1.2, y 0.5, x -1"``."""
         flat = column if self.inside is None else int(np.flatnonzero(self.inside)[column])
-        where = dict(zip(self.feature_dims, np.unravel_index(flat, self._feature_shape), strict=True))
+        where = dict(
+            zip(self.feature_dims, np.unravel_index(flat, self._feature_shape), strict=True)
+        )
         where = {self.sample_dim: np.intp(row), **where}
         return ", ".join(f"{dim} {self._label(dim, int(index))}" for dim, index in where.items())
 
@@ -242,9 +246,11 @@ class Stacker:
         """Return one row (n_features,) as a map over the features, NaN outside."""
         return self._features(row, (), {})
 
-    def _features(self, rows: Array, leading: tuple[str, ...], extra: dict[str, Any]) -> xr.DataArray:
+    def _features(
+        self, rows: Array, leading: tuple[str, ...], extra: dict[str, Any]
+    ) -> xr.DataArray:
         full = self._scattered(rows).reshape(*rows.shape[:-1], *self._feature_shape)
-        coords = {**self._coords_over(self.feature_dims), **extra}
+        coords: dict[Hashable, Any] = {**self._coords_over(self.feature_dims), **extra}
         return xr.DataArray(full, dims=(*leading, *self.feature_dims), coords=coords)
 
     def signals(
@@ -289,6 +295,29 @@ class Stacker:
             )
         return rows
 
+    def flat_signals(self, signals: xr.DataArray, *, component: list[Any], caller: str) -> Array:
+        """Return signals (sample, component) as columns, in the order of the labels given.
+
+        Raises
+        ------
+        ValueError
+            If components are missing, samples are not this recording's, or values are not finite.
+        """
+        if "component" in signals.coords:
+            missing = [c for c in component if c not in signals["component"].values.tolist()]
+            if missing:
+                raise ValueError(f"{caller} has no signals for the components {missing}.")
+            signals = signals.sel(component=component)
+        if not self._same_samples(signals.isel(component=0)):
+            raise ValueError(
+                f"{caller} has other samples along {self.sample_dim!r} than the recording. Give "
+                "the maps alone: init=dataset['maps']; the signals are then solved for."
+            )
+        columns = signals.transpose(self.sample_dim, "component").values.astype(self.dtype)
+        if not np.isfinite(columns).all():
+            raise ValueError(f"{caller} must be finite. Give the maps alone: init=dataset['maps'].")
+        return columns
+
     def recording(self, matrix: Array, *, like: xr.DataArray | None = None) -> xr.DataArray:
         """Return a matrix (n_samples, n_features) as a recording, NaN outside.
 
@@ -306,7 +335,7 @@ class Stacker:
         dims = (self.sample_dim, *self.feature_dims)
         full = self._scattered(matrix).reshape(matrix.shape[0], *self._feature_shape)
         array = xr.DataArray(full, dims=dims, coords=coords, name=self.name, attrs=self.attrs)
-        return array.transpose(*self.dims)
+        return array.transpose(*self.dims, transpose_coords=False)
 
     def _coords_like(self, like: xr.DataArray) -> dict[Hashable, Any]:
         samples = {self.sample_dim}
@@ -321,7 +350,8 @@ class Stacker:
             return False
         if self.sample_dim not in self.coords or self.sample_dim not in like.coords:
             return self.sample_dim not in self.coords and self.sample_dim not in like.coords
-        return bool(self.coords[self.sample_dim].equals(like[self.sample_dim]))
+        ours, theirs = self.coords[self.sample_dim], like[self.sample_dim]
+        return np.array_equal(ours.values, theirs.values)
 
     def _scattered(self, rows: Array) -> Array:
         if self.inside is None:
@@ -330,53 +360,8 @@ class Stacker:
         full[..., self.inside] = rows
         return full
 
-    # To a file and back
-
-    def to_dataset(self) -> xr.Dataset:
-        """Return everything as a Dataset that NetCDF can hold (see `from_dataset`)."""
-        about = {
-            "dims": list(self.dims),
-            "sample_dim": self.sample_dim,
-            "sizes": self.sizes,
-            "dtype": self.dtype.name,
-            "name": None if self.name is None else str(self.name),
-            "attrs": {key: _plain(value) for key, value in storable(self.attrs).items()},
-            "coords": [str(name) for name in self.coords.coords],
-        }
-        inside = self.inside_mask().astype("int8").reset_coords(drop=True)
-        return self.coords.assign(inside=inside.variable).assign_attrs(
-            {_SAVED_AS: json.dumps(about)}
-        )
-
-    @classmethod
-    def from_dataset(cls, dataset: xr.Dataset) -> Stacker:
-        """Return the stacker that `to_dataset` wrote into (a part of) `dataset`."""
-        about = json.loads(dataset.attrs[_SAVED_AS])
-        inside = dataset["inside"].values.astype(bool).ravel()
-        attrs = {k: np.asarray(v) if _numeric(v) else v for k, v in about["attrs"].items()}
-        return cls(
-            dims=tuple(about["dims"]),
-            sample_dim=about["sample_dim"],
-            sizes=about["sizes"],
-            coords=dataset[[]].reset_coords(drop=True).assign_coords(
-                {name: dataset.coords[name] for name in about["coords"]}
-            ),
-            inside=None if inside.all() else inside,
-            dtype=np.dtype(about["dtype"]),
-            name=about["name"],
-            attrs=attrs,
-        )
-
 
 def _columns(matrix: Any, keep: Array) -> Any:
     if isinstance(matrix, np.ndarray) and matrix.flags.f_contiguous:
         return matrix.T[keep].T
     return matrix[:, keep]
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def _numeric(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and not isinstance(value[0], str)

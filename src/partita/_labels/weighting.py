@@ -1,0 +1,42 @@
+"""Weights of a matrix's entries: what they leave out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Weights = Array | tuple[Array, Array]
+
+
+def columns_without(weights: Weights) -> Array | None:
+    """Return which columns have no weight in any row; None where each has some."""
+    if isinstance(weights, tuple):
+        empty = weights[1] == 0
+    else:
+        empty = ~weights.any(axis=0)
+    return empty if empty.any() else None
+
+
+def silenced(matrix: Any, weights: Weights) -> Any:
+    """Return the matrix with zeros where the weight is zero; itself where no weight is.
+
+    Parameters
+    ----------
+    matrix : array or sparse matrix, (n_samples, n_features)
+        May hold anything, NaN included, where the weight is zero.
+    weights : numpy.ndarray, (n_samples, n_features), or (samples, features)
+        As `Stacker.weights` returns them, no column without weight.
+    """
+    if not isinstance(weights, tuple):
+        nothing = weights == 0
+        if isinstance(matrix, np.ndarray):
+            return np.where(nothing, matrix.dtype.type(0), matrix) if nothing.any() else matrix
+        return matrix.multiply(~nothing).tocsr()
+    rows = weights[0] == 0
+    if not rows.any():
+        return matrix
+    if isinstance(matrix, np.ndarray):
+        return np.where(rows[:, None], matrix.dtype.type(0), matrix)
+    return matrix.multiply(~rows[:, None]).tocsr()

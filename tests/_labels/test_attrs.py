@@ -1,0 +1,62 @@
+"""Attributes survive a file; history grows by a line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+import xarray as xr
+
+import partita
+from partita._labels.attrs import append_history, describe_call, storable
+
+
+def test_history_grows_by_one_line_and_leaves_the_input_alone() -> None:
+    array = xr.DataArray([1.0], dims="time")
+    once = append_history(array, describe_call("zscore", ddof=0))
+    twice = append_history(once, "split_sign()")
+    assert twice.attrs["history"] == "zscore(ddof=0)\nsplit_sign()"
+    assert "history" not in array.attrs
+    assert np.shares_memory(array.values, twice.values)
+
+
+def test_what_is_storable_survives_netcdf(tmp_path) -> None:
+    attrs = {
+        "text": "µm", "number": 1.5, "flag": True, "none": None, "array": np.arange(3.0),
+        "words": ["a", "b"], "nested": {"a": [1, {"b": 2}]}, "matrix": np.eye(2), "empty": [],
+        "ragged": [[1], [2, 3]], "raw": b"bytes", 7: np.float32(2.0), "tuple": (1, 2),
+    }  # fmt: skip
+    kept = storable(attrs)
+    array = xr.DataArray(np.zeros(2), dims="x", name="a", attrs=kept)
+    array.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with xr.open_dataarray(tmp_path / "a.nc", engine="h5netcdf") as again:
+        assert set(again.attrs) == set(kept) == {str(key) for key in attrs} - {"none"}
+        np.testing.assert_array_equal(again.attrs["array"], np.arange(3.0))
+        assert again.attrs["text"] == "µm"
+        assert list(again.attrs["words"]) == ["a", "b"]
+
+
+def test_a_sparse_matrix_becomes_a_labelled_recording() -> None:
+    pytest.importorskip("sparse")
+    counts = scipy.sparse.random_array((20, 5), density=0.2, rng=0)
+    recording = partita.from_sparse(
+        counts, dims=("time", "neuron"), coords={"neuron": list("abcde")}
+    )
+    np.testing.assert_array_equal(recording.data.todense(), counts.toarray())
+    assert recording["neuron"].values.tolist() == list("abcde")
+
+
+def test_a_dense_matrix_is_refused_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match="was given ndarray"):
+        partita.from_sparse(np.ones((2, 2)), dims=("time", "neuron"))
+
+
+def test_other_than_two_dimensions_are_refused() -> None:
+    with pytest.raises(ValueError, match="names of two dimensions"):
+        partita.from_sparse(scipy.sparse.eye_array(3), dims=("time",))
+
+
+def test_a_missing_package_is_named_with_its_command(monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sparse", None)
+    with pytest.raises(ImportError, match='pip install "partita\\[sparse\\]"'):
+        partita.from_sparse(scipy.sparse.eye_array(3), dims=("time", "neuron"))

@@ -1,0 +1,121 @@
+"""Refusals say what is wrong, what was given, and what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+import xarray as xr
+
+from partita._labels import checks
+
+
+@pytest.mark.parametrize(
+    ("thing", "error", "message"),
+    [
+        (np.ones((3, 2)), TypeError, "was given ndarray.*xr.DataArray\\(values"),
+        (xr.Dataset({"a": ("time", [1.0, 2])}), TypeError, "Dataset with the variables \\('a'\\)"),
+        (xr.DataArray(["a", "b"], dims="time"), TypeError, "was given <U1"),
+        (xr.DataArray(np.array([1, "b"], object), dims="time"), TypeError, "was given object"),
+        (xr.DataArray([1j, 2], dims="time"), TypeError, "was given complex128"),
+        (xr.DataArray([True, False], dims="time"), TypeError, "was given bool"),
+        (xr.DataArray(np.ones(2, "float16"), dims="time"), TypeError, "was given float16"),
+        (xr.DataArray([1.0, 2], dims="frame"), ValueError, "sample dimension 'time'.*'frame'"),
+        (xr.DataArray(np.ones((0, 2)), dims=("time", "x")), ValueError, "empty recording"),
+    ],
+)
+def test_what_is_no_recording_is_refused(thing, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        checks.require_recording(thing, caller="NMF")
+
+
+def test_a_lone_time_course_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="expand_dims"):
+        checks.require_features(
+            xr.DataArray([1.0, 2], dims="time"), sample_dim="time", caller="NMF"
+        )
+
+
+def test_a_single_sample_is_refused() -> None:
+    single = xr.DataArray(np.ones((1, 3)), dims=("time", "x"))
+    with pytest.raises(ValueError, match="at least two samples along 'time', and was given 1"):
+        checks.require_samples(single, sample_dim="time", caller="NMF")
+
+
+def _place(row: int, column: int) -> str:
+    return f"row {row}, column {column}"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_isolated_holes_are_counted_and_placed(bad: float) -> None:
+    matrix = np.ones((3, 4))
+    matrix[1, 2] = matrix[2, 3] = bad
+    with pytest.raises(ValueError, match="2 of 3 x 4 .* first at row 1, column 2.*notnull"):
+        checks.refuse_isolated(matrix, place=_place, caller="NMF")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_matrix])
+def test_negative_values_are_counted_and_placed(kind) -> None:
+    matrix = np.eye(3)
+    matrix[2, 1] = -0.5
+    with pytest.raises(ValueError, match="1 of 3 x 3 .*minimum -0.5.*row 2, column 1.*split_sign"):
+        checks.refuse_negative(kind(matrix), place=_place, caller="NMF")
+
+
+def test_only_columns_that_are_nan_throughout_are_missing() -> None:
+    matrix = np.ones((3, 4))
+    matrix[:, 1] = np.nan
+    matrix[0, 2] = np.nan
+    np.testing.assert_array_equal(checks.missing_throughout(matrix), [False, True, False, False])
+    assert checks.missing_throughout(np.ones((2, 2))) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "promoted"),
+    [
+        ("float32", "float32"), ("float64", "float64"), ("int8", "float32"), ("uint16", "float32"),
+        ("int32", "float64"), ("uint64", "float64"),
+    ],
+)  # fmt: skip
+def test_integers_are_promoted_by_their_size(dtype: str, promoted: str) -> None:
+    assert checks.promote(np.dtype(dtype)) == promoted
+
+
+@pytest.mark.parametrize(
+    ("times", "units", "expected"),
+    [
+        ([0.0, 0.5, 1.0], "s", [0.0, 0.5, 1.0]),
+        ([0.0, 500, 1000], "ms", [0.0, 0.5, 1.0]),
+        ([0, 1, 2], "min", [0.0, 60, 120]),
+        ([0.0, 0.5, 1.0], None, [0.0, 0.5, 1.0]),
+        (np.array([0, 500, 1000], "timedelta64[ms]"), None, [0.0, 0.5, 1.0]),
+        (
+            np.array(["2020-01-01T00:00:00", "2020-01-01T00:00:02"], "datetime64[ns]"),
+            None,
+            [0.0, 2],
+        ),
+    ],
+)
+def test_times_are_read_in_seconds(times, units, expected) -> None:
+    coordinate = xr.DataArray(
+        times, dims="time", name="time", attrs={"units": units} if units else {}
+    )
+    np.testing.assert_allclose(checks.seconds(coordinate, caller="f"), expected)
+
+
+@pytest.mark.parametrize(
+    ("times", "units", "message"),
+    [
+        ([0.0, 1, 1], "s", "sample 2 \\(1 s\\) follows sample 1"),
+        ([0.0, 2, 1], "s", "needs times that increase"),
+        ([0.0, np.nan, 1], "s", "1 of 3 times are not finite"),
+        ([0.0, 1], "fortnights", "does not know the time unit 'fortnights'"),
+        (["a", "b"], None, "needs numeric times"),
+    ],
+)
+def test_times_without_meaning_are_refused(times, units, message: str) -> None:
+    coordinate = xr.DataArray(
+        times, dims="time", name="time", attrs={"units": units} if units else {}
+    )
+    with pytest.raises(ValueError, match=message):
+        checks.seconds(coordinate, caller="f")
