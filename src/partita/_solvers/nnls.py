@@ -1,0 +1,242 @@
+"""Signals for given maps: non-negative least squares for many right-hand sides, exactly.
+
+The quadratic of a row needs of the data only C = X @ H.T, and of the maps only G = H @ H.T.
+Each row ends on a Cholesky solution of its face of the orthant, so the answer is exact to
+rounding, as that of an active-set method is (Lawson & Hanson 1974; Kim & Park 2011,
+doi:10.1137/110821172), but the face is found by a few sweeps of coordinate descent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from . import products, quadratic
+from .objective import Array, Penalty, RankOne
+from .threads import Crew, single_blas
+
+Floats = npt.NDArray[np.float64]
+
+_BLOCK_ENTRIES = 1 << 18
+_MOST_COLUMNS = 4096
+_MOST_GROUP_SWEEPS = 2000
+
+
+class Terms(NamedTuple):
+    """A penalty as one factor's row sees it while the other factor stays.
+
+    ``linear @ w + ridge @ w**2 / 2`` in each row, and ``group_j * |w_j|`` for a whole component.
+    """
+
+    linear: Floats
+    ridge: Floats
+    group: Floats
+
+
+def solve_gram(G: Array, C: Array, *, start: Array | None = None) -> Array:
+    """Solve ``min_{w >= 0} w'Gw / 2 - c'w`` for every column c of C.
+
+    Parameters
+    ----------
+    G : ndarray, (k, k)
+        Gram matrix; it may be singular, and components whose diagonal is 0 get 0.
+    C : ndarray, (k, m)
+        Linear terms, one right-hand side a column.
+    start : ndarray, (k, m), optional
+        A guess, which shortens the way and changes the answer by rounding only.
+
+    Returns
+    -------
+    ndarray, (k, m)
+        The minima, in the dtype of C.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> solve_gram(np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[3.0], [-1.0]]))
+    array([[1.5],
+           [0. ]])
+    """
+    linear = np.ascontiguousarray(C.T, dtype=np.float64)
+    W = np.zeros_like(linear) if start is None else np.array(start.T, np.float64, order="C")
+    _finish_rows(np.asarray(G, np.float64)[None], linear, W)
+    return np.ascontiguousarray(W.T, dtype=C.dtype)
+
+
+def solve(
+    X: Any,
+    H: Array,
+    *,
+    penalty: Penalty | None = None,
+    weights: Array | RankOne | None = None,
+    loss: float = 2.0,
+    W0: Array | None = None,
+) -> Array:
+    """Find the signals W >= 0 that fit X best with the maps H as they are.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse matrix, (n, p)
+        Non-negative data.
+    H : ndarray, (k, p)
+        Non-negative maps; those that are all zero get signals of zero.
+    penalty : Penalty, optional
+        Strengths; none by default.
+    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
+        A weight for the misfit of each entry, or its two rank-one factors. A sample without
+        any weight gets signals of zero.
+    loss : float, default 2.0
+        Beta of the divergence: 2 Frobenius, 1 Kullback-Leibler, 0 Itakura-Saito.
+    W0 : ndarray, (n, k), optional
+        A guess, used where the loss is not Frobenius.
+
+    Returns
+    -------
+    ndarray, (n, k)
+        Signals in the dtype of X. Exact for the Frobenius loss; for the others to where the
+        loss of no row falls further, which for beta below 1 is a local minimum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    >>> solve(np.array([[1.0, 3.0, 2.0]]), maps)
+    array([[1., 2.]])
+    """
+    penalty = Penalty() if penalty is None else penalty
+    if loss != 2.0:
+        from .regression import solve_divergence
+
+        return solve_divergence(X, H, beta=loss, penalty=penalty, weights=weights, W0=W0)
+    rms = products.root_mean_square(X, weights) if penalty.active else 1.0
+    terms = terms_of_W(H, penalty, rms=rms)
+    if weights is not None and not isinstance(weights, tuple):
+        return _solve_weighted(X, H, weights, terms)
+    return _solve_shared(X, H, weights, terms)
+
+
+def terms_of_W(H: Array, penalty: Penalty, *, rms: float) -> Terms:
+    """Turn a penalty into what each row of W sees while H (k, p) stays."""
+    sums = H.sum(axis=1, dtype=np.float64)
+    squares = np.einsum("jc,jc->j", H, H, dtype=np.float64)
+    if penalty.scale_free:
+        linear = rms * penalty.W_l1 * np.sqrt(squares)
+        return Terms(linear, penalty.W_l2 * squares, rms * penalty.H_l1 * sums)
+    p = H.shape[1]
+    same = np.ones_like(sums)
+    return Terms(p * penalty.W_l1 * same, p * penalty.W_l2 * same, 0.0 * same)
+
+
+def _solve_shared(X: Any, H: Array, weights: RankOne | None, terms: Terms) -> Array:
+    """Solve with one Gram matrix for all rows, up to the weight of each row."""
+    n, k = X.shape[0], H.shape[0]
+    maps = H.astype(np.float64)
+    right = maps if weights is None else maps * weights[1]
+    gram = right @ maps.T
+    C = _cross(X, right)
+    by_row = np.ones(n) if weights is None else np.asarray(weights[0], np.float64)
+    seen = by_row > 0
+    scale = np.divide(1.0, by_row, out=np.zeros(n), where=seen)
+    C -= scale[:, None] * terms.linear
+    C[~seen] = 0.0
+    W = np.zeros((n, k))
+    grams = gram[None]
+    if terms.ridge.any():
+        uniform = bool((by_row == 1).all())
+        ridge = np.ones(1) if uniform else scale
+        grams = gram + ridge[:, None, None] * np.diag(terms.ridge)
+    _finish_rows(grams, C, W)
+    if terms.group.any():
+        _shrink_groups(grams * by_row[:, None, None], C * by_row[:, None], terms.group, W)
+    return W.astype(X.dtype)
+
+
+def _solve_weighted(X: Any, H: Array, weights: Array, terms: Terms) -> Array:
+    """Solve with a Gram matrix for each row, from the products of pairs of maps."""
+    n, k = X.shape[0], H.shape[0]
+    maps = H.astype(np.float64)
+    first, second = np.tril_indices(k)
+    W = np.zeros((n, k))
+    whole = bool(terms.group.any())
+    rows_at_once = n if whole else max(1, _BLOCK_ENTRIES // max(k * k, X.shape[1]))
+    for start in range(0, n, rows_at_once):
+        rows = slice(start, min(start + rows_at_once, n))
+        M = weights[rows].astype(np.float64)
+        values = X[rows].toarray() if scipy.sparse.issparse(X) else X[rows]
+        C = np.where(M > 0, M * values, 0.0) @ maps.T - terms.linear
+        grams = np.empty((C.shape[0], k, k))
+        pairs = _pair_sums(M, maps, first, second)
+        grams[:, first, second] = pairs
+        grams[:, second, first] = pairs
+        grams += np.diag(terms.ridge)
+        _finish_rows(grams, C, W[rows])
+        if whole:
+            _shrink_groups(grams, C, terms.group, W)
+    return W.astype(X.dtype)
+
+
+def _pair_sums(M: Floats, maps: Floats, first: Array, second: Array) -> Floats:
+    """Return the lower triangles of ``maps @ diag(m) @ maps.T`` for the rows m of M."""
+    sums = np.zeros((M.shape[0], first.size))
+    width = max(1, _BLOCK_ENTRIES // first.size)
+    for start in range(0, M.shape[1], width):
+        part = maps[:, start : start + width]
+        sums += M[:, start : start + width] @ (part[first] * part[second]).T
+    return sums
+
+
+def _finish_rows(grams: Floats, C: Floats, W: Floats) -> None:
+    m, k = C.shape
+    rounds = 200 + 20 * k
+    width = max(16, min(2048, -(-m // 8)))
+    blocks = [(a, min(a + width, m)) for a in range(0, m, width)]
+    C = np.ascontiguousarray(C)
+    grams = np.ascontiguousarray(grams)
+    with Crew() as crew:
+        crew.map(lambda rows: quadratic.solve_rows(grams, C, W, *rows, rounds), blocks)
+
+
+def _cross(X: Any, H: Array) -> Floats:
+    """Return X @ H.T, multiplied in float64 whatever the dtype of X."""
+    right = np.ascontiguousarray(H.T, dtype=np.float64)
+    if scipy.sparse.issparse(X):
+        return np.asarray(X.astype(np.float64) @ right)
+    n, p = X.shape
+    C = np.zeros((n, H.shape[0]))
+    width = max(16, min(-(-n // 8), _BLOCK_ENTRIES // min(p, _MOST_COLUMNS)))
+
+    def add(start: int) -> None:
+        rows = slice(start, start + width)
+        for column in range(0, p, _MOST_COLUMNS):
+            columns = slice(column, column + _MOST_COLUMNS)
+            C[rows] += X[rows, columns].astype(np.float64, copy=False) @ right[columns]
+
+    with single_blas(), Crew() as crew:
+        crew.map(add, range(0, n, width))
+    return C
+
+
+def _shrink_groups(grams: Floats, C: Floats, group: Floats, W: Floats) -> None:
+    """Add ``group_j * |w_j|`` to the objective and solve it by descent over whole components.
+
+    Each component has a closed form where all rows share their Gram matrix, else a majorised
+    one with the largest curvature of its rows.
+    """
+    k = C.shape[1]
+    curvature = grams[:, range(k), range(k)].max(axis=0)
+    for _ in range(_MOST_GROUP_SWEEPS):
+        largest_move = 0.0
+        for j in np.flatnonzero(curvature > 0):
+            slope = np.einsum("ni,ni->n", np.broadcast_to(grams[:, j], C.shape), W) - C[:, j]
+            ahead = np.maximum(0.0, W[:, j] - slope / curvature[j])
+            length = np.linalg.norm(ahead)
+            shrink = max(0.0, 1.0 - group[j] / (curvature[j] * length)) if length > 0 else 0.0
+            move = shrink * ahead - W[:, j]
+            W[:, j] += move
+            largest_move = max(largest_move, float(np.sqrt(curvature[j]) * np.linalg.norm(move)))
+        size = float(np.sqrt((curvature * W**2).sum()))
+        if largest_move <= 1e-10 * size:
+            return
