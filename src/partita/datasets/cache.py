@@ -133,8 +133,7 @@ def _get(url: str, stream: io.BufferedIOBase) -> None:
     try:
         pooch.HTTPDownloader(chunk_size=CHUNK, timeout=TIMEOUT)(url, stream, None)
     except requests.HTTPError as error:
-        response = error.response
-        raise HostError(f"{url} answered {response.status_code} {response.reason}") from error
+        raise HostError(f"{url} answered {str(error).split(' for url')[0]}") from error
     except requests.Timeout as error:
         raise HostError(f"{url} did not answer within {TIMEOUT:g} s") from error
     except requests.exceptions.ChunkedEncodingError as error:

@@ -107,7 +107,7 @@ def simulate_calcium(
     require_positive(CALLER, decay_time=decay_time)
     require_amounts(CALLER, event_rate=event_rate, snr=snr)
     cell_rng, spike_rng, background_rng, noise_rng = spawn_generators(random_state, 4)
-    maps = _draw_cells(counts, n_components, CELL_RADIUS / pixel_size, rng=cell_rng)
+    maps = _draw_cells(counts, n_components, max(CELL_RADIUS / pixel_size, 1.0), rng=cell_rng)
     spikes = spike_rng.poisson(event_rate * sampling_interval, (n_times, n_components))
     signals = snr * calcium_courses(
         spikes.astype(float), decay_time=decay_time, sampling_interval=sampling_interval
@@ -146,7 +146,8 @@ def _draw_cells(
         across = (columns - column) * np.cos(angle) - (rows - row) * np.sin(angle)
         distance = np.hypot(along / squeeze, across * squeeze) / radius
         cells[number] = np.clip(1.3 - 0.6 * distance**2, 0, 1)
-    return cells / cells.max(axis=(1, 2), keepdims=True)
+    cells /= cells.max(axis=(1, 2), keepdims=True)
+    return cells
 
 
 def _scatter(shape: tuple[int, ...], count: int, rng: np.random.Generator) -> Floats:
@@ -167,4 +168,5 @@ def _draw_background(n_times: int, shape: tuple[int, ...], *, rng: np.random.Gen
     image = 1 + 0.2 * image / max(np.abs(image).max(), 1e-12)
     course = ndimage.gaussian_filter1d(rng.standard_normal(n_times), max(1.0, n_times / 60))
     course = 1 + 0.02 * course / max(course.std(), 1e-12)
-    return BASELINE * course[:, None, None] * image
+    movie: Floats = BASELINE * course[:, None, None] * image
+    return movie

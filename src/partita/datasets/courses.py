@@ -29,7 +29,8 @@ def haemodynamic_courses(times: Floats, count: int, *, rng: np.random.Generator)
     courses = signal.fftconvolve(drive, response[:, None], axes=0)[:n_fine]
     sampled = np.column_stack([np.interp(times, fine, course) for course in courses.T])
     centred = sampled - sampled.mean(axis=0)
-    return centred / np.maximum(centred.std(axis=0), 1e-12)
+    courses = centred / np.maximum(centred.std(axis=0), 1e-12)
+    return np.asarray(courses, dtype=np.float64)
 
 
 def calcium_courses(
@@ -37,4 +38,4 @@ def calcium_courses(
 ) -> Floats:
     """Turn spike counts (n_times, count) into AR(1) transients of unit jump per spike."""
     decay = np.exp(-sampling_interval / decay_time)
-    return signal.lfilter([1.0], [1.0, -decay], spikes, axis=0)
+    return np.asarray(signal.lfilter([1.0], [1.0, -decay], spikes, axis=0), dtype=np.float64)

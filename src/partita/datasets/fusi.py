@@ -136,7 +136,7 @@ def simulate_fusi(
     (('component', 'z', 'y', 'x'), ('time', 'component'))
     """
     kind = require_floating(CALLER, dtype)
-    counts = require_shape(CALLER, shape, n_axes=[3], axes="z, y and x")
+    counts = _require_field(shape)
     steps = _require_spacing(spacing)
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=2, n_times=n_times)
@@ -173,6 +173,13 @@ def simulate_fusi(
     return with_history(_add_motion(truth, path), line)
 
 
+def _require_field(shape: Sequence[int]) -> tuple[int, ...]:
+    counts = require_shape(CALLER, shape, n_axes=[3], axes="z, y and x")
+    if min(counts[1:]) >= 4:
+        return counts
+    raise ValueError(f"{CALLER} needs at least 4 voxels along y and x; got shape {counts}.")
+
+
 def _require_spacing(spacing: Sequence[float]) -> tuple[float, ...]:
     steps = tuple(float(step) for step in spacing)
     if len(steps) == 3 and all(np.isfinite(step) and step > 0 for step in steps):
@@ -194,10 +201,9 @@ def _draw_times(
             f"{sampling_interval / 5:g} s, so that time rises; got {timing_jitter:g} s."
         )
     regular = sampling_interval * np.arange(n_times)
-    if not timing_jitter:
-        return np.round(regular, 9)
-    shifts = np.clip(rng.standard_normal(n_times), -2, 2) * timing_jitter
-    return np.round(regular + shifts - shifts[0], 3)
+    shifts = timing_jitter * np.clip(rng.standard_normal(n_times), -2, 2)
+    times: Floats = np.round(regular + shifts - shifts[0], 3 if timing_jitter else 9)
+    return times
 
 
 def _render(
@@ -212,13 +218,15 @@ def _render(
     """Noise-free frames (n_times, *shape), moved where anything moves."""
     if not path.is_still:
         moved = render_moving(canvas, power, power * regions, signals, path, shape)
-        return np.maximum(moved, 0).astype(kind, copy=False)
+        np.maximum(moved, 0, out=moved)
+        return moved.astype(kind, copy=False)
     seen = canvas.at_voxels(power).ravel().astype(kind)
     maps = canvas.at_voxels(regions).reshape(len(regions), -1).astype(kind)
     frames = signals.astype(kind) @ maps
     frames += 1
     frames *= seen
-    return np.maximum(frames, 0, out=frames).reshape(len(signals), *shape)
+    np.maximum(frames, 0, out=frames)
+    return frames.reshape(len(signals), *shape)
 
 
 def _add_speckle(
@@ -244,8 +252,8 @@ def _label(
     first = (FIRST_PLANE, FIRST_DEPTH, -spacing[2] * (shape[2] - 1) / 2)
     space = ("z", "y", "x")
     places = {
-        name: space_coordinate(name, *place)
-        for name, *place in zip(space, first, spacing, shape, strict=True)
+        name: space_coordinate(name, start, step, count)
+        for name, start, step, count in zip(space, first, spacing, shape, strict=True)
     }
     signal_words = {"units": "1", "long_name": "Relative change of power at the map's peak"}
     return xr.Dataset(

@@ -16,24 +16,24 @@ SOURCE_MAP = {"units": "1", "long_name": "Source map"}
 
 def time_coordinate(times: NDArray[np.float64]) -> xr.Variable:
     """Start of each sample, s."""
-    return xr.Variable("time", times, {"units": "s", "long_name": "Time"})
+    return xr.Variable("time", times, {"units": "s", "long_name": "time"})
 
 
 def space_coordinate(name: str, start: float, spacing: float, count: int) -> xr.Variable:
     """Centres of the voxels along one axis, mm, free of the dust of repeated addition."""
     places = np.round(start + spacing * np.arange(count), 9)
-    return xr.Variable(name, places, {"units": "mm", "long_name": name})
+    return xr.Variable(name, places, {"units": "mm", "long_name": name, "step": spacing})
 
 
 def component_coordinate(count: int) -> xr.Variable:
     """Components count from 0."""
-    return xr.Variable("component", np.arange(count), {"long_name": "Component"})
+    return xr.Variable("component", np.arange(count), {"long_name": "component"})
 
 
 def grid_coordinate() -> xr.Variable:
     """Scalar that says the coordinates are scanner millimetres as they stand."""
     return xr.Variable(
-        (), 0, {"affine": np.eye(4).ravel(), "qform_code": 1, "sform_code": 0}
+        (), 0, {"long_name": "grid", "affine": np.eye(4).ravel(), "qform_code": 1, "sform_code": 0}
     )
 
 

@@ -25,6 +25,7 @@ from partita.datasets.hosts import HOSTS, Index
 NAME = "nunez-elizalde-2022"
 INDEX_FILE = ".partita-index.json"
 ENTITIES = {"subject": "sub", "session": "ses", "task": "task", "acq": "acq"}
+PLURALS = {"subject": "subjects", "session": "sessions", "task": "tasks", "acq": "acqs"}
 
 Names = str | int | Iterable[str | int] | None
 
@@ -221,22 +222,24 @@ def _select(index: Index, wanted: Mapping[str, list[str] | None]) -> list[Remote
             continue
         _require_known(kind, names, chosen)
         key = ENTITIES[kind]
-        chosen = [
-            file for file in chosen if (_entities(file.path).get(key) or names[0]) in names
-        ]
+        chosen = [file for file in chosen if _entities(file.path).get(key) in (None, *names)]
     return chosen
 
 
 def _require_known(kind: str, names: list[str], files: Sequence[RemoteFile]) -> None:
     key = ENTITIES[kind]
     known = sorted({_entities(file.path)[key] for file in files if key in _entities(file.path)})
+    if not names:
+        raise ValueError(
+            f"The list of {PLURALS[kind]} is empty. Leave it out for all, or choose among "
+            f"{', '.join(known)}."
+        )
     unknown = [name for name in names if name not in known]
-    if names and not unknown:
-        return
-    asked = f"no {kind} {', '.join(map(repr, unknown))}" if names else f"no {kind} in an empty list"
-    raise ValueError(
-        f"{NAME} has {asked} among the files chosen so far; the known ones are {', '.join(known)}."
-    )
+    if unknown:
+        raise ValueError(
+            f"{NAME} has no {kind} {', '.join(map(repr, unknown))} among the files chosen so far; "
+            f"the known {PLURALS[kind]} are {', '.join(known)}."
+        )
 
 
 def _recordings(root: Path, files: Sequence[RemoteFile]) -> list[Path]:

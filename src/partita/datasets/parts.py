@@ -116,9 +116,7 @@ def simulate_parts(
 def _places(dims: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, xr.Variable]:
     if dims == ("feature",):
         return {"feature": xr.Variable("feature", np.arange(counts[0]))}
-    return {
-        name: space_coordinate(name, 0.0, 1.0, n) for name, n in zip(dims, counts, strict=True)
-    }
+    return {name: space_coordinate(name, 0.0, 1.0, n) for name, n in zip(dims, counts, strict=True)}
 
 
 def _draw_maps(shape: tuple[int, ...], count: int, *, rng: np.random.Generator) -> Floats:
@@ -130,7 +128,8 @@ def _draw_maps(shape: tuple[int, ...], count: int, *, rng: np.random.Generator) 
         own = places[:, rng.integers(places.shape[1])][:, None]
         distance = np.linalg.norm(places - own, axis=0) / radius
         maps[number] = np.maximum(1 - distance**2, 0) * rng.uniform(0.5, 1, places.shape[1])
-    return maps / np.linalg.norm(maps, axis=1, keepdims=True)
+    unit: Floats = maps / np.linalg.norm(maps, axis=1, keepdims=True)
+    return unit
 
 
 def _draw_signals(n_times: int, count: int, *, rng: np.random.Generator) -> Floats:
@@ -139,4 +138,5 @@ def _draw_signals(n_times: int, count: int, *, rng: np.random.Generator) -> Floa
     active[rng.integers(n_times, size=count), np.arange(count)] = True
     signals = active * rng.exponential(1.0, (n_times, count))
     signals /= np.linalg.norm(signals, axis=0)
-    return 10 * np.sqrt(n_times) * np.linspace(1, 0.5, count) * signals
+    signals *= 10 * np.sqrt(n_times) * np.linspace(1, 0.5, count)
+    return signals

@@ -74,7 +74,7 @@ def render_moving(
     signals: Floats,
     motion: Motion,
     shape: tuple[int, ...],
-) -> Floats:
+) -> NDArray[np.float32]:
     """Frames (n_times, *shape) of `still` + signals · `sources`, moved and sampled once.
 
     The spline coefficients are linear in the image, so they are filtered once for each source
@@ -131,7 +131,8 @@ def _unit_jitter(rng: np.random.Generator, n_times: int, n_axes: int) -> Floats:
     """Frame-to-frame jitter on a slower wander, of unit rms length over the recording."""
     wander = ndimage.gaussian_filter1d(rng.standard_normal((n_times, n_axes)), 3.0, axis=0)
     jitter = rng.standard_normal((n_times, n_axes)) + wander / max(wander.std(), 1e-12)
-    return jitter / np.sqrt((jitter**2).sum(axis=1).mean())
+    scaled: Floats = jitter / np.sqrt((jitter**2).sum(axis=1).mean())
+    return scaled
 
 
 def _unit_transients(rng: np.random.Generator, times: Floats, n_axes: int) -> Floats:
@@ -142,9 +143,11 @@ def _unit_transients(rng: np.random.Generator, times: Floats, n_axes: int) -> Fl
     since = times[:, None] - onset
     course = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 0.6), 0)
     jumps = course @ size
-    return jumps / np.linalg.norm(jumps, axis=1).max()
+    scaled: Floats = jumps / np.linalg.norm(jumps, axis=1).max()
+    return scaled
 
 
 def _unit_vectors(rng: np.random.Generator, count: int, n_axes: int) -> Floats:
     vectors = rng.standard_normal((count, n_axes))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit

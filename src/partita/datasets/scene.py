@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import EllipsisType
 from typing import NamedTuple
 
 import numpy as np
@@ -42,15 +43,17 @@ class Canvas(NamedTuple):
 
     def at_voxels(self, image: Floats) -> Floats:
         """Values of `image` (..., *shape) at the voxels of the recording when nothing moves."""
-        inside = tuple(
+        inside = [
             slice(edge * OVERSAMPLING, count - edge * OVERSAMPLING, OVERSAMPLING)
             for edge, count in zip(self.margin, self.shape, strict=True)
-        )
-        return image[(..., *inside)]
+        ]
+        everything: tuple[EllipsisType | slice, ...] = (..., *inside)
+        return image[everything]
 
     def smooth(self, image: Floats, width: float) -> Floats:
         """Blur by a Gaussian of standard deviation `width` mm."""
-        return ndimage.gaussian_filter(image, width / self.spacing, mode="reflect", truncate=3.0)
+        blurred: Floats = ndimage.gaussian_filter(image, width / self.spacing, truncate=3.0)
+        return blurred
 
 
 def lay_canvas(shape: Sequence[int], spacing: Sequence[float]) -> Canvas:
@@ -76,7 +79,8 @@ def paint_power(canvas: Canvas, *, rng: np.random.Generator) -> Floats:
     seen = canvas.at_voxels(bright)
     level = (bright - seen.min()) / (seen.max() - seen.min())
     low, high = POWER_RANGE
-    return np.clip(low * (high / low) ** level, low, high)
+    power: Floats = np.clip(low * (high / low) ** level, low, high)
+    return power
 
 
 def inside_outline(canvas: Canvas) -> NDArray[np.bool_]:
@@ -98,6 +102,7 @@ def paint_regions(canvas: Canvas, n_regions: int, *, rng: np.random.Generator) -
     regions = np.empty((n_regions, *canvas.shape))
     for number, centre in enumerate(centres):
         widths = np.minimum(radius * rng.uniform(0.7, 1.2, len(centre)), 0.6 * half)
+        widths = np.maximum(widths, OVERSAMPLING * canvas.spacing)
         twins = [centre] if number % 2 else [centre, centre * _mirror(len(centre))]
         bump = np.max([_bump(canvas, twin, widths) for twin in twins], axis=0)
         regions[number] = _peak_one(canvas, bump * tissue)
@@ -107,13 +112,14 @@ def paint_regions(canvas: Canvas, n_regions: int, *, rng: np.random.Generator) -
 def _peak_one(canvas: Canvas, bump: Floats) -> Floats:
     """Scale to a peak of 1 at the voxels; the faint skirt becomes exactly zero."""
     trimmed = np.maximum(bump - 0.02 * bump.max(), 0)
-    return trimmed / canvas.at_voxels(trimmed).max()
+    region: Floats = trimmed / canvas.at_voxels(trimmed).max()
+    return region
 
 
 def _bump(canvas: Canvas, centre: Floats, widths: Floats) -> Floats:
     offsets = zip(canvas.axes(), centre, widths, strict=True)
     squared = sum((axis - middle) ** 2 / width**2 for axis, middle, width in offsets)
-    return np.exp(-np.asarray(squared, dtype=float) ** 1.5)
+    return np.exp(-(np.asarray(squared, dtype=float) ** 1.5))
 
 
 def _mirror(n_axes: int) -> Floats:
@@ -126,9 +132,7 @@ def _spread_centres(canvas: Canvas, count: int, rng: np.random.Generator) -> Flo
     candidates = rng.uniform(-half, half, (4000, len(half)))
     top, base = _outline(canvas, candidates[:, -1])
     reach = 0.06 * canvas.field[-2]
-    candidates = candidates[
-        (candidates[:, -2] > top + reach) & (candidates[:, -2] < base - reach)
-    ]
+    candidates = candidates[(candidates[:, -2] > top + reach) & (candidates[:, -2] < base - reach)]
     chosen = [candidates[0]]
     distance = np.full(len(candidates), np.inf)
     for _ in range(count - 1):

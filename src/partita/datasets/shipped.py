@@ -120,7 +120,10 @@ def load_sample_truth(name: str = "fusi") -> xr.Dataset:
     """
     from partita.io import read_dataset
 
-    return read_dataset(FOLDER / _sample(name).truth)
+    truth = read_dataset(FOLDER / _sample(name).truth)
+    own = load_sample(name).coords
+    # A NIfTI header keeps positions in float32; coordinates that differ by rounding do not align.
+    return truth.assign_coords({axis: own[axis] for axis in ("time", "z", "y", "x", "grid")})
 
 
 def _sample(name: str) -> Sample:
