@@ -1,0 +1,97 @@
+"""What a fitted model shows: its maps, signals and shares, and the components asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+
+class Parts(NamedTuple):
+    """Maps, signals and share of the energy of some components; `left_out` more are not shown."""
+
+    maps: xr.DataArray
+    signals: xr.DataArray
+    shares: list[float]
+    left_out: int
+
+    @property
+    def sample_dim(self) -> str:
+        """The dimension of samples, usually time."""
+        return next(str(dim) for dim in self.signals.dims if dim != "component")
+
+
+def parts_of(model: Any, *, components: Any, at_most: int, caller: str) -> Parts:
+    """Return what a fitted model holds of some components, the most energetic first by default.
+
+    Raises
+    ------
+    TypeError
+        If it is no model.
+    sklearn.exceptions.NotFittedError
+        If it has not been fitted.
+    ValueError
+        If a component is not known.
+    """
+    _require_fitted(model, caller=caller)
+    maps, signals = model.maps_, model.signals_
+    chosen = find_components(maps, components)
+    shown = chosen if components is not None else chosen[:at_most]
+    energy = getattr(model, "energy_", None)
+    shares = [np.nan] * maps.sizes["component"] if energy is None else energy.values.tolist()
+    return Parts(
+        maps=maps.isel(component=shown),
+        signals=signals.isel(component=shown).transpose(..., "component"),
+        shares=[float(shares[at]) for at in shown],
+        left_out=len(chosen) - len(shown),
+    )
+
+
+def find_components(
+    array: xr.DataArray, components: Hashable | Sequence[Hashable] | None
+) -> list[int]:
+    """Return where the components with these labels stand; all without labels.
+
+    Raises
+    ------
+    ValueError
+        If one is not known, or none is asked for.
+    """
+    labels = array["component"].values.tolist()
+    if components is None:
+        return list(range(len(labels)))
+    alone = isinstance(components, str) or np.ndim(components) == 0  # type: ignore[arg-type]
+    wanted = [components] if alone else list(components)  # type: ignore[call-overload]
+    unknown = [label for label in wanted if label not in labels]
+    if unknown or not wanted:
+        what = f"There is no component {unknown[0]!r}" if unknown else "No component was asked for"
+        raise ValueError(f"{what}. Known: {', '.join(map(str, labels))}.")
+    return [labels.index(label) for label in wanted]
+
+
+def share_in_words(share: float) -> str:
+    """Return ``"12.4 % of the energy"``, or nothing where the share is not known."""
+    if not np.isfinite(share):
+        return ""
+    percent = 100 * share
+    number = "< 0.1" if 0 < percent < 0.05 else f"{percent:.1f}"
+    return f"{number} % of the energy"
+
+
+def _require_fitted(model: Any, *, caller: str) -> None:
+    if hasattr(model, "maps_") and hasattr(model, "signals_"):
+        return
+    if isinstance(model, type) or not hasattr(model, "fit"):
+        given = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise TypeError(
+            f"{caller} needs a fitted model, such as NMF(n_components=10).fit(recording), and was "
+            f"given {given}. For maps or signals alone: plot_map, plot_signals."
+        )
+    from sklearn.exceptions import NotFittedError
+
+    raise NotFittedError(
+        f"{caller} was given {type(model).__name__} before its fit, so there is nothing to draw. "
+        "Fit it first: model.fit(recording)."
+    )

@@ -1,0 +1,69 @@
+"""The axis of samples, and lines along it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+from partita.plotting.style import Theme, axis_label
+
+_MOST_WORDS = 24
+
+
+class Samples(NamedTuple):
+    """Where samples lie along the horizontal axis, where runs begin, and in which words."""
+
+    at: np.ndarray[Any, Any]
+    label: str
+    starts: np.ndarray[Any, Any]
+    words: list[str] | None = None
+
+
+def samples_of(signals: xr.DataArray, dim: str) -> Samples:
+    """Return the horizontal axis of signals: their times, or a count where times cannot serve.
+
+    Times that fall or repeat (concatenated runs) are counted, and each run's start is marked.
+    """
+    counted = np.arange(signals.sizes[dim], dtype=float)
+    none = np.array([], dtype=float)
+    if dim not in signals.coords:
+        return Samples(counted, f"{dim} (sample)", none)
+    coordinate = signals[dim]
+    values = coordinate.values
+    if values.dtype.kind == "m":
+        values = values / np.timedelta64(1, "ns") * 1e-9
+    if values.dtype.kind not in "iufM":
+        return Samples(counted, axis_label(coordinate), none, [str(label) for label in values])
+    zero = np.timedelta64(0, "ns") if values.dtype.kind == "M" else 0
+    back = np.flatnonzero(~(np.diff(values) > zero)) + 1
+    if not back.size:
+        return Samples(values, axis_label(coordinate), none)
+    return Samples(counted, f"{dim} (sample; dotted: a new run)", back - 0.5)
+
+
+def draw_samples(ax: Axes, samples: Samples, *, theme: Theme) -> None:
+    """Set limits, ticks and label of the horizontal axis, and mark where runs begin."""
+    if samples.at.size > 1:
+        ax.set_xlim(samples.at[0], samples.at[-1])
+    for start in samples.starts[:200]:
+        ax.axvline(start, color=theme.faint, linewidth=0.6, linestyle=":", zorder=0)
+    ax.set_xlabel(samples.label)
+    if samples.at.dtype.kind == "M":
+        locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        words: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_formatter(words)
+    if samples.words is not None and len(samples.words) <= _MOST_WORDS:
+        ax.set_xticks(samples.at, samples.words, rotation=90)
+
+
+def limits_of(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return limits that hold all finite values with a little room."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room
