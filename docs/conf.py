@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -90,3 +91,12 @@ html_theme_options = {
     "navigation_with_keys": False,
 }
 html_sidebars = {"index": [], "start": [], "changelog": [], "benchmarks": []}
+
+
+def escape_features(app, what, name, obj, options, lines):
+    """Let docstrings say ``(time, *features)``; reStructuredText reads a lone star as emphasis."""
+    lines[:] = [re.sub(r"(?<![\\*])\*(?=features)", r"\\*", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_features, priority=400)  # before numpydoc

@@ -14,7 +14,7 @@ import xarray as xr
 import partita as pt
 
 truth = pt.datasets.simulate_fusi(
-    n_times=300, shape=(1, 57, 40), spacing=(0.4, 0.1, 0.2), n_components=4, random_state=3
+    n_times=600, shape=(1, 57, 40), spacing=(0.4, 0.1, 0.2), n_components=4, random_state=2
 )
 standard = pt.preprocess.zscore(truth["recording"])
 signed = pt.preprocess.split_sign(standard)

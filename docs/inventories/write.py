@@ -13,10 +13,11 @@ HERE = Path(__file__).parent
 def write_inventory(project: str, entry: dict) -> None:
     inventory = sphobjinv.Inventory()
     inventory.project, inventory.version = project, ""
-    for name, (role, uri) in sorted(entry["names"].items()):
+    for name, (kind, uri) in sorted(entry["names"].items()):
+        domain, role = kind.split(":")
         inventory.objects.append(
             sphobjinv.DataObjStr(
-                name=name, domain="py", role=role, priority="1", uri=uri, dispname="-"
+                name=name, domain=domain, role=role, priority="1", uri=uri, dispname="-"
             )
         )
     packed = sphobjinv.compress(inventory.data_file())
