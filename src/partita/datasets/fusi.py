@@ -169,7 +169,15 @@ def simulate_fusi(
         maps=canvas.at_voxels(regions),
         signals=signals,
     )
-    line = describe_call(CALLER, random_state=seed_words(random_state), motion=motion)
+    line = describe_call(
+        CALLER,
+        random_state=seed_words(random_state),
+        amplitude=amplitude,
+        speckle=speckle,
+        motion=motion,
+        transient=transient,
+        rotation=rotation,
+    )
     return with_history(_add_motion(truth, path), line)
 
 
