@@ -1,0 +1,79 @@
+"""What a fit shows while it runs: a progress line, and a state for the user's callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from partita._labels.stack import Stacker
+from partita._solvers.objective import State
+
+Callback = Callable[["FitState"], Any]
+
+
+@dataclass(frozen=True)
+class FitState:
+    """What a callback sees after an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Counts from 1.
+    loss : float
+        The objective, penalties included.
+    residual : float
+        The optimality residual; NaN in iterations that do not evaluate it.
+    """
+
+    iteration: int
+    loss: float
+    residual: float
+    _state: State = field(repr=False)
+    _stacker: Stacker = field(repr=False)
+    _component: Any = field(repr=False)
+
+    @property
+    def maps(self) -> xr.DataArray:
+        """The maps as they stand (component, *features), not yet scaled or ordered."""
+        return self._stacker.maps(np.array(self._state.H), component=self._component)
+
+    @property
+    def signals(self) -> xr.DataArray:
+        """The signals as they stand (time, component)."""
+        return self._stacker.signals(np.array(self._state.W), component=self._component)
+
+
+@contextmanager
+def watching(
+    name: str,
+    *,
+    verbose: int,
+    callback: Callback | None,
+    max_iter: int,
+    stacker: Stacker,
+    component: Any,
+) -> Iterator[Callable[[State], bool] | None]:
+    """Give the solver's watcher: it draws one plain line and asks the callback whether to stop."""
+    if not verbose and callback is None:
+        yield None
+        return
+    with tqdm(total=max_iter, desc=name, unit="it", disable=not verbose) as bar:
+
+        def watch(state: State) -> bool:
+            bar.update(state.iteration - bar.n)
+            text = f"loss {state.loss:.6g}"
+            known = np.isfinite(state.residual)
+            bar.set_postfix_str(f"{text}, residual {state.residual:.1e}" if known else text)
+            if callback is None:
+                return False
+            shown = FitState(state.iteration, state.loss, state.residual, state, stacker, component)
+            return callback(shown) is True
+
+        yield watch
+        bar.total = bar.n

@@ -1,0 +1,369 @@
+"""Non-negative matrix factorisation of a labelled recording."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+from sklearn.utils import check_random_state
+
+from partita._labels import checks, weighting
+from partita._labels.stack import Stacker
+from partita._labels.weighting import Weights
+from partita._solvers import canon, nnls, products
+from partita._solvers.nmf import factorise
+from partita._solvers.objective import Certificate, Penalty, Solution
+from partita.decomposition import _base, _parameters
+from partita.decomposition._base import Array, Decomposition
+from partita.decomposition._start import Given, gather
+from partita.decomposition._watch import Callback, watching
+
+
+class NMF(Decomposition):
+    r"""Non-negative parts: maps and signals that only ever add up.
+
+    Minimises over non-negative signals :math:`s_k` and maps :math:`m_k`
+
+    .. math::
+
+        D\Big(X \,\Big|\, \sum_k s_k m_k^\top\Big)
+        + r \Big(\lambda_m \sum_k \|s_k\| \|m_k\|_1 + \lambda_s \sum_k \|m_k\| \|s_k\|_1\Big)
+        + \tfrac{1}{2} \lambda_2 \sum_k \|m_k\|^2 \|s_k\|^2
+
+    with :math:`D = \tfrac12 \|X - \hat X\|_F^2` by default, r the root mean square of X,
+    :math:`\lambda_m` = ``maps_l1``, :math:`\lambda_s` = ``signals_l1`` and :math:`\lambda_2` =
+    ``l2`` (Paatero & Tapper, 1994; Lee & Seung, 1999). Rescaling X or a component changes nothing.
+    Solved by extrapolated hierarchical alternating least squares (Cichocki & Phan, 2009; Gillis &
+    Glineur, 2012; Ang & Gillis, 2019), started from several points on a random sketch, and
+    certified: `optimality_` says how far the answer is from a stationary point.
+
+    Parameters
+    ----------
+    n_components : int
+        How many parts.
+    mode : {"temporal", "spatial"}
+        Whether time points or voxels count as samples. The minima are the same; "temporal" starts
+        from maps and solves the signals first, "spatial" the other way round.
+    loss : {"frobenius", "kullback-leibler", "itakura-saito"} or float in 0..2
+        The divergence D, a number being the β of the β-divergence (Févotte & Idier, 2011):
+        2 is Frobenius (Gaussian noise), 1 Kullback–Leibler (counts), 0 Itakura–Saito
+        (multiplicative noise). For β < 1, where D of a zero is infinite, zeros of the recording
+        are read as a tiny positive floor.
+    solver : {"auto", "hals", "sketch"}
+        Whether a compressed recording is factorised first and polished on the full one. "auto"
+        decides by size. Frobenius only.
+    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar"}, DataArray or Dataset
+        A start by name (NNDSVD: Boutsidis & Gallopoulos, 2008), or labelled maps (component,
+        ...), or a Dataset of ``maps`` and ``signals``; from a fitted model
+        ``init=model.maps_``. Labels and order of given components are kept.
+    n_starts : int or "auto"
+        How many starts are tried; the best by loss goes on.
+    tol : float in 0..1
+        The fit ends when the optimality residual of both factors together falls below it. 0 runs
+        to `max_iter`, without a warning.
+    max_iter : int
+        Most iterations on the full recording.
+    maps_l1, signals_l1 : float
+        Sparseness of maps and of signals: 0.01 is gentle, 0.3 strong.
+    l2 : float
+        Shrinkage of each part.
+    penalty : {"unit-norm", "scikit-learn"}
+        The penalty above, or scikit-learn's formula for comparison: ``signals_l1`` and
+        ``maps_l1`` then stand for ``alpha_W`` and ``alpha_H`` times ``l1_ratio``, and ``l2`` for
+        either times ``1 - l1_ratio``.
+    mask : xarray.DataArray of bool, (some feature dimensions), optional
+        Voxels to use, matched by label.
+    fixed_maps : xarray.DataArray, (component, ...), optional
+        Known parts: their maps are held while their signals, and the other parts, are learned.
+    sample_dim : str
+        The dimension of samples.
+    random_state : int, numpy.random.RandomState or None
+        Of the starts and the sketch.
+    verbose : int
+        1 shows a progress line with the loss and the residual.
+
+    Attributes
+    ----------
+    maps_ : xarray.DataArray, (component, ...)
+        Non-negative, unit Euclidean norm, NaN outside the mask; largest energy first.
+    signals_ : xarray.DataArray, (time, component)
+        Non-negative, in the recording's units.
+    energy_ : xarray.DataArray, (component,)
+        Share :math:`\|s_k m_k^\top\|^2 / \|X\|^2` of each part.
+    reconstruction_err_ : float
+        :math:`\sqrt{2 D}`, for Frobenius :math:`\|X - \hat X\|_F`, weights included.
+    optimality_ : xarray.Dataset, (factor,)
+        ``residual``: the projected gradient of the factor in the metric of the Hessian's
+        diagonal, relative to the misfit. ``possible_decrease``: the largest relative decrease of
+        the loss that changing this factor alone could still bring.
+    losses_ : xarray.DataArray, (iteration,)
+        The objective after each iteration on the full recording.
+    n_iter_ : int
+        Iterations on the full recording.
+    converged_ : bool
+        Whether the residual fell below `tol`.
+    fit_report_ : dict
+        The route taken, passes over the recording, seconds by phase.
+
+    See Also
+    --------
+    PCA, FastICA : Parts with signs.
+
+    Notes
+    -----
+    NMF has many local minima, typically 1e-5 to 3e-4 apart in loss: compare parts over several
+    ``random_state`` before you rely on a weak one.
+
+    Examples
+    --------
+    >>> recording = partita.datasets.load_sample()
+    >>> signed = recording.pipe(partita.preprocess.zscore).pipe(partita.preprocess.split_sign)
+    >>> nmf = partita.NMF(n_components=3, random_state=0).fit(signed)
+    >>> nmf.maps_.dims
+    ('component', 'sign', 'z', 'y', 'x')
+    >>> bool((nmf.signals_ >= 0).all())
+    True
+    """
+
+    optimality_: xr.Dataset
+    losses_: xr.DataArray
+    n_iter_: int
+    converged_: bool
+    fit_report_: dict[str, Any]
+    _saved: ClassVar = (
+        *Decomposition._saved,
+        "optimality_",
+        "losses_",
+        "n_iter_",
+        "converged_",
+        "fit_report_",
+    )
+
+    def __init__(
+        self,
+        n_components: int = 10,
+        *,
+        mode: str = "temporal",
+        loss: str | float = "frobenius",
+        solver: str = "auto",
+        init: str | xr.DataArray | xr.Dataset = "auto",
+        n_starts: int | str = "auto",
+        tol: float = 1e-3,
+        max_iter: int = 500,
+        maps_l1: float = 0.0,
+        signals_l1: float = 0.0,
+        l2: float = 0.0,
+        penalty: str = "unit-norm",
+        mask: xr.DataArray | None = None,
+        fixed_maps: xr.DataArray | None = None,
+        sample_dim: str = "time",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.mode = mode
+        self.loss = loss
+        self.solver = solver
+        self.init = init
+        self.n_starts = n_starts
+        self.tol = tol
+        self.max_iter = max_iter
+        self.maps_l1 = maps_l1
+        self.signals_l1 = signals_l1
+        self.l2 = l2
+        self.penalty = penalty
+        self.mask = mask
+        self.fixed_maps = fixed_maps
+        self.sample_dim = sample_dim
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        recording: xr.DataArray,
+        y: None = None,
+        *,
+        weights: xr.DataArray | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Find the parts of a recording.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray, (time, ...), any order
+            Non-negative. Integers up to 16 bits are worked on as float32, larger ones as float64.
+            Voxels that are NaN at all times are left out, and NaN on the maps.
+        y : None
+            Ignored.
+        weights : xarray.DataArray, (dimensions among the recording's), optional
+            Non-negative weights of the squared error, broadcast against the recording and matched
+            by label. Entries of weight 0 are missing: their values, NaN included, play no part.
+            Weights over time only or over voxels only cost nothing extra.
+        callback : callable, optional
+            Called with a state after each iteration: ``iteration``, ``loss``, ``residual``, and
+            on demand ``maps`` and ``signals``. Returning True ends the fit.
+
+        Returns
+        -------
+        NMF
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the recording cannot be used: negative or isolated missing values,
+            no sample dimension, another grid than the mask's or the given maps'.
+        KeyboardInterrupt
+            After Ctrl-C, once the best factors so far are stored with ``converged_`` False.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If it ends at `max_iter` with the residual above `tol`.
+        """
+        self._check_parameters()
+        stacker, matrix, numbers = self._prepared(recording, weights)
+        given = gather(
+            stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
+        )
+        solution = self._solve(stacker, matrix, given, numbers, callback)
+        self._keep(stacker, matrix, given, numbers, solution)
+        if solution.interrupted:
+            raise KeyboardInterrupt
+        self._warn_if_unconverged(solution)
+        return self
+
+    def _check_parameters(self) -> None:
+        _base.check_mode(self.mode)
+        _base.check_n_components(self.n_components)
+        _parameters.check_solver(
+            solver=self.solver, n_starts=self.n_starts, tol=self.tol, max_iter=self.max_iter
+        )
+        self._objective()
+
+    def _objective(self) -> tuple[float, Penalty]:
+        penalty = _parameters.penalty_of(
+            self.penalty, maps_l1=self.maps_l1, signals_l1=self.signals_l1, l2=self.l2
+        )
+        return _parameters.beta_of(self.loss), penalty
+
+    def _prepared(
+        self, recording: xr.DataArray, weights: xr.DataArray | None
+    ) -> tuple[Stacker, Any, Weights | None]:
+        """Check a recording; return its stacker, its matrix, and the weights as numbers."""
+        stacker, matrix = self._stacked(recording, mask=self.mask)
+        numbers = None if weights is None else stacker.weights(weights)
+        if numbers is not None:
+            empty = weighting.columns_without(numbers)
+            if empty is not None:
+                stacker, matrix = stacker.without(matrix, empty)
+                numbers = stacker.weights(weights)
+            matrix = weighting.silenced(matrix, numbers)
+        checks.refuse_isolated(matrix, place=stacker.place, caller="NMF")
+        checks.refuse_negative(matrix, place=stacker.place, caller="NMF")
+        if self.n_components > min(matrix.shape):
+            warnings.warn(
+                f"n_components={self.n_components} is more than min(samples, voxels) = "
+                f"{min(matrix.shape)}: the surplus explains nothing that fewer would not.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return stacker, matrix, numbers
+
+    def _solve(
+        self,
+        stacker: Stacker,
+        matrix: Any,
+        given: Given,
+        weights: Weights | None,
+        callback: Callback | None,
+    ) -> Solution:
+        beta, penalty = self._objective()
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        with watching(
+            "NMF",
+            verbose=self.verbose,
+            callback=callback,
+            max_iter=self.max_iter,
+            stacker=stacker,
+            component=given.component,
+        ) as watch:
+            return factorise(
+                matrix,
+                int(self.n_components),
+                loss=beta,
+                solver=self.solver,
+                init=given.init,
+                n_starts=self.n_starts,
+                tol=float(self.tol),
+                max_iter=int(self.max_iter),
+                penalty=penalty,
+                weights=weights,
+                held=given.held,
+                first="W" if self.mode == "temporal" else "H",
+                rng=np.random.default_rng(seed),
+                columns=stacker.canonical_columns(),
+                watch=watch,
+            )
+
+    def _keep(
+        self,
+        stacker: Stacker,
+        matrix: Any,
+        given: Given,
+        weights: Weights | None,
+        solution: Solution,
+    ) -> None:
+        signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
+        norm2 = products.norm2(matrix)
+        self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
+        self.reconstruction_err_ = misfit(
+            matrix, signals, maps, loss=self._objective()[0], weights=weights
+        )
+        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
+        self.fit_report_ = solution.report
+        self.optimality_ = _labelled_certificate(solution.certificate)
+        self.losses_ = xr.DataArray(
+            solution.losses,
+            dims="iteration",
+            coords={"iteration": np.arange(1, len(solution.losses) + 1)},
+            name="losses",
+            attrs={"long_name": "objective"},
+        )
+
+    def _warn_if_unconverged(self, solution: Solution) -> None:
+        if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
+            return
+        residual = solution.certificate.residual
+        _base.warn_unconverged(
+            "NMF",
+            n_iter=self.n_iter_,
+            state=f"the optimality residual is {residual:.1e}, and tol is {self.tol:.1e}",
+            remedy="Raise max_iter, or standardise the recording first (zscore and split_sign).",
+        )
+
+    def _project(self, matrix: Any, rows: Array, present: Array | None) -> tuple[Array, ...]:
+        beta, penalty = self._objective()
+        checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
+        return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
+
+
+def _labelled_certificate(certificate: Certificate) -> xr.Dataset:
+    """Return the certificate over (factor), maps first."""
+    values = {
+        "residual": [certificate.H_residual, certificate.W_residual],
+        "possible_decrease": [certificate.H_decrease, certificate.W_decrease],
+    }
+    names = {
+        "residual": "optimality residual",
+        "possible_decrease": "largest relative decrease of the loss still possible",
+    }
+    return xr.Dataset(
+        {
+            key: ("factor", np.array(pair), {"long_name": names[key], "units": "1"})
+            for key, pair in values.items()
+        },
+        coords={"factor": ["maps", "signals"]},
+    )

@@ -1,0 +1,99 @@
+"""PCA and FastICA: what their modes mean, and agreement with linear algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from partita import PCA, FastICA
+
+
+def mixed(seed: int = 0) -> tuple[xr.DataArray, np.ndarray, np.ndarray]:
+    """Return three non-Gaussian sources mixed into a recording with a large mean."""
+    rng = np.random.default_rng(seed)
+    signals = np.stack(
+        [np.sign(np.sin(np.arange(300) / s)) for s in (3.1, 7.7)] + [rng.laplace(size=300)]
+    )
+    maps = rng.laplace(size=(3, 50))
+    values = signals.T @ maps + 20 * rng.random(50) + 0.01 * rng.standard_normal((300, 50))
+    return xr.DataArray(values, dims=("time", "voxel")), signals.T, maps
+
+
+@pytest.mark.parametrize("mode", ["temporal", "spatial"])
+def test_pca_is_the_best_fit_of_its_rank(mode: str) -> None:
+    recording, _, _ = mixed()
+    centred = recording - recording.mean("time" if mode == "temporal" else "voxel")
+    values = np.linalg.svd(centred.values, compute_uv=False)
+    pca = PCA(3, mode=mode).fit(recording)
+    assert pca.reconstruction_err_ == pytest.approx(np.sqrt((values[3:] ** 2).sum()), rel=1e-6)
+    np.testing.assert_allclose(
+        pca.explained_variance_ratio_, values[:3] ** 2 / (values**2).sum(), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("estimator", [PCA, FastICA])
+def test_temporal_signals_are_uncorrelated_and_centred(estimator) -> None:
+    signals = estimator(3, random_state=0).fit(mixed()[0]).signals_.values
+    np.testing.assert_allclose(signals.mean(0), 0, atol=1e-8 * np.abs(signals).max())
+    np.testing.assert_allclose(np.corrcoef(signals.T), np.eye(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [PCA, FastICA])
+def test_spatial_maps_are_uncorrelated_and_centred(estimator) -> None:
+    maps = estimator(3, mode="spatial", random_state=0).fit(mixed()[0]).maps_.values
+    np.testing.assert_allclose(maps.mean(1), 0, atol=1e-8)
+    np.testing.assert_allclose(np.corrcoef(maps), np.eye(3), atol=1e-6)
+
+
+def test_the_mean_of_each_time_point_travels_with_the_signals() -> None:
+    recording, _, _ = mixed()
+    pca = PCA(3, mode="spatial").fit(recording)
+    np.testing.assert_allclose(pca.signals_["offset"], recording.mean("voxel"))
+    later = pca.transform(recording.isel(time=slice(9)) + 5)
+    np.testing.assert_allclose(later["offset"], recording.isel(time=slice(9)).mean("voxel") + 5)
+    with pytest.raises(ValueError, match="the coordinate 'offset'"):
+        pca.inverse_transform(pca.signals_.drop_vars("offset"))
+
+
+def test_temporal_ica_finds_the_independent_signals() -> None:
+    recording, signals, _ = mixed()
+    found = FastICA(3, random_state=0).fit(recording).signals_.values
+    match = np.abs(np.corrcoef(found.T, signals.T)[:3, 3:]).max(axis=0)
+    assert (match > 0.98).all()
+
+
+def test_spatial_ica_finds_the_independent_maps() -> None:
+    rng = np.random.default_rng(1)
+    maps = rng.laplace(size=(3, 4000))
+    recording = xr.DataArray(rng.standard_normal((40, 3)) @ maps, dims=("time", "voxel"))
+    found = FastICA(3, mode="spatial", random_state=0).fit(recording).maps_.values
+    match = np.abs(np.corrcoef(found, maps)[:3, 3:]).max(axis=0)
+    assert (match > 0.98).all()
+
+
+@pytest.mark.parametrize("estimator", [PCA, FastICA])
+@pytest.mark.parametrize("mode", ["temporal", "spatial"])
+def test_more_components_than_samples_are_refused(estimator, mode: str) -> None:
+    recording, _, _ = mixed()
+    with pytest.raises(ValueError, match="at most min\\(samples, voxels\\) = 5 .* is 6"):
+        estimator(6, mode=mode).fit(recording.isel(time=slice(5)))
+
+
+@pytest.mark.parametrize("shape", [(2000, 30), (30, 2000), (600, 700)])
+def test_every_shape_is_solved_exactly(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    recording = xr.DataArray(rng.random(shape), dims=("time", "voxel"))
+    values = np.linalg.svd(recording.values - recording.values.mean(0), compute_uv=False)
+    pca = PCA(4, random_state=0).fit(recording)
+    assert pca.reconstruction_err_ == pytest.approx(np.sqrt((values[4:] ** 2).sum()), rel=1e-8)
+
+
+def test_a_sparse_recording_is_centred_as_a_dense_one() -> None:
+    sparse = pytest.importorskip("sparse")
+    rng = np.random.default_rng(3)
+    dense = xr.DataArray(rng.poisson(0.3, (50, 20)).astype(float), dims=("time", "neuron"))
+    counts = dense.copy(data=sparse.COO.from_numpy(dense.values))
+    one, two = PCA(2).fit(dense), PCA(2).fit(counts)
+    np.testing.assert_allclose(one.maps_, two.maps_, atol=1e-8)
+    np.testing.assert_allclose(two.transform(counts), two.signals_, atol=1e-8)
