@@ -1,0 +1,244 @@
+"""Beta-divergences between X and its fit: values, slopes and curvatures, block by block.
+
+D(X | Y) sums ``m * d(x | y)`` over the entries, with d the squared error halved (beta 2),
+Kullback-Leibler (beta 1: ``x log(x / y) - x + y``), Itakura-Saito (beta 0: ``x / y - log(x / y)
+- 1``) or the family between (Fevotte & Idier 2011, doi:10.1162/NECO_a_00168). Nothing is added
+to X; Y is kept above a tiny floor.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from .jit import compiled
+from .objective import Array, Penalty, RankOne
+from .products import root_mean_square
+
+Floats = npt.NDArray[np.float64]
+
+_BLOCK_ENTRIES = 1 << 18
+_FLOOR = {np.dtype(np.float32): 1e-12, np.dtype(np.float64): 1e-30}
+
+
+class Data(NamedTuple):
+    """X (n, p) with what its divergence needs; `take` gives it block by block of columns.
+
+    Values come multiplied by `scale`, a power of two that brings their rms near 1, so that
+    neither float32 nor the floor of Y sees the units of X.
+    """
+
+    X: Any
+    weights: Array | RankOne | None
+    beta: float
+    scale: float
+    rms: float
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of X."""
+        return np.dtype(self.X.dtype)
+
+    @property
+    def floor(self) -> float:
+        """The least value of Y, in the scaled units."""
+        return _FLOOR[self.dtype]
+
+    @property
+    def unit(self) -> float:
+        """How much the divergence of the scaled values exceeds that of X."""
+        return float(self.scale**self.beta)
+
+    def blocks(self, entries: int = _BLOCK_ENTRIES) -> list[slice]:
+        """Cut the columns into blocks of about as many entries."""
+        n, p = self.X.shape
+        width = max(1, min(p, entries // max(1, n)))
+        return [slice(a, min(a + width, p)) for a in range(0, p, width)]
+
+    def take(self, block: slice) -> tuple[Array, Array | None]:
+        """Return scaled values (n, width) and their weights, dense and C ordered."""
+        values = self.X[:, block]
+        values = values.toarray() if scipy.sparse.issparse(values) else values
+        factor = self.dtype.type(self.scale)
+        if self.weights is None:
+            return np.multiply(values, factor, order="C"), None
+        if isinstance(self.weights, tuple):
+            M = np.multiply.outer(self.weights[0], self.weights[1][block]).astype(self.dtype)
+        else:
+            M = np.array(self.weights[:, block], dtype=self.dtype, order="C")
+        X = np.zeros(M.shape, self.dtype)
+        np.multiply(values, factor, out=X, where=M > 0)
+        return X, M
+
+    def turned(self) -> Data:
+        """Return the same for the transpose of X."""
+        if isinstance(self.weights, tuple):
+            weights: Array | RankOne | None = (self.weights[1], self.weights[0])
+        else:
+            weights = None if self.weights is None else self.weights.T
+        X = self.X.T.tocsc() if scipy.sparse.issparse(self.X) else self.X.T
+        return self._replace(X=X, weights=weights)
+
+
+def prepare(X: Any, *, beta: float, weights: Array | RankOne | None = None) -> Data:
+    """Look once at X, sparse or dense, and choose its scale."""
+    if scipy.sparse.issparse(X):
+        X = X.tocsc()
+    rms = root_mean_square(X, weights)
+    scale = 2.0 ** -round(math.log2(rms)) if rms > 0 else 1.0
+    return Data(X, weights, beta, scale, rms * scale)
+
+
+def scale_penalty(penalty: Penalty, data: Data) -> Penalty:
+    """Let a penalty weigh the same against the divergence whatever the units of X.
+
+    The scale-free form multiplies its strengths by ``rms**(beta - 2)``, which for the
+    Frobenius loss is 1; scikit-learn's keeps its strengths in the units of X.
+    """
+    if not penalty.active:
+        return penalty
+    if penalty.scale_free:
+        factors = [data.rms ** (data.beta - 2.0)] * 4
+    else:
+        half, whole = data.scale ** (data.beta - 0.5), data.scale ** (data.beta - 1.0)
+        factors = [half, half, whole, whole]
+    strengths = [s * f for s, f in zip(penalty[:4], factors, strict=True)]
+    return Penalty(*strengths, scale_free=penalty.scale_free)
+
+
+def slope_and_curvature(
+    X: Array, Y: Array, M: Array | None, *, beta: float, exact: bool
+) -> tuple[Array, Array]:
+    """Return the first and second derivatives of the divergence in Y, entry by entry.
+
+    Parameters
+    ----------
+    X : ndarray, (n, b)
+        Data.
+    Y : ndarray, (n, b)
+        The fit, positive unless beta is 2.
+    M : ndarray, (n, b), optional
+        Weights.
+    beta : float
+        Which divergence.
+    exact : bool
+        The second derivative itself, else its expectation at X = Y (Fisher scoring), which is
+        positive for every beta.
+
+    Returns
+    -------
+    slope, curvature : ndarray, (n, b)
+    """
+    if beta == 2.0:
+        slope = np.subtract(Y, X)
+        curvature = np.ones_like(Y) if M is None else M
+        return slope if M is None else slope * M, curvature
+    slope, curvature = np.empty_like(Y), np.empty_like(Y)
+    if beta == 1.0:
+        _kullback_leibler(X, Y, exact, slope, curvature)
+    else:
+        np.power(Y, Y.dtype.type(beta - 2.0), out=curvature)
+        np.subtract(Y, X, out=slope)
+        slope *= curvature
+        if exact:
+            curvature *= (beta - 1.0) + (2.0 - beta) * (X / Y)
+    if M is not None:
+        slope *= M
+        curvature *= M
+    return slope, curvature
+
+
+@compiled
+def _kullback_leibler(X: Array, Y: Array, exact: bool, slope: Array, curvature: Array) -> None:
+    one = Y.dtype.type(1)
+    for i in range(X.shape[0]):
+        for c in range(X.shape[1]):
+            inverse = one / Y[i, c]
+            ratio = X[i, c] * inverse
+            slope[i, c] = one - ratio
+            curvature[i, c] = ratio * inverse if exact else inverse
+
+
+def misfit_by_column(X: Array, Y: Array, M: Array | None, *, beta: float) -> Floats:
+    """Sum the divergence over each column, in float64.
+
+    Parameters
+    ----------
+    X, Y : ndarray, (n, b)
+        Data and fit.
+    M : ndarray, (n, b), optional
+        Weights.
+    beta : float
+        Which divergence.
+
+    Returns
+    -------
+    ndarray, (b,)
+        ``0 log 0`` is 0. For beta <= 0 entries of X must be positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> misfit_by_column(np.zeros((2, 1)), np.full((2, 1), 3.0), None, beta=1.0)
+    array([6.])
+    """
+    if beta == 2.0:
+        entries = np.square(X - Y) * 0.5
+    elif beta == 1.0:
+        entries = _times_log(X, X / Y)
+        entries -= X
+        entries += Y
+    elif beta == 0.0:
+        ratio = X / Y
+        entries = ratio - np.log(np.maximum(ratio, np.finfo(ratio.dtype).tiny)) - 1
+    else:
+        entries = _between(X, Y, beta)
+    if M is not None:
+        entries *= M
+    return np.asarray(entries.sum(axis=0, dtype=np.float64))
+
+
+def _times_log(X: Array, ratio: Array) -> Array:
+    np.maximum(ratio, np.finfo(ratio.dtype).tiny, out=ratio)
+    np.log(ratio, out=ratio)
+    ratio *= X
+    return ratio
+
+
+def _between(X: Array, Y: Array, beta: float) -> Array:
+    """Evaluate the family between, as ``y**beta`` times a function of the ratio."""
+    ratio = X / Y
+    shape = ratio**beta - beta * ratio + (beta - 1.0)
+    return np.asarray(Y**beta * shape / (beta * (beta - 1.0)))
+
+
+def fill_zeros(X: Array, *, fraction: float = 1e-3) -> Array:
+    """Return X with its zeros replaced, so that losses with beta <= 0 are finite.
+
+    Parameters
+    ----------
+    X : ndarray, (n, p)
+        Non-negative data.
+    fraction : float, default 1e-3
+        Zeros become this share of the smallest positive value.
+
+    Returns
+    -------
+    ndarray, (n, p)
+        A copy where X has zeros and a positive value, else X itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fill_zeros(np.array([[0.0, 2.0]]), fraction=0.5)
+    array([[1., 2.]])
+    """
+    empty = X == 0
+    if not empty.any() or empty.all():
+        return X
+    least = X[~empty].min()
+    return np.asarray(np.where(empty, X.dtype.type(fraction) * least, X))

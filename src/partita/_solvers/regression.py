@@ -1,0 +1,239 @@
+"""Signals for given maps when the misfit is a divergence: second-order steps row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import quadratic
+from .divergence import Data, Floats, misfit_by_column, prepare, scale_penalty, slope_and_curvature
+from .nnls import Terms, terms_of_W
+from .objective import Array, Penalty, RankOne
+from .threads import Crew, single_blas
+
+_MOST_STEPS = 200
+_MOST_HALVINGS = 30
+_FISHER_STEPS = 3
+_MOST_REWEIGHTINGS = 100
+_LEAST_LEFT = 0.2
+
+
+def solve_divergence(
+    X: Any,
+    H: Array,
+    *,
+    beta: float,
+    penalty: Penalty | None = None,
+    weights: Array | RankOne | None = None,
+    W0: Array | None = None,
+) -> Array:
+    """Find the signals W >= 0 whose divergence from X, with the maps H as they are, is least.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse matrix, (n, p)
+        Non-negative data; positive for beta <= 0.
+    H : ndarray, (k, p)
+        Non-negative maps; those that are all zero get signals of zero.
+    beta : float
+        Which divergence, 0 to 2.
+    penalty : Penalty, optional
+        Strengths; none by default.
+    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
+        A weight for each entry, or its two rank-one factors.
+    W0 : ndarray, (n, k), optional
+        Where to start; by default a level that fits the mean of each sample.
+
+    Returns
+    -------
+    ndarray, (n, k)
+        Signals in the dtype of X: the minimum for beta >= 1, a local one below.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    >>> W = solve_divergence(np.array([[1.0, 3.0, 2.0]]), maps, beta=1.0)
+    >>> bool(np.allclose(W, [[1.0, 2.0]]))
+    True
+    """
+    data = prepare(X, beta=beta, weights=weights)
+    strengths = scale_penalty(Penalty() if penalty is None else penalty, data)
+    root = 1.0 if strengths.scale_free else np.sqrt(data.scale)
+    short = np.ascontiguousarray(H.T * data.dtype.type(root), dtype=data.dtype)
+    inward = data.scale / root
+    rows = _level(data, short) if W0 is None else W0 * data.dtype.type(inward)
+    rows = np.ascontiguousarray(rows, dtype=data.dtype)
+    terms = terms_of_W(short.T, strengths, rms=data.rms)
+    refit(data.turned(), short, rows, terms)
+    return np.asarray(rows / data.dtype.type(inward))
+
+
+def refit(
+    data: Data,
+    short: Array,
+    rows: Array,
+    terms: Terms,
+    *,
+    free: Array | None = None,
+    max_steps: int = _MOST_STEPS,
+) -> float:
+    """Minimise the divergence of the columns of X (n, p) from ``short @ rows.T``, in place.
+
+    Parameters
+    ----------
+    data : Data
+        X (n, p) and what goes with it.
+    short : ndarray, (n, k)
+        The factor that stays.
+    rows : ndarray, (p, k)
+        The factor that moves, in place.
+    terms : Terms
+        The penalty as `rows` sees it.
+    free : ndarray of bool, (k,), optional
+        The components that may move; all of them by default.
+    max_steps : int
+        Steps at most.
+
+    Returns
+    -------
+    float
+        How far the misfit of the scaled data, with the linear and quadratic penalty, fell.
+    """
+    first, second = np.tril_indices(short.shape[1])
+    pairs = short[:, first] * short[:, second]
+    free = np.ones(short.shape[1], bool) if free is None else free
+    n_rounds = _MOST_REWEIGHTINGS if terms.group.any() else 1
+    fall = 0.0
+    with single_blas(), Crew() as crew:
+        for _ in range(n_rounds):
+            bounds = majorise(terms, rows)
+
+            def fit(block: slice, bounds: Terms = bounds) -> float:
+                X, M = data.take(block)
+                return _fit_block(data, X, M, short, pairs, rows[block], bounds, free, max_steps)
+
+            before = rows.copy()
+            fall += sum(crew.map(fit, data.blocks()))
+            if np.linalg.norm(rows - before) <= 1e-6 * np.linalg.norm(rows):
+                break
+    return fall
+
+
+def majorise(terms: Terms, rows: Array) -> Terms:
+    """Bound each ``group_j * |w_j|`` from above by a quadratic that touches it here."""
+    if not terms.group.any():
+        return terms
+    lengths = np.sqrt(np.einsum("cj,cj->j", rows, rows, dtype=np.float64))
+    tiny = max(float(lengths.max()), 1e-30) * 1e-9
+    return terms._replace(ridge=terms.ridge + terms.group / np.maximum(lengths, tiny))
+
+
+def _fit_block(
+    data: Data,
+    X: Array,
+    M: Array | None,
+    short: Array,
+    pairs: Array,
+    rows: Array,
+    terms: Terms,
+    free: Array,
+    max_steps: int,
+) -> float:
+    """Step the columns of a block until the quadratic model promises none of them any fall."""
+    here = np.arange(rows.shape[0])
+    enough = 1e-12 if data.dtype == np.float64 else 1e-7
+    Y = _fitted(short, rows, data)
+    value = _value(data, X, Y, M, rows, terms)
+    began = value.sum()
+    reference = _reference(X, M, data.beta) * 1e-6
+    ended = value.copy()
+    for step in range(max_steps):
+        exact = data.beta >= 1.0 and step >= _FISHER_STEPS
+        slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=exact)
+        slopes, packed = slope.T @ short, curvature.T @ pairs
+        moves = _move(packed, slopes, rows[here], terms, free)
+        slopes = slopes + terms.linear + terms.ridge * rows[here]
+        promise = -np.einsum("cj,cj->c", slopes, moves)
+        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
+        ended[here] = now
+        on = (promise > enough * np.maximum(now, reference)) & (now < value)
+        if not exact and data.beta >= 1.0:
+            on[:] = True
+        if not on.any():
+            break
+        here, X, Y, value = here[on], X[:, on], Y[:, on], now[on]
+        reference = reference[on]
+        M = None if M is None else M[:, on]
+    return float(began - ended.sum())
+
+
+def _fitted(short: Array, rows: Array, data: Data) -> Array:
+    Y = short @ rows.T
+    return Y if data.beta == 2.0 else np.maximum(Y, data.dtype.type(data.floor), out=Y)
+
+
+def _move(packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array) -> Array:
+    moves = np.empty_like(rows)
+    linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
+    packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
+    quadratic.descend_rows(packed, slopes, rows, linear, ridge, free, 0.0, 50, moves)
+    return moves
+
+
+def _search(
+    data: Data,
+    X: Array,
+    Y: Array,
+    M: Array | None,
+    short: Array,
+    rows: Array,
+    moves: Array,
+    value: Floats,
+    terms: Terms,
+) -> tuple[Array, Array, Floats]:
+    """Halve the steps of the columns whose value would rise; what never falls stays."""
+    change = short @ moves.T
+    length = reach(Y, change) if data.beta != 2.0 else np.ones(rows.shape[0], rows.dtype)
+    for _ in range(_MOST_HALVINGS):
+        new = np.maximum(rows + length[:, None] * moves, 0)
+        fitted = _fitted(short, new, data)
+        now = _value(data, X, fitted, M, new, terms)
+        worse = now > value
+        if not worse.any():
+            return new, fitted, now
+        length[worse] *= 0.5
+    new[worse], now[worse] = rows[worse], value[worse]
+    return new, _fitted(short, new, data), now
+
+
+def reach(Y: Array, change: Array) -> Array:
+    """Return for each column the longest step, at most 1, that leaves a fifth of Y."""
+    fall = -(change / Y).min(axis=0)
+    limit = Y.dtype.type(1.0 - _LEAST_LEFT)
+    return np.minimum(1, limit / np.maximum(fall, limit)).astype(Y.dtype)
+
+
+def _value(data: Data, X: Array, Y: Array, M: Array | None, rows: Array, terms: Terms) -> Floats:
+    value = misfit_by_column(X, Y, M, beta=data.beta)
+    if terms.linear.any() or terms.ridge.any():
+        value += rows @ terms.linear + 0.5 * (np.square(rows, dtype=np.float64) @ terms.ridge)
+    return value
+
+
+def _reference(X: Array, M: Array | None, beta: float) -> Floats:
+    """Sum X**beta over each column: the size below which a misfit is rounding."""
+    sizes = X**beta if M is None else M * X**beta
+    return np.asarray(sizes.sum(axis=0, dtype=np.float64))
+
+
+def _level(data: Data, short: Array) -> Array:
+    """Start every component of a sample at the same share of the sample's sum."""
+    X, weights = data.X, data.weights
+    if weights is not None and not isinstance(weights, tuple):
+        X = np.where(weights > 0, X.toarray() if hasattr(X, "toarray") else X, 0)
+    sums = np.asarray(X.sum(axis=1), dtype=np.float64).ravel() * data.scale
+    totals = short.sum(axis=0, dtype=np.float64)
+    shares = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
+    return np.asarray(np.outer(sums, shares) / max(1, int((totals > 0).sum())))
