@@ -92,7 +92,7 @@ class GzipIndex:
             while cursor.output < start + length:
                 self._remember(cursor)
                 before = cursor.output
-                piece, pending = self._step(file, cursor, pending, start + length)
+                piece, pending = self._step(file, cursor, pending)
                 _copy_overlap(piece, before, wanted, start)
             if cursor.output >= self._expected:
                 self._check_sum(file, cursor, pending)
@@ -110,18 +110,16 @@ class GzipIndex:
 
     def _check_sum(self, file: BinaryIO, cursor: _Cursor, pending: bytes) -> None:
         """Feed the trailer too, so that the decompressor compares the check sum of all it saw."""
-        if cursor.state is not None and (pending := pending or file.read(_INPUT_BLOCK)):
-            self._step(file, cursor, pending, cursor.output)
+        while cursor.state is not None and cursor.output <= self._expected + _OUTPUT_BLOCK:
+            _, pending = self._step(file, cursor, pending)
 
-    def _step(
-        self, file: BinaryIO, cursor: _Cursor, pending: bytes, wanted: int
-    ) -> tuple[bytes, bytes]:
+    def _step(self, file: BinaryIO, cursor: _Cursor, pending: bytes) -> tuple[bytes, bytes]:
         """Decompress one piece; move the cursor past it; return it and the input left over."""
         compressed = pending or file.read(_INPUT_BLOCK)
         if cursor.state is None:
-            compressed = self._open_member(file, cursor, compressed, wanted)
+            compressed = self._open_member(file, cursor, compressed)
         if not compressed:
-            raise self._ends_early(cursor.output, wanted)
+            raise self._ends_early(cursor.output)
         try:
             piece = cursor.state.decompress(compressed, _OUTPUT_BLOCK)
         except zlib.error as error:
@@ -137,21 +135,19 @@ class GzipIndex:
             cursor.state = None
         return piece, left
 
-    def _open_member(
-        self, file: BinaryIO, cursor: _Cursor, compressed: bytes, wanted: int
-    ) -> bytes:
+    def _open_member(self, file: BinaryIO, cursor: _Cursor, compressed: bytes) -> bytes:
         """Start the next member of the file; a gzip file may be several, one after another."""
         if len(compressed) < len(GZIP_MAGIC):
             compressed += file.read(_INPUT_BLOCK)
         if not compressed.startswith(GZIP_MAGIC):
-            raise self._ends_early(cursor.output, wanted)
+            raise self._ends_early(cursor.output)
         cursor.state = zlib.decompressobj(_GZIP_FRAMED)
         return compressed
 
-    def _ends_early(self, available: int, wanted: int) -> OSError:
+    def _ends_early(self, available: int) -> OSError:
         return OSError(
-            f"{self._path} is truncated: it ends after {available} decompressed bytes, and its "
-            f"header promises at least {wanted}. Copy or download it again."
+            f"{self._path} is truncated: it ends after {available} of {self._expected} "
+            "decompressed bytes, or before its check sum. Copy or download it again."
         )
 
 

@@ -101,9 +101,10 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
         _arranged(_materialised(values, described.dims, chunks), n_dims),
         dims=described.dims,
         coords=described.coords,
-        name=None if path is None else stem(path).rpartition("_")[2],
         attrs={**_meaning(path, fields), **attrs_of(fields)},
     )
+    # Given no name, xarray takes that of the dask array.
+    recording = recording.rename(None if path is None else stem(path).rpartition("_")[2])
     recording, notes = restore(recording, fields.get(OWN), described)
     if path is not None:
         recording.encoding["source"] = str(path)
@@ -192,7 +193,7 @@ def _file_shape(header: Any, name: str | PathLike[str]) -> tuple[int, int, int, 
 def _stored_dtype(header: Any, path: Path) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
-    except nib.spatialimages.HeaderDataError as error:
+    except (KeyError, nib.spatialimages.HeaderDataError) as error:
         raise ValueError(
             f"{path} has the datatype code {int(header['datatype'])}, which NIfTI does not define. "
             "Check the program that wrote it."

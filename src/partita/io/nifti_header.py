@@ -82,7 +82,8 @@ def shortest(number: Any) -> float:
     return float(str(np.asarray(number)[()]))
 
 
-_shortest = np.vectorize(shortest, otypes=[float])
+def _all_shortest(numbers: Array) -> Array:
+    return np.array([shortest(number) for number in numbers])
 
 
 def _units(header: Any) -> tuple[str, str]:
@@ -128,7 +129,7 @@ def _affine(header: Any, notes: list[str]) -> _Affine:
 
 
 def _voxel_sizes(header: Any, notes: list[str]) -> Array:
-    sizes = _shortest(header["pixdim"][1:4])
+    sizes = _all_shortest(header["pixdim"][1:4])
     negative = sizes < 0
     if negative.any():
         notes.append(
@@ -147,7 +148,7 @@ def _voxel_sizes(header: Any, notes: list[str]) -> Array:
 
 
 def _sform(header: Any) -> Array | None:
-    rows = [_shortest(header[f"srow_{row}"]) for row in "xyz"]
+    rows = [_all_shortest(header[f"srow_{row}"]) for row in "xyz"]
     return _usable(np.array([*rows, [0.0, 0.0, 0.0, 1.0]]))
 
 

@@ -293,7 +293,7 @@ def _as_text(variable: xr.Variable) -> xr.Variable:
     values = variable.values
     if not all(isinstance(item, str) for item in values.ravel()):
         return variable
-    return xr.Variable(variable.dims, values.astype(np.str_), variable.attrs)
+    return xr.Variable(variable.dims, np.asarray(values.tolist(), np.str_), variable.attrs)
 
 
 def _evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
