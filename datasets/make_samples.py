@@ -50,7 +50,7 @@ def write_nifti(recording: xr.DataArray, path: Path, *, step: float) -> None:
     header = nib.Nifti1Header()
     header.set_data_dtype(np.int16)
     header.set_xyzt_units("mm", "sec")
-    image = nib.Nifti1Image(stored * np.float64(step), affine, header)
+    image = nib.Nifti1Image(stored, affine, header)
     image.header.set_slope_inter(step, 0)
     image.header.set_zooms([*sizes, round(float(recording.time.diff("time").mean()), 3)])
     image.set_qform(affine, code=1)
