@@ -36,6 +36,18 @@ class Penalty(NamedTuple):
         """Whether any strength differs from zero."""
         return any((self.W_l1, self.H_l1, self.W_l2, self.H_l2))
 
+    @property
+    def turned(self) -> Penalty:
+        """The same penalty when X is transposed and the factors change places."""
+        return Penalty(self.H_l1, self.W_l1, self.H_l2, self.W_l2, self.scale_free)
+
+    def divided(self, scale: float) -> Penalty:
+        """Return the penalty that has the same minima when X and W are divided by `scale`."""
+        if self.scale_free:
+            return self
+        of_H = self.H_l1 / scale**2, self.H_l2 / scale**2
+        return Penalty(self.W_l1 / scale, of_H[0], self.W_l2, of_H[1], scale_free=False)
+
 
 class Start(NamedTuple):
     """Factors to begin from; the one that is None is solved from the other."""
@@ -86,7 +98,14 @@ class Solution(NamedTuple):
     report: dict[str, object]
 
 
-def penalty_value(W: Array, H: Array, penalty: Penalty, *, rms: float) -> float:
+def penalty_value(
+    W: Array,
+    H: Array,
+    penalty: Penalty,
+    *,
+    rms: float,
+    weights: tuple[Array | None, Array | None] = (None, None),
+) -> float:
     """Evaluate the penalty of a pair of factors, in float64.
 
     Parameters
@@ -99,6 +118,9 @@ def penalty_value(W: Array, H: Array, penalty: Penalty, *, rms: float) -> float:
         Strengths.
     rms : float
         Root mean square of X, used by the scale-free form.
+    weights : tuple of ndarray, (n,) and (p,), or None
+        Weights of samples and features; the norms of the scale-free form count them as the
+        misfit does, so that the signals of a sample do not depend on its weight.
 
     Returns
     -------
@@ -113,9 +135,12 @@ def penalty_value(W: Array, H: Array, penalty: Penalty, *, rms: float) -> float:
     """
     if not penalty.active:
         return 0.0
-    W_sums, H_sums = W.sum(0, dtype=np.float64), H.sum(1, dtype=np.float64)
-    W_squares = np.einsum("ij,ij->j", W, W, dtype=np.float64)
-    H_squares = np.einsum("ji,ji->j", H, H, dtype=np.float64)
+    row, column = weights
+    W_weighed = W if row is None else W * row[:, None]
+    H_weighed = H if column is None else H * column
+    W_sums, H_sums = W_weighed.sum(0, dtype=np.float64), H_weighed.sum(1, dtype=np.float64)
+    W_squares = np.einsum("ij,ij->j", W_weighed, W, dtype=np.float64)
+    H_squares = np.einsum("ji,ji->j", H_weighed, H, dtype=np.float64)
     if not penalty.scale_free:
         n, p = W.shape[0], H.shape[1]
         of_W = penalty.W_l1 * W_sums.sum() + 0.5 * penalty.W_l2 * W_squares.sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from sys import modules
@@ -51,7 +51,14 @@ class Crew:
         """Apply `work` to every item, several at a time; the answers in the order of `items`."""
         if self._pool is None or len(items) < 2:
             return [work(item) for item in items]
-        return list(self._pool.map(work, items))
+        tasks = [self._pool.submit(work, item) for item in items]
+        try:
+            return [task.result() for task in tasks]
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            wait(tasks)
+            raise
 
     def close(self) -> None:
         """End the threads."""

@@ -1,0 +1,98 @@
+"""The end of a fit: exact signals, and how far both factors are from their optimum."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .hals import Descent
+from .kernels import squared_distance
+from .matrices import Dense
+from .objective import Array, Certificate
+from .problem import Problem, Sweeps, Visit, evaluate, penalise, penalty_of, products_of
+from .problem import solve_short, visit
+from .quadratic import solve_rows
+
+_TO_THE_END = Sweeps(most=400, ratio=1e-9)
+_MEASURE = Sweeps(most=20, ratio=1e-3, measure=True, bound=True, gather=False)
+_MAJORISATIONS = 12
+
+
+class Finish(NamedTuple):
+    """The certificate at the final factors, and the loss there from the residual itself."""
+
+    certificate: Certificate
+    loss: float
+
+
+def finish(descent: Descent, *, signals_short: bool) -> Finish:
+    """Solve the signals exactly for the maps at hand and measure both factors there.
+
+    Parameters
+    ----------
+    descent : Descent
+        The fit; its signals are replaced.
+    signals_short : bool
+        Whether the signals are the short factor.
+
+    Returns
+    -------
+    Finish
+        Residuals, possible decreases and the loss.
+    """
+    problem, S, L = descent.problem, descent.S, descent.L
+    if signals_short:
+        seen = descent.seen if descent.seen is not None else products_of(problem, L.ahead)
+        solve_exactly(problem, S.ahead, seen, L.ahead)
+    else:
+        L.restart()
+        seen = visit(problem, S.ahead, L, _TO_THE_END)
+    descent.seen = seen
+    of_L = visit(problem, S.ahead, L.scratch(), _MEASURE)
+    of_S = solve_short(problem, S.scratch(), seen, L.ahead, _MEASURE._replace(most=200))
+    S.restart()
+    L.restart()
+    loss = exact_loss(problem, S.ahead, L.ahead, seen)
+    pair = [_figures(problem, figures, loss) for figures in (of_S, of_L)]
+    (W_residual, W_decrease), (H_residual, H_decrease) = pair if signals_short else pair[::-1]
+    return Finish(Certificate(W_residual, H_residual, W_decrease, H_decrease), loss)
+
+
+def solve_exactly(problem: Problem, S: Array, seen: Visit, L: Array) -> None:
+    """Replace the free rows of S by the least-squares answer for L, exact to rounding."""
+    free = problem.S_free
+    grouped = problem.penalty.active and problem.penalty.scale_free
+    for _ in range(_MAJORISATIONS if grouped else 1):
+        gram, shift, _ = penalise(problem, seen.B, L, S, of_long=False, dtype=np.dtype(float))
+        C = seen.A if shift is None else seen.A - shift
+        held = np.setdiff1d(np.arange(S.shape[0]), free)
+        C = C[free] - gram[np.ix_(free, held)] @ S[held]
+        rows = np.ascontiguousarray(S[free].T, np.float64)
+        grams = np.ascontiguousarray(gram[np.ix_(free, free)])[None]
+        solve_rows(grams, np.ascontiguousarray(C.T), rows, 0, rows.shape[0], 100)
+        S[free] = rows.T
+
+
+def exact_loss(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
+    """Return the loss at (S, L): from the residual where X is at hand and dense."""
+    blocks = problem.blocks
+    if not isinstance(blocks, Dense) or problem.S_weights is not None:
+        return evaluate(problem, S, L, seen)
+    if problem.L_weights is not None:
+        return evaluate(problem, S, L, seen)
+    scaled = np.ascontiguousarray(S.T * S.dtype.type(problem.scale))
+
+    def work(group: list[slice]) -> float:
+        return sum(squared_distance(blocks.X[:, b], scaled @ L[:, b]) for b in group)
+
+    total = math.fsum(problem.crew.map(work, blocks.groups))
+    return 0.5 * total / problem.scale**2 + penalty_of(problem, S, L)
+
+
+def _figures(problem: Problem, seen: Visit, loss: float) -> tuple[float, float]:
+    least = max(problem.floor, np.finfo(float).tiny)
+    misfit = max(math.sqrt(2.0 * loss), least)
+    possible = (seen.decrease + seen.bound) / max(loss, 0.5 * least * least)
+    return math.sqrt(seen.gradient2) / misfit, min(1.0, max(0.0, possible))

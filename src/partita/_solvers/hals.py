@@ -1,0 +1,133 @@
+"""Hierarchical alternating least squares with extrapolation, one visit to each block a round.
+
+Accelerated HALS (Cichocki & Phan 2009; Gillis & Glineur 2012) inside, extrapolation with restarts
+(Ang & Gillis 2019) outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .objective import Array
+from .problem import Problem, Side, Sweeps, Visit, evaluate, solve_short, visit
+
+Watch = Callable[[int, float, float, Array, Array], bool]
+
+_LONG = Sweeps(most=4)
+_SHORT = Sweeps(most=20)
+
+
+class Extrapolation:
+    """How far to run ahead: growing while the loss falls, cut back when it rises."""
+
+    def __init__(self) -> None:
+        self.beta, self.ceiling = 0.5, 1.0
+
+    def grow(self) -> None:
+        """Reach a little further."""
+        self.beta = min(self.ceiling, self.beta * 1.05)
+        self.ceiling = min(1.0, self.ceiling * 1.01)
+
+    def cut(self) -> None:
+        """Remember where it was too far, and step back."""
+        self.ceiling = self.beta
+        self.beta /= 1.5
+
+
+class Descent:
+    """A fit under way: both factors, the products that belong to them, and the losses so far."""
+
+    def __init__(self, problem: Problem, S: Array, L: Array) -> None:
+        self.problem = problem
+        self.S, self.L = Side(S), Side(L)
+        self.pace = Extrapolation()
+        self.seen: Visit | None = None
+        self.losses: list[float] = []
+        self.residual = math.nan
+        self.careful = False
+
+    def step(self) -> None:
+        """Do one round: the long factor block by block, then the short one."""
+        beta = 0.0 if self.careful else self.pace.beta
+        first = self.seen is None
+        sweeps = _LONG._replace(beta=0.0 if first else beta, measure=not first)
+        short_gradient2 = math.inf if first else self._short_gradient2()
+        self.seen = visit(self.problem, self.S.ahead, self.L, sweeps)
+        if not first:
+            self.residual = self._residual(short_gradient2 + self.seen.gradient2)
+        short = _SHORT._replace(beta=beta)
+        solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
+        loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
+        self._judge(loss)
+
+    def restart(self) -> None:
+        """Go on from the factors as they stand, without a past."""
+        self.S.restart()
+        self.L.restart()
+        self.pace = Extrapolation()
+        self.seen = None
+
+    def recover(self) -> None:
+        """Return to the last whole round after an interruption."""
+        self.S.go_back()
+        self.L.go_back()
+        self.seen = None
+
+    def _judge(self, loss: float) -> None:
+        rises = bool(self.losses) and self.pace.beta > 0 and loss > self.losses[-1]
+        if rises and not self.careful:
+            self.S.go_back()
+            self.L.go_back()
+            self.pace.cut()
+            self.careful = True
+            self.losses.append(self.losses[-1])
+            return
+        self.S.accept()
+        self.L.accept()
+        if not self.careful:
+            self.pace.grow()
+        self.careful = False
+        self.losses.append(loss)
+
+    def _short_gradient2(self) -> float:
+        assert self.seen is not None
+        nothing = Sweeps(most=0, measure=True)
+        S = Side(self.S.ahead)
+        return solve_short(self.problem, S, self.seen, self.L.ahead, nothing).gradient2
+
+    def _residual(self, gradient2: float) -> float:
+        misfit = math.sqrt(2 * self.losses[-1])
+        return math.sqrt(gradient2) / max(misfit, self.problem.floor, np.finfo(float).tiny)
+
+
+def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None = None) -> bool:
+    """Go on until the residual is at most `tol`; say whether it came to be.
+
+    Parameters
+    ----------
+    descent : Descent
+        The fit; moved on in place.
+    tol : float
+        Bound on the residual of both factors; 0 goes on to `max_iter`.
+    max_iter : int
+        Rounds in all, those already done included.
+    watch : callable, optional
+        Called after each round with iteration, loss, residual, S and L; True ends the fit.
+
+    Returns
+    -------
+    bool
+        Whether the residual was reached.
+    """
+    while len(descent.losses) < max_iter:
+        descent.step()
+        done = len(descent.losses)
+        S, L = descent.S.old, descent.L.ahead
+        if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):
+            return False
+        if tol > 0 and descent.residual <= tol:
+            return True
+    return False

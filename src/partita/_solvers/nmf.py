@@ -1,0 +1,233 @@
+"""Non-negative matrix factorisation: from a matrix to certified factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from . import products
+from .certificate import Finish, finish
+from .hals import Descent, descend
+from .matrices import as_blocks
+from .objective import Array, Certificate, Penalty, RankOne, Solution, Start, State
+from .problem import Problem
+from .revive import revive
+from .routes import Route, begin
+from .threads import Crew, single_blas
+
+Watcher = Callable[[State], bool | None]
+
+_UNPENALISED = Penalty()
+_TIGHTEN = 0.7
+
+
+def factorise(
+    X: Any,
+    n_components: int,
+    *,
+    loss: float = 2.0,
+    solver: str = "auto",
+    init: str | Start = "auto",
+    n_starts: int | str = "auto",
+    tol: float = 1e-3,
+    max_iter: int = 500,
+    penalty: Penalty = _UNPENALISED,
+    weights: Array | RankOne | None = None,
+    held: Array | None = None,
+    first: str = "W",
+    rng: np.random.Generator,
+    columns: Array | None = None,
+    watch: Watcher | None = None,
+    threads: int | None = None,
+) -> Solution:
+    """Minimise ``|X - W @ H|^2 / 2``, or another divergence, plus penalties over W, H >= 0.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse matrix, (n, p)
+        Non-negative finite data in float32 or float64, in any memory order; not copied.
+    n_components : int
+        Number of components k.
+    loss : float, default 2.0
+        Beta of the divergence: 2 Frobenius, 1 Kullback-Leibler, 0 Itakura-Saito.
+    solver : {"auto", "hals", "sketch"}, default "auto"
+        Whether the fit may begin on a sketch of X ("auto" goes by size). Losses other than
+        Frobenius and entrywise weights have their own solver whatever is asked.
+    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar"} or Start, default "auto"
+        Where to begin.
+    n_starts : int or "auto", default "auto"
+        Starts tried on the sketch.
+    tol : float, default 1e-3
+        Bound on the residual of the certificate; 0 goes on to `max_iter`.
+    max_iter : int, default 500
+        Iterations on X at most.
+    penalty : Penalty
+        Strengths; none by default.
+    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
+        A weight for the misfit of each entry, or its two rank-one factors.
+    held : ndarray of bool, (k,), optional
+        Rows of H that stay as `init` gives them.
+    first : {"W", "H"}, default "W"
+        The factor that is solved first.
+    rng : Generator
+        Random numbers, drawn over the samples only.
+    columns : ndarray of int, (p,), optional
+        A canonical order of the features, which sampling follows; as they stand by default.
+    watch : callable, optional
+        Called with a State after each iteration; True ends the fit.
+    threads : int, optional
+        Threads to use; by default as many as the process may.
+
+    Returns
+    -------
+    Solution
+        Factors in the dtype of X, losses, the certificate, and a report.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((30, 2)) @ rng.random((2, 40))
+    >>> solution = factorise(X, 2, rng=rng, tol=1e-6)
+    >>> bool(np.abs(X - solution.W @ solution.H).max() < 1e-3), solution.converged
+    (True, True)
+    """
+    free = np.ones(n_components, bool) if held is None else ~np.asarray(held, bool)
+    if loss != 2.0 or isinstance(weights, np.ndarray):
+        from .divergences import factorise_divergence
+
+        return factorise_divergence(
+            X, n_components, loss=loss, init=init, tol=tol, max_iter=max_iter, penalty=penalty,
+            weights=weights, free=free, first=first, rng=rng, watch=watch, threads=threads,
+        )  # fmt: skip
+    norm2 = products.norm2(X, weights)
+    if norm2 == 0.0:
+        return _nothing_to_explain(X, n_components, init)
+    short = X.shape[0] <= X.shape[1]
+    with single_blas(), Crew(threads) as crew:
+        problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
+        route = Route(solver, init, n_starts, first, max_iter, short, columns)
+        return _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
+
+
+def pose(
+    X: Any,
+    norm2: float,
+    penalty: Penalty,
+    weights: RankOne | None,
+    free: Array,
+    *,
+    short: bool,
+    crew: Crew,
+) -> Problem:
+    """Turn a fit so that the short side of X comes first, and bring it to a scale near one."""
+    row, column = (None, None) if weights is None else weights
+    turned = X if short else X.T
+    total = X.shape[0] * X.shape[1] if weights is None else float(row.sum() * column.sum())  # type: ignore[union-attr]
+    rms = math.sqrt(norm2 / total)
+    scale = 2.0 ** math.floor(math.log2(rms))
+    everything, some = np.arange(free.size), np.flatnonzero(free)
+    penalty = penalty.divided(scale)
+    if not short:
+        row, column, penalty = column, row, penalty.turned
+    return Problem(
+        as_blocks(turned), norm2 / scale**2, scale, rms / scale,
+        penalty, everything if short else some, some if short else everything,
+        None if row is None else np.asarray(row, X.dtype),
+        None if column is None else np.asarray(column, X.dtype), crew,
+    )  # fmt: skip
+
+
+def _run(
+    problem: Problem,
+    k: int,
+    route: Route,
+    *,
+    tol: float,
+    rng: np.random.Generator,
+    watch: Watcher | None,
+) -> Solution:
+    """Start, descend until the certificate holds, and turn the answer back."""
+    clock = perf_counter()
+    begun = begin(problem, k, route, rng)
+    descent = Descent(problem, begun.S, begun.L)
+    seconds = {**begun.seconds, "iterations": 0.0, "certificate": 0.0}
+    watcher = _in_units(problem, route.signals_short, watch)
+    aim, revived, state = tol, np.zeros(0, np.intp), "going"
+    while state == "going":
+        clock = perf_counter()
+        state = _descend(descent, aim, route.max_iter, watcher)
+        seconds["iterations"] += perf_counter() - clock
+        clock = perf_counter()
+        end = finish(descent, signals_short=route.signals_short)
+        seconds["certificate"] += perf_counter() - clock
+        if state == "going" and revived.size == 0:
+            revived = revive(descent)
+            if revived.size:
+                continue
+        if end.certificate.residual <= tol:
+            break
+        aim *= _TIGHTEN
+    report = {**begun.report, "passes": begun.passes + len(descent.losses) + 2,
+              "seconds": seconds, "revived": revived.tolist()}  # fmt: skip
+    return _answer(descent, end, route, tol, state == "interrupted", report)
+
+
+def _descend(
+    descent: Descent, aim: float, max_iter: int, watch: Callable[..., bool] | None
+) -> str:
+    try:
+        reached = descend(descent, tol=aim, max_iter=max_iter, watch=watch)
+    except KeyboardInterrupt:
+        descent.recover()
+        return "interrupted"
+    return "going" if reached else "ended"
+
+
+def _in_units(
+    problem: Problem, signals_short: bool, watch: Watcher | None
+) -> Callable[..., bool] | None:
+    if watch is None:
+        return None
+
+    def watcher(iteration: int, loss: float, residual: float, S: Array, L: Array) -> bool:
+        W, H = _turn_back(problem, S, L, signals_short)
+        return watch(State(iteration, loss * problem.scale**2, residual, W, H)) is True
+
+    return watcher
+
+
+def _turn_back(problem: Problem, S: Array, L: Array, signals_short: bool) -> tuple[Array, Array]:
+    W, H = (S, L) if signals_short else (L, S)
+    return np.ascontiguousarray(W.T) * W.dtype.type(problem.scale), H.copy()
+
+
+def _answer(
+    descent: Descent,
+    end: Finish,
+    route: Route,
+    tol: float,
+    interrupted: bool,
+    report: dict[str, object],
+) -> Solution:
+    scale = descent.problem.scale
+    W, H = _turn_back(descent.problem, descent.S.ahead, descent.L.ahead, route.signals_short)
+    losses = np.array(descent.losses or [end.loss]) * scale**2
+    losses[-1] = end.loss * scale**2
+    converged = end.certificate.residual <= tol and not interrupted
+    return Solution(
+        W, H, losses, len(descent.losses), converged, interrupted, end.certificate, report
+    )
+
+
+def _nothing_to_explain(X: Any, k: int, init: str | Start) -> Solution:
+    """Answer all-zero data: signals of zero explain it exactly."""
+    n, p = X.shape
+    given = init.H if isinstance(init, Start) else None
+    H = np.zeros((k, p), X.dtype) if given is None else np.array(given, X.dtype)
+    certificate = Certificate(0.0, 0.0, 0.0, 0.0)
+    report: dict[str, object] = {"route": "none", "passes": 1, "starts": 0, "seconds": {}}
+    return Solution(np.zeros((n, k), X.dtype), H, np.zeros(1), 0, True, False, certificate, report)

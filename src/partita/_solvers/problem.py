@@ -1,0 +1,226 @@
+"""One least-squares factorisation, turned so that its short side is small and its long side streams.
+
+Inside, the short factor S (k, n) and the long factor L (k, p) lie component by component, and X is
+worked on divided by a power of two near its rms, which is folded into the products.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .kernels import sweep_columns
+from .matrices import Blocks
+from .objective import Array, Penalty, penalty_value
+from .threads import Crew
+
+
+class Problem(NamedTuple):
+    """The data of a fit and what is held or weighed, in the inner orientation and scale."""
+
+    blocks: Blocks
+    norm2: float
+    scale: float
+    rms: float
+    penalty: Penalty
+    S_free: Array
+    L_free: Array
+    S_weights: Array | None
+    L_weights: Array | None
+    crew: Crew
+
+    @property
+    def floor(self) -> float:
+        """Misfit below which the rounding of the dtype decides."""
+        share = 1e-3 if self.blocks.dtype == np.float32 else 1e-6
+        return share * math.sqrt(self.norm2)
+
+
+class Side:
+    """A factor that moves: its last answer, the one before, and the point extrapolated."""
+
+    def __init__(self, ahead: Array, old: Array | None = None, new: Array | None = None) -> None:
+        self.ahead = ahead
+        self.old = ahead.copy() if old is None else old
+        self.new = ahead.copy() if new is None else new
+
+    def scratch(self) -> Side:
+        """Borrow the arrays of the past for sweeps that leave `ahead` as it is."""
+        np.copyto(self.new, self.ahead)
+        return Side(self.new, self.old, self.old)
+
+    def restart(self) -> None:
+        """Forget the past: the next answer is the first."""
+        np.copyto(self.old, self.ahead)
+
+    def accept(self) -> None:
+        """Make the new answer the one to extrapolate from."""
+        self.old, self.new = self.new, self.old
+
+    def go_back(self) -> None:
+        """Return to the last good answer."""
+        np.copyto(self.ahead, self.old)
+
+
+class Visit(NamedTuple):
+    """What one pass over X leaves: X @ L.T, L @ L.T, and how the sweeps went."""
+
+    A: Array
+    B: Array
+    gradient2: float
+    decrease: float
+    bound: float
+
+
+class Sweeps(NamedTuple):
+    """How long to sweep and how far to extrapolate."""
+
+    beta: float = 0.0
+    most: int = 4
+    ratio: float = 0.1
+    measure: bool = False
+    bound: bool = False
+    gather: bool = True
+
+
+def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
+    """Update L for a given S block by block, and gather the products for S on the way."""
+    blocks, dtype = problem.blocks, problem.blocks.dtype
+    weighted = S if problem.S_weights is None else S * problem.S_weights
+    G = weighted.astype(np.float64) @ S.T.astype(np.float64)
+    gram, shift, curvature = penalise(problem, G, S, L.ahead, of_long=True)
+    encoded = blocks.encode((weighted / problem.scale).astype(dtype))
+    k = S.shape[0]
+
+    def work(group: list[slice]) -> tuple[Array, Array, Array]:
+        A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
+        figures = np.zeros(3)
+        for block in group:
+            C = blocks.project(encoded, block)
+            if shift is not None:
+                C -= shift
+            figures += sweep_columns(
+                gram, C, L.ahead, L.old, L.new, block.start, block.stop,
+                problem.L_free, sweeps.beta, sweeps.most, sweeps.ratio,
+                sweeps.measure, curvature if sweeps.bound else -1.0,
+            )  # fmt: skip
+            if not sweeps.gather:
+                continue
+            part = L.ahead[:, block]
+            by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
+            A += blocks.spread(by_weight, block)
+            B += by_weight @ part.T
+        return A, B, figures
+
+    return _gather(problem, problem.crew.map(work, blocks.groups))
+
+
+def products_of(problem: Problem, L: Array) -> Visit:
+    """Gather X @ L.T and L @ L.T alone."""
+    blocks = problem.blocks
+
+    def work(group: list[slice]) -> tuple[Array, Array, Array]:
+        k = L.shape[0]
+        A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
+        for block in group:
+            part = L[:, block]
+            by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
+            A += blocks.spread(by_weight, block)
+            B += by_weight @ part.T
+        return A, B, np.zeros(3)
+
+    return _gather(problem, problem.crew.map(work, blocks.groups))
+
+
+def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps) -> Visit:
+    """Update S from the products of a visit; only the figures of the answer are new."""
+    gram, shift, curvature = penalise(problem, seen.B, L, S.ahead, of_long=False)
+    C = seen.A if shift is None else seen.A - shift
+    figures = sweep_columns(
+        gram, np.ascontiguousarray(C, problem.blocks.dtype), S.ahead, S.old, S.new, 0,
+        S.ahead.shape[1], problem.S_free, sweeps.beta, sweeps.most, sweeps.ratio,
+        sweeps.measure, curvature if sweeps.bound else -1.0,
+    )  # fmt: skip
+    return Visit(seen.A, seen.B, *figures)
+
+
+def evaluate(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
+    """Return the loss at (S, L) from the products that belong to L, in float64."""
+    S64 = S.astype(np.float64)
+    weighted = S64 if problem.S_weights is None else S64 * problem.S_weights
+    misfit = 0.5 * problem.norm2 - np.vdot(seen.A, weighted)
+    misfit += 0.5 * np.vdot(weighted @ S64.T, seen.B)
+    return float(max(misfit, 0.0)) + penalty_of(problem, S, L)
+
+
+def penalty_of(problem: Problem, S: Array, L: Array) -> float:
+    """Return the penalty at (S, L)."""
+    if not problem.penalty.active:
+        return 0.0
+    weights = (problem.S_weights, problem.L_weights)
+    return penalty_value(S.T, L, problem.penalty, rms=problem.rms, weights=weights)
+
+
+def penalise(
+    problem: Problem,
+    gram: Array,
+    given: Array,
+    moving: Array,
+    *,
+    of_long: bool,
+    dtype: np.dtype[Any] | None = None,
+) -> tuple[Array, Array | None, float]:
+    """Fold the penalty into the quadratic of one factor.
+
+    Returns the Gram matrix in the dtype of the work, what is subtracted from the linear term
+    (None without a penalty), and the least eigenvalue of the true curvature when the diagonal of
+    the first is scaled to ones. The norm of a row is majorised by its tangent parabola.
+    """
+    dtype = problem.blocks.dtype if dtype is None else dtype
+    penalty = problem.penalty
+    extra = np.zeros(gram.shape[0])
+    tangent, shift = extra, None
+    if penalty.active:
+        extra, tangent, shift = _penalty_terms(problem, gram, given, moving, of_long)
+        shift = shift.astype(dtype)[:, None]
+    total = gram + np.diag(extra + tangent)
+    scale = np.sqrt(np.where(np.diag(total) > 0, np.diag(total), np.inf))
+    alive = scale < np.inf
+    scaled = ((gram + np.diag(extra)) / scale / scale[:, None])[np.ix_(alive, alive)]
+    least = float(np.linalg.eigvalsh(scaled)[0]) if alive.any() else 1.0
+    return np.ascontiguousarray(total, dtype), shift, max(least, 0.0)
+
+
+def _penalty_terms(
+    problem: Problem, gram: Array, given: Array, moving: Array, of_long: bool
+) -> tuple[Array, Array, Array]:
+    penalty = problem.penalty
+    n, p = problem.blocks.shape
+    l1, l2 = (penalty.H_l1, penalty.H_l2) if of_long else (penalty.W_l1, penalty.W_l2)
+    if not penalty.scale_free:
+        size = n if of_long else p
+        ones = np.ones(gram.shape[0])
+        return size * l2 * ones, 0.0 * ones, size * l1 * ones
+    opposite_l1 = penalty.W_l1 if of_long else penalty.H_l1
+    squares = np.diag(gram)
+    given_weights = problem.S_weights if of_long else problem.L_weights
+    moving_weights = problem.L_weights if of_long else problem.S_weights
+    sums = _weigh(given, given_weights).sum(1, dtype=np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", _weigh(moving, moving_weights), moving, dtype=float))
+    lengths = np.maximum(lengths, 1e-12 * max(lengths.max(initial=0.0), 1e-30))
+    tangent = problem.rms * opposite_l1 * sums / lengths
+    return l2 * squares, tangent, problem.rms * l1 * np.sqrt(squares)
+
+
+def _weigh(factor: Array, weights: Array | None) -> Array:
+    return factor if weights is None else factor * weights
+
+
+def _gather(problem: Problem, parts: list[tuple[Array, Array, Array]]) -> Visit:
+    A = sum(part[0] for part in parts)
+    B: Any = sum(part[1] for part in parts)
+    figures: Any = sum(part[2] for part in parts)
+    products = problem.blocks.decode(np.asarray(A)).T / problem.scale
+    return Visit(np.ascontiguousarray(products), B, *map(float, figures))

@@ -1,0 +1,69 @@
+"""Components that died on the way: found, and started again where the misfit is largest."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .hals import Descent
+from .objective import Array
+from .problem import Problem
+from .starts import project
+
+_TINY = 1e-7
+
+
+def revive(descent: Descent) -> npt.NDArray[np.intp]:
+    """Start dead components again, each from a column of X that is explained worst.
+
+    Parameters
+    ----------
+    descent : Descent
+        The fit; the dead rows of both factors are replaced.
+
+    Returns
+    -------
+    ndarray of int
+        The components that were dead; empty when all live, when X is explained but for
+        rounding, or when a penalty is what put them out.
+    """
+    problem, S, L = descent.problem, descent.S.ahead, descent.L.ahead
+    dead = np.intersect1d(_dead(S, L), np.intersect1d(problem.S_free, problem.L_free))
+    misfit = np.sqrt(2 * descent.losses[-1]) if descent.losses else np.inf
+    if dead.size == 0 or problem.penalty.active or misfit <= problem.floor:
+        return np.zeros(0, np.intp)
+    worst = np.argsort(-_column_misfits(problem, S, L), kind="stable")[: dead.size]
+    for j, column in zip(dead, worst, strict=False):
+        here = np.zeros((L.shape[1], 1), S.dtype)
+        here[column] = 1
+        block = next(b for g in problem.blocks.groups for b in g if b.start <= column < b.stop)
+        values = problem.blocks.spread(here[block].T, block)[:, 0] / problem.scale
+        S[j] = np.maximum(problem.blocks.decode(values) - S.T @ L[:, column], 0)
+        L[:, column] = 0
+        L[j] = 0
+        L[j, column] = 1
+    descent.restart()
+    return dead
+
+
+def _dead(S: Array, L: Array) -> npt.NDArray[np.intp]:
+    strength = np.linalg.norm(S, axis=1) * np.linalg.norm(L, axis=1)
+    return np.flatnonzero(strength <= _TINY * strength.max(initial=0.0))
+
+
+def _column_misfits(problem: Problem, S: Array, L: Array) -> Array:
+    """Return the squared misfit of each column, but for its own norm's share."""
+    C, G = project(problem, S), S @ S.T
+    fitted = np.einsum("ij,ij->j", L, G @ L)
+    return np.asarray(_column_norms2(problem) - 2 * np.einsum("ij,ij->j", L, C) + fitted)
+
+
+def _column_norms2(problem: Problem) -> Array:
+    norms = np.empty(problem.blocks.shape[1])
+
+    def work(group: list[slice]) -> None:
+        for block in group:
+            norms[block] = problem.blocks.column_norms2(block)
+
+    problem.crew.map(work, problem.blocks.groups)
+    return norms / problem.scale**2

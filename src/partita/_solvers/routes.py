@@ -1,0 +1,124 @@
+"""From what was asked to a pair of factors to descend from."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from .objective import Array, Start
+from .problem import Problem, Side, Sweeps, products_of, solve_short
+from .sketch import explore, pays
+from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd, project
+
+_UNTIL_FLAT = Sweeps(most=60, ratio=1e-3)
+_SPARE = 5
+
+
+class Route(NamedTuple):
+    """What was asked of the start, and which way X was turned."""
+
+    solver: str
+    init: str | Start
+    n_starts: int | str
+    first: str
+    max_iter: int
+    signals_short: bool
+    columns: Array | None
+
+    @property
+    def gives_short(self) -> bool:
+        """Whether the start is the short factor: the one that is not solved first."""
+        return (self.first == "H") == self.signals_short
+
+
+class Begun(NamedTuple):
+    """Factors to descend from, and what they cost."""
+
+    S: Array
+    L: Array
+    passes: float
+    seconds: dict[str, float]
+    report: dict[str, object]
+
+
+def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> Begun:
+    """Find factors to descend from: given, by name, or the best of several on a sketch.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data.
+    k : int
+        Components.
+    route : Route
+        What was asked.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    Begun
+        Both factors, and a report of the route.
+    """
+    clock = perf_counter()
+    if isinstance(route.init, Start):
+        S, L, passes = _warm(problem, k, route.init, route, rng)
+        return _begun(S, L, passes, clock, "warm")
+    if pays(problem, k, route.solver, route.init):
+        S, L, passes, report = explore(problem, k, route, rng)
+        return _begun(S, L, passes, clock, "sketch", **report)
+    S, L, passes = _named(problem, k, route, rng)
+    return _begun(S, L, passes, clock, "hals", starts=1)
+
+
+def _begun(S: Array, L: Array, passes: float, clock: float, name: str, **report: object) -> Begun:
+    seconds = {"start": perf_counter() - clock}
+    return Begun(S, L, passes, seconds, {"route": name, **report})
+
+
+def _named(
+    problem: Problem, k: int, route: Route, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    short = route.signals_short
+    if route.init == "random":
+        draw = draw_random if route.gives_short == short else mix_samples
+        given = draw(problem, k, rng, short=short)
+        S, L = (given, None) if route.gives_short else (None, given)
+        return (*_complete(problem, S, L), 0.5)
+    found = find_range(problem, k + _SPARE, rng, short=short)
+    S, L = nndsvd(found, k)
+    variant = str(route.init)
+    if route.gives_short:
+        S = fill_zeros(S, variant=variant, rng=rng, samples=short)
+        return (*_complete(problem, S, None), found.passes)
+    L = fill_zeros(L, variant=variant, rng=rng, samples=not short)
+    return (*_complete(problem, None, L), found.passes + 0.5)
+
+
+def _warm(
+    problem: Problem, k: int, start: Start, route: Route, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """Take factors as given, signals brought to the inner scale; what is missing is solved."""
+    dtype = problem.blocks.dtype
+    W = None if start.W is None else (start.W.T / problem.scale).astype(dtype)
+    H = None if start.H is None else np.array(start.H, dtype, order="C")
+    S, L = (W, H) if route.signals_short else (H, W)
+    if W is None and H is None:
+        return _named(problem, k, route._replace(init="auto"), rng)
+    if S is not None and L is not None:
+        return np.ascontiguousarray(S), np.ascontiguousarray(L), 0.0
+    return (*_complete(problem, S, L), 0.5)
+
+
+def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array, Array]:
+    """Solve the factor that is missing; the long one is left to the first round."""
+    if S is None:
+        assert L is not None
+        L = np.ascontiguousarray(L)
+        empty = Side(np.zeros((L.shape[0], problem.blocks.shape[0]), L.dtype))
+        solve_short(problem, empty, products_of(problem, L), L, _UNTIL_FLAT)
+        return empty.ahead, L
+    S = np.ascontiguousarray(S)
+    return S, np.maximum(project(problem, S), 0)
