@@ -13,10 +13,13 @@ from .objective import Array, Penalty, RankOne
 from .threads import Crew, single_blas
 
 _MOST_STEPS = 200
-_MOST_HALVINGS = 30
-_FISHER_STEPS = 3
+_MOST_HALVINGS = 8
+_NEAR = 0.05
+_ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 _MOST_REWEIGHTINGS = 100
 _LEAST_LEFT = 0.2
+_LEAST_WIDTH = 32
+_BLOCK_ENTRIES = 1 << 18
 
 
 def solve_divergence(
@@ -115,10 +118,17 @@ def refit(
                 return _fit_block(data, X, M, short, pairs, rows[block], bounds, free, max_steps)
 
             before = rows.copy()
-            fall += sum(crew.map(fit, data.blocks()))
+            fall += sum(crew.map(fit, _blocks(data)))
             if np.linalg.norm(rows - before) <= 1e-6 * np.linalg.norm(rows):
                 break
     return fall
+
+
+def _blocks(data: Data) -> list[slice]:
+    """Cut columns so that a block is wide enough for matrix products, and each thread has some."""
+    n, p = data.X.shape
+    width = min(max(_LEAST_WIDTH, _BLOCK_ENTRIES // max(1, n)), max(1, -(-p // 8)))
+    return [slice(a, min(a + width, p)) for a in range(0, p, width)]
 
 
 def majorise(terms: Terms, rows: Array) -> Terms:
@@ -142,30 +152,26 @@ def _fit_block(
     max_steps: int,
 ) -> float:
     """Step the columns of a block until the quadratic model promises none of them any fall."""
+    enough = _ENOUGH[data.dtype]
     here = np.arange(rows.shape[0])
-    enough = 1e-12 if data.dtype == np.float64 else 1e-7
     Y = _fitted(short, rows, data)
     value = _value(data, X, Y, M, rows, terms)
-    began = value.sum()
-    reference = _reference(X, M, data.beta) * 1e-6
-    ended = value.copy()
-    for step in range(max_steps):
-        exact = data.beta >= 1.0 and step >= _FISHER_STEPS
+    least = _reference(X, M, data.beta) * 1e-6
+    began, ended, exact = value.sum(), value.copy(), False
+    for _ in range(max_steps):
         slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=exact)
-        slopes, packed = slope.T @ short, curvature.T @ pairs
-        moves = _move(packed, slopes, rows[here], terms, free)
-        slopes = slopes + terms.linear + terms.ridge * rows[here]
-        promise = -np.einsum("cj,cj->c", slopes, moves)
-        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
-        ended[here] = now
-        on = (promise > enough * np.maximum(now, reference)) & (now < value)
-        if not exact and data.beta >= 1.0:
-            on[:] = True
+        moves, promise = _move(curvature.T @ pairs, slope.T @ short, rows[here], terms, free)
+        on = promise > enough * np.maximum(value, least)
         if not on.any():
             break
-        here, X, Y, value = here[on], X[:, on], Y[:, on], now[on]
-        reference = reference[on]
-        M = None if M is None else M[:, on]
+        exact = data.beta >= 1.0 and promise.sum() < _NEAR * value.sum()
+        if on.mean() < 0.7:
+            here, X, Y, value, least = here[on], X[:, on], Y[:, on], value[on], least[on]
+            M, moves = None if M is None else M[:, on], moves[on]
+        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
+        stuck = now >= value
+        least[stuck] = np.inf
+        ended[here] = value = now
     return float(began - ended.sum())
 
 
@@ -174,12 +180,16 @@ def _fitted(short: Array, rows: Array, data: Data) -> Array:
     return Y if data.beta == 2.0 else np.maximum(Y, data.dtype.type(data.floor), out=Y)
 
 
-def _move(packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array) -> Array:
+def _move(
+    packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array
+) -> tuple[Array, Floats]:
+    """Return a step for each row, and twice the fall that its quadratic promises at least."""
     moves = np.empty_like(rows)
     linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
     packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
     quadratic.descend_rows(packed, slopes, rows, linear, ridge, free, 0.0, 50, moves)
-    return moves
+    slopes = slopes + terms.linear + terms.ridge * rows
+    return moves, -np.einsum("cj,cj->c", slopes, moves)
 
 
 def _search(
@@ -195,17 +205,22 @@ def _search(
 ) -> tuple[Array, Array, Floats]:
     """Halve the steps of the columns whose value would rise; what never falls stays."""
     change = short @ moves.T
-    length = reach(Y, change) if data.beta != 2.0 else np.ones(rows.shape[0], rows.dtype)
+    length = np.ones(rows.shape[0], rows.dtype) if data.beta == 2.0 else reach(Y, change)
+    new = np.maximum(rows + length[:, None] * moves, 0)
+    fitted = _fitted(short, new, data)
+    now = _value(data, X, fitted, M, new, terms)
+    worse = np.flatnonzero(now > value)
     for _ in range(_MOST_HALVINGS):
-        new = np.maximum(rows + length[:, None] * moves, 0)
-        fitted = _fitted(short, new, data)
-        now = _value(data, X, fitted, M, new, terms)
-        worse = now > value
-        if not worse.any():
-            return new, fitted, now
-        length[worse] *= 0.5
-    new[worse], now[worse] = rows[worse], value[worse]
-    return new, _fitted(short, new, data), now
+        if worse.size == 0:
+            break
+        length[worse] *= 0.25
+        new[worse] = np.maximum(rows[worse] + length[worse, None] * moves[worse], 0)
+        fitted[:, worse] = _fitted(short, new[worse], data)
+        weights = None if M is None else M[:, worse]
+        now[worse] = _value(data, X[:, worse], fitted[:, worse], weights, new[worse], terms)
+        worse = worse[now[worse] > value[worse]]
+    new[worse], now[worse], fitted[:, worse] = rows[worse], value[worse], Y[:, worse]
+    return new, fitted, now
 
 
 def reach(Y: Array, change: Array) -> Array:
