@@ -65,7 +65,7 @@ def _guarded(command: Callable[[argparse.Namespace], None], arguments: argparse.
     except Exception as error:
         if arguments.debug:
             raise
-        _complain(f"error: {_one_line(str(error)) or type(error).__name__}")
+        _complain(f"error: {str(error) or type(error).__name__}")
         return _FAILED
     return 0
 
@@ -226,7 +226,7 @@ def _drawn(model: NMF, recording: xr.DataArray, prefix: Path) -> list[Path]:
 
     from partita.plotting import plot_components, plot_map
 
-    figures = {"components": plot_components(model)}
+    figures: dict[str, Any] = {"components": plot_components(model)}
     if {"y", "x"} <= set(recording.dims):
         axes = plot_map(model.maps_.isel(component=0), background=recording.mean("time"))
         figures["map"] = axes.get_figure()
@@ -288,7 +288,9 @@ def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     long_name = recording.attrs.get("long_name", recording.name)
     yield "values", f"{long_name} [{recording.attrs.get('units', 'no units')}]"
     yield "sizes", _sizes(recording)
-    yield "memory", f"{format_bytes(recording.nbytes)} as {recording.dtype}{_blocks(recording)}"
+    memory = f"{format_bytes(recording.nbytes)} as {recording.dtype}"
+    largest = " x ".join(str(max(sizes)) for sizes in recording.chunks or ())
+    yield "memory", f"{memory}, in blocks of at most {largest}"
     for name, coordinate in recording.coords.items():
         yield str(name), _extent(coordinate)
     for dim in recording.dims:
@@ -296,7 +298,7 @@ def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
             yield str(dim), f"{recording.sizes[dim]}, without coordinate"
     for key, value in recording.attrs.items():
         if key not in ("long_name", "units"):
-            yield f"  {key}", shorten(str(value), _WIDTH)
+            yield f"  {key}", _text(value)
 
 
 def _extent(coordinate: xr.DataArray) -> str:
@@ -305,9 +307,9 @@ def _extent(coordinate: xr.DataArray) -> str:
 
     values, units = coordinate.values, coordinate.attrs.get("units", "")
     if values.ndim == 0 and coordinate.attrs:
-        return shorten(", ".join(f"{key} {v}" for key, v in coordinate.attrs.items()), 2 * _WIDTH)
+        return ", ".join(f"{key} {_text(value)}" for key, value in coordinate.attrs.items())
     if values.ndim != 1 or values.dtype.kind not in "iuf":
-        return shorten(" ".join(str(value) for value in values.ravel()[:8]), _WIDTH)
+        return _text(values.ravel()[:8])
     if values.size == 1:
         return f"{values[0]:.6g} {units}".rstrip()
     steps = np.diff(values.astype(float))
@@ -316,23 +318,20 @@ def _extent(coordinate: xr.DataArray) -> str:
     return f"{values[0]:.6g} to {values[-1]:.6g} {units}, step {step:.6g}{even}".replace(" ,", ",")
 
 
+def _text(value: Any) -> str:
+    """Return a value in a few words, numbers in few digits."""
+    if getattr(value, "ndim", 0) == 0:
+        return shorten(str(value), _WIDTH)
+    words = (f"{item:.4g}" if value.dtype.kind == "f" else str(item) for item in value.ravel())
+    return shorten(" ".join(words), _WIDTH)
+
+
 def _sizes(recording: xr.DataArray) -> str:
     return ", ".join(f"{dim} {size}" for dim, size in recording.sizes.items())
 
 
-def _blocks(recording: xr.DataArray) -> str:
-    if recording.chunks is None:
-        return ""
-    largest = " x ".join(str(max(sizes)) for sizes in recording.chunks)
-    return f", in blocks of at most {largest}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _complain(text: str) -> None:
-    print(f"partita: {text}", file=sys.stderr)
+    print("partita:", " ".join(text.split()), file=sys.stderr)
 
 
 @contextmanager
@@ -340,7 +339,7 @@ def _brief_warnings() -> Iterator[None]:
     """Show what concerns the user in one line each, and not where in the code it was said."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        _complain(f"warning: {_one_line(str(message))}")
+        _complain(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
