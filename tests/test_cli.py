@@ -1,0 +1,278 @@
+"""The command line: the whole pipeline from a shell, and refusals in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import partita
+from partita import _cli
+from partita.io import save_recording
+
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """Run every command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def recording() -> Path:
+    """Write a small recording of three parts; return its path."""
+    rng = np.random.default_rng(0)
+    signals, maps = rng.gamma(1.0, size=(60, 3)), rng.gamma(0.5, size=(3, 2 * 6 * 5))
+    values = 100 + signals @ maps + 0.05 * rng.standard_normal((60, 60))
+    array = xr.DataArray(
+        values.reshape(60, 2, 6, 5).astype(np.float32),
+        dims=("time", "z", "y", "x"),
+        coords={
+            "time": ("time", 0.5 * np.arange(60), {"units": "s"}),
+            "z": ("z", [0.0, 0.4], {"units": "mm"}),
+            "y": ("y", 0.1 * np.arange(6), {"units": "mm"}),
+            "x": ("x", 0.2 * np.arange(5), {"units": "mm"}),
+            "grid": ((), 0, {"affine": np.eye(4).ravel(), "qform_code": 1, "sform_code": 1}),
+        },
+        attrs={"units": "a.u.", "long_name": "Power Doppler"},
+    )
+    path = Path("sub-01_ses-1_pwd.nii.gz")
+    save_recording(array, path)
+    return path
+
+
+def only_line(text: str) -> str:
+    """Return the one line that a text must consist of."""
+    (line,) = text.splitlines()
+    return line
+
+
+def test_run_writes_maps_signals_model_and_pictures_and_says_where(recording, capsys):
+    assert _cli.main(["run", str(recording), "-k", "3"]) == 0
+    prefix = "derivatives/sub-01_ses-1_desc-nmf"
+    said = capsys.readouterr().out
+    for ending in (
+        "_sign-positive_components.nii.gz",
+        "_sign-negative_components.nii.gz",
+        "_mixing.tsv",
+        "_decomposition.json",
+        "_components.png",
+        "_map.png",
+        ".nc",
+    ):
+        assert Path(f"{prefix}{ending}").is_file()
+        assert f"{prefix}{ending}" in said
+    assert "time 60, z 2, y 6, x 5" in said
+    assert "3 parts, converged after" in said
+    for kind in ("components", "map"):
+        assert Path(f"{prefix}_{kind}.png").read_bytes().startswith(PNG)
+
+
+def test_run_does_what_the_library_does(recording):
+    _cli.main(["run", str(recording), "-k", "3", "--seed", "7", "--mode", "spatial", "--quiet"])
+    model = partita.load_model("derivatives/sub-01_ses-1_desc-nmf.nc")
+    signed = (
+        partita.load(recording).pipe(partita.preprocess.zscore).pipe(partita.preprocess.split_sign)
+    )
+    expected = partita.NMF(n_components=3, mode="spatial", random_state=7).fit(signed)
+    np.testing.assert_allclose(model.maps_, expected.maps_, rtol=1e-5, atol=1e-6)
+    assert model.get_params()["mode"] == "spatial"
+
+
+def test_no_split_factorises_the_values_as_they_are(recording):
+    arguments = ["--no-split", "-k", "2", "--loss", "kullback-leibler", "--out", "raw.nc"]
+    assert _cli.main(["run", str(recording), *arguments, "--quiet"]) == 0
+    model = partita.load_model("raw.nc")
+    assert "sign" not in model.maps_.dims
+    assert model.signals_.attrs["units"] == "a.u."
+    assert model.get_params()["loss"] == "kullback-leibler"
+    assert [path.name for path in Path().glob("raw*")] == ["raw.nc"]
+
+
+def test_loss_may_be_a_number(recording):
+    arguments = ["-k", "2", "--loss", "1.5", "--out", "beta.nc", "--quiet"]
+    assert _cli.main(["run", str(recording), *arguments]) == 0
+    assert partita.load_model("beta.nc").get_params()["loss"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("out", "model"),
+    [
+        ("results/", "results/sub-01_ses-1_desc-nmf.nc"),
+        ("there", "there/sub-01_ses-1_desc-nmf.nc"),
+        ("results/first", "results/first.nc"),
+        ("results/only.nc", "results/only.nc"),
+    ],
+)
+def test_out_names_a_folder_a_prefix_or_one_file(recording, out, model):
+    Path("there").mkdir()
+    assert _cli.main(["run", str(recording), "-k", "2", "--quiet", "--out", out]) == 0
+    assert Path(model).is_file()
+
+
+def test_a_recording_in_netcdf_without_space_runs_too(capsys):
+    rng = np.random.default_rng(0)
+    neurons = xr.DataArray(rng.gamma(1.0, size=(50, 12)), dims=("time", "neuron"), name="rate")
+    save_recording(neurons, "rates.nc")
+    assert _cli.main(["run", "rates.nc", "-k", "2", "--no-split"]) == 0
+    assert Path("derivatives/rates_desc-nmf_components.tsv").is_file()
+    assert Path("derivatives/rates_desc-nmf_components.png").is_file()
+    assert not Path("derivatives/rates_desc-nmf_map.png").exists()
+
+
+def test_quiet_says_nothing(recording, capsys):
+    assert _cli.main(["run", str(recording), "-k", "2", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_is_shown_on_stderr(recording, capsys):
+    assert _cli.main(["run", str(recording), "-k", "2"]) == 0
+    assert "NMF" in capsys.readouterr().err
+
+
+def test_demo_needs_nothing_but_itself(capsys):
+    assert _cli.main(["demo", "--out", "shown"]) == 0
+    said = capsys.readouterr().out
+    (model,) = Path("shown").glob("*.nc")
+    assert partita.load_model(model).maps_.sizes["component"] == 6
+    assert len(list(Path("shown").glob("*.png"))) == 2
+    assert len(list(Path("shown").glob("*_mixing.tsv"))) == 1
+    assert all(str(path) in said for path in Path("shown").iterdir())
+    assert " s. The results:" in said
+
+
+def test_demo_has_a_folder_of_its_own():
+    assert _cli.main(["demo", "--quiet"]) == 0
+    assert list(Path("partita-demo").glob("*.nc"))
+
+
+def test_info_says_what_a_recording_holds(recording, capsys):
+    assert _cli.main(["info", str(recording)]) == 0
+    said = capsys.readouterr().out
+    for expected in (
+        "NIfTI, compressed with sidecar sub-01_ses-1_pwd.json",
+        "time 60, z 2, y 6, x 5",
+        "float32, in blocks of at most",
+        "0 to 29.5 s, step 0.5",
+        "0 to 0.8 mm, step 0.2",
+        "affine 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1, qform_code 1",
+    ):
+        assert expected in said
+
+
+def test_info_says_when_times_are_uneven_and_dimensions_are_bare(capsys):
+    times = np.array([0.0, 1.0, 2.0, 4.0])
+    array = xr.DataArray(
+        np.zeros((4, 3, 1)),
+        dims=("time", "neuron", "plane"),
+        coords={
+            "time": ("time", times, {"units": "s"}),
+            "plane": [0.5],
+            "area": ("neuron", ["V1", "S1", "M1"]),
+        },
+        attrs={"note": "one two " * 50},
+    )
+    save_recording(array, "rates.nc")
+    assert _cli.main(["info", "rates.nc"]) == 0
+    said = capsys.readouterr().out
+    assert "0 to 4 s, step 1 in the median, uneven" in said
+    assert "3, without coordinate" in said
+    assert "V1 S1 M1" in said
+    assert max(len(line) for line in said.splitlines()) < 100
+
+
+def test_a_missing_file_is_one_line_and_code_2(capsys):
+    assert _cli.main(["run", "nowhere.nii.gz"]) == 2
+    said = capsys.readouterr()
+    assert only_line(said.err).startswith("partita: error: ")
+    assert "nowhere.nii.gz" in said.err
+    assert said.out == ""
+
+
+def test_a_refusal_of_the_library_is_one_line_and_code_2(recording, capsys):
+    assert _cli.main(["run", str(recording), "-k", "0", "--quiet"]) == 2
+    assert "n_components" in only_line(capsys.readouterr().err)
+
+
+def test_negative_values_without_split_are_refused_with_the_remedy(capsys):
+    array = xr.DataArray(-np.ones((5, 4)), dims=("time", "neuron"))
+    save_recording(array, "negative.nc")
+    assert _cli.main(["run", "negative.nc", "-k", "2", "--no-split", "--quiet"]) == 2
+    assert "NMF needs non-negative data" in only_line(capsys.readouterr().err)
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        _cli.main(["info", "nowhere.nc", "--debug"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run"], ["run", "a.nii", "--mode", "sideways"], ["dance"], ["run", "a.nii", "-k", "x"]],
+)
+def test_misspelt_commands_are_one_line_and_code_2(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        _cli.main(words)
+    assert "--help" in only_line(capsys.readouterr().err)
+
+
+def test_ctrl_c_ends_with_130(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cli, "_facts", interrupted)
+    save_recording(xr.DataArray(np.ones((3, 2)), dims=("time", "neuron")), "rates.nc")
+    assert _cli.main(["info", "rates.nc"]) == 130
+    assert only_line(capsys.readouterr().err) == "partita: interrupted"
+
+
+def test_warnings_are_one_line_each(capsys):
+    values = np.random.default_rng(0).random((30, 4))
+    values[:, 2] = 5
+    save_recording(xr.DataArray(values, dims=("time", "neuron")), "rates.nc")
+    assert _cli.main(["run", "rates.nc", "-k", "2", "--quiet", "--out", "out.nc"]) == 0
+    line = only_line(capsys.readouterr().err)
+    assert line.startswith("partita: warning: zscore: 1 of 4 voxels")
+
+
+def test_filters_of_warnings_are_put_back(recording):
+    before = (list(warnings.filters), warnings.showwarning)
+    _cli.main(["info", str(recording)])
+    assert (list(warnings.filters), warnings.showwarning) == before
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert _cli.main([]) == 0
+    assert "demo" in capsys.readouterr().out
+
+
+def test_the_version_is_said_without_loading_anything_heavy():
+    script = (
+        "import sys\nfrom partita._cli import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'xarray', 'sklearn', 'matplotlib', 'dask'} & set(sys.modules)\n"
+        "print(sorted(heavy))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [f"partita {partita.__version__}", "[]"]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "k"), [("fmri/pymvpa_bold.nii.gz", 8), ("fmri/nitime_fmri1.nii.gz", 3)]
+)
+def test_real_recordings_run_from_the_shell(real_data, name, k, capsys):
+    assert _cli.main(["info", str(real_data / name)]) == 0
+    arguments = ["-k", str(k), "--out", "real", "--quiet"]
+    assert _cli.main(["run", str(real_data / name), *arguments]) == 0
+    model = partita.load_model("real.nc")
+    assert float(model.signals_.min()) >= 0
+    assert np.isfinite(model.energy_).all()
+    assert "did not converge" not in capsys.readouterr().err
