@@ -19,7 +19,7 @@ from partita.plotting.parts import Parts, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
 from partita.plotting.profiles import draw_profile, longest_name
 from partita.plotting.scales import Scale, choose_scale
-from partita.plotting.sheets import LEFT, TICKS, Sheet, add_panel, measure, open_sheet
+from partita.plotting.sheets import LEFT, TICKS, Sheet, add_panel, measure, open_page
 from partita.plotting.style import LABEL, TICK, TITLE, Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import draw_samples, limits_of, samples_of
 from partita.plotting.views import arrange, choose_cuts, choose_view
@@ -135,8 +135,11 @@ def plot_components(
     scale = partial(_scale_of, theme=chosen, over_image=over_image, cmap=cmap)
     shared = None if limits == "each" else scale(panels)
     plan = Plan(parts, panels, picture, scale, shared, chosen)
+    sheet = _measure(plan, width)
+    figure = open_page(sheet.width, sheet.height, colour=chosen.page)
     with rc_context(chosen.rc):
-        return _draw(plan, _measure(plan, width))
+        _draw(figure, plan, sheet)
+    return figure
 
 
 def _require_choice(given: str, known: tuple[str, ...], *, name: str) -> None:
@@ -180,12 +183,11 @@ def _measure(plan: Plan, width: float) -> Sheet:
         ratio=1.6 if plan.picture is None else plan.picture.ratio,
         head=plan.picture is not None and plan.shared is not None,
         bars=plan.picture is not None and plan.shared is None,
-        foot=max(TICKS, 0.32 + 0.054 * letters) + (0.2 if plan.parts.left_out else 0),
+        foot=max(TICKS, 0.28 + 0.052 * letters) + (0.2 if plan.parts.left_out else 0),
     )
 
 
-def _draw(plan: Plan, sheet: Sheet) -> Figure:
-    figure = open_sheet(sheet)
+def _draw(figure: Figure, plan: Plan, sheet: Sheet) -> None:
     for row in range(sheet.rows):
         axes = [
             _draw_map(figure, plan, sheet, row=row, panel=panel)
@@ -201,7 +203,6 @@ def _draw(plan: Plan, sheet: Sheet) -> Figure:
         total = sheet.rows + plan.parts.left_out
         words = f"{sheet.rows} of {total} components; choose others with components="
         figure.text(sheet.left / sheet.width, 0.06 / sheet.height, words, color=plan.theme.faint)
-    return figure
 
 
 def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int) -> Axes:

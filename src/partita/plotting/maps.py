@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -20,9 +19,9 @@ from partita.plotting.pictures import (
     tile_size,
 )
 from partita.plotting.scales import choose_scale
-from partita.plotting.sheets import BAR, LEFT, TICKS, TITLE, add_panel
+from partita.plotting.sheets import BAR, LEFT, TICKS, TITLE, add_panel, open_page
 from partita.plotting.style import TITLE as TITLE_SIZE
-from partita.plotting.style import axis_label, choose_theme, dress
+from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.views import arrange, choose_cuts, choose_view
 from partita.preprocess import merge_sign
 
@@ -132,8 +131,8 @@ def plot_map(
     scale = choose_scale(
         [flat], theme=chosen, over_image=background is not None, cmap=cmap, vmin=vmin, vmax=vmax
     )
+    axes = _new_axes(picture, colorbar=colorbar, theme=chosen) if ax is None else ax
     with rc_context(chosen.rc):
-        axes = ax if ax is not None else _new_axes(picture, colorbar=colorbar)
         dress(axes, chosen)
         mappable = draw_picture(axes, flat, picture, scale=scale, theme=chosen)
         if colorbar:
@@ -161,10 +160,10 @@ def _heading(map_: xr.DataArray) -> str:
     return f"Component {map_['component'].item()}"
 
 
-def _new_axes(picture: Picture, *, colorbar: bool) -> Axes:
+def _new_axes(picture: Picture, *, colorbar: bool, theme: Theme) -> Axes:
     """Return axes of the picture's shape on a page with room for words."""
     height = min(_HEIGHT, _WIDTH / picture.ratio)
-    width = max(height * picture.ratio, 0.8)
+    width, height = max(height * picture.ratio, 0.8), max(height, 0.8)
     left, right = LEFT + 0.06 * picture.letters, BAR + 0.15 if colorbar else 0.15
-    figure = plt.figure(figsize=(left + width + right, TICKS + max(height, 0.8) + TITLE + 0.05))
-    return add_panel(figure, (left, TICKS, width, max(height, 0.8)))
+    across, up = left + width + right, TICKS + height + TITLE + 0.05
+    return add_panel(open_page(across, up, colour=theme.page), (left, TICKS, width, height))

@@ -144,11 +144,10 @@ def draw_picture(
 def add_colour_bar(ax: Axes, mappable: ScalarMappable, *, label: str, scale: Scale) -> Axes:
     """Put a colour bar as high as the picture to the right of it; return its axes."""
     # As wide on paper whatever the picture's shape.
+    ax.apply_aspect()
     share = 1 / max(_inches(ax), 0.5)
     side = ax.inset_axes((1 + 0.1 * share, 0.0, 0.11 * share, 1.0))
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # axes that can be drawn on have one
-    bar = figure.colorbar(mappable, cax=side, extend=scale.extend, label=label)
+    bar = ax.figure.colorbar(mappable, cax=side, extend=scale.extend, label=label)
     bar.outline.set_visible(False)
     side.tick_params(length=2.5, width=0.6)
     bar.locator = MaxNLocator(4)
@@ -273,9 +272,7 @@ def _label_tile(
 
 def _inches(ax: Axes) -> float:
     """Return how wide axes are on paper, as they stand now."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # axes that can be drawn on have one
-    return float(ax.get_position().width * figure.get_size_inches()[0])
+    return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
 def _set_axes(ax: Axes, picture: Picture) -> None:

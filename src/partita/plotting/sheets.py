@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 LEFT, RIGHT, TITLE, TICKS = 0.62, 0.15, 0.27, 0.46
 BETWEEN_MAPS, BEFORE_TRACE, BAR, HEAD = 0.24, 0.72, 0.75, 0.4
 _LOWEST, _HIGHEST = 0.8, 1.9
+
+# Left, bottom, width and height in inches.
+Box = tuple[float, float, float, float]
 
 
 class Sheet(NamedTuple):
@@ -32,12 +35,12 @@ class Sheet(NamedTuple):
         """The height of the page."""
         return self.head + self.rows * (TITLE + self.map_height) + self.foot
 
-    def map_box(self, row: int, panel: int) -> tuple[float, float, float, float]:
+    def map_box(self, row: int, panel: int) -> Box:
         """Left, bottom, width and height of a map."""
         left = self.left + panel * (self.map_width + BETWEEN_MAPS)
         return left, self._bottom(row), self.map_width, self.map_height
 
-    def trace_box(self, row: int) -> tuple[float, float, float, float]:
+    def trace_box(self, row: int) -> Box:
         """Left, bottom, width and height of a time course."""
         left = self.left + self.maps_width + self.bar + BEFORE_TRACE
         return left, self._bottom(row), self.width - left - RIGHT, self.map_height
@@ -75,7 +78,7 @@ def measure(
     return Sheet(width, left, rows, panels, across, height, HEAD if head else 0.1, foot, bar)
 
 
-def add_panel(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+def add_panel(figure: Figure, box: Box) -> Axes:
     """Add axes at a place in inches."""
     width, height = figure.get_size_inches()
     left, bottom, across, up = box
@@ -96,6 +99,14 @@ class NotebookFigure(Figure):
         return {}
 
 
-def open_sheet(sheet: Sheet) -> Figure:
-    """Return a new empty figure of that size, known to pyplot."""
-    return plt.figure(figsize=(sheet.width, sheet.height), FigureClass=NotebookFigure)
+def open_page(
+    width: float, height: float, *, colour: str, layout: Literal["none", "constrained"] = "none"
+) -> Figure:
+    """Return a new empty figure of that size in inches, known to pyplot.
+
+    Not for the inside of `matplotlib.rc_context`: the first figure of a session wakes the backend,
+    whose own settings must outlive the call.
+    """
+    return plt.figure(
+        figsize=(width, height), facecolor=colour, layout=layout, FigureClass=NotebookFigure
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib import rc_context
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 
 from partita._labels import checks
 from partita.plotting.parts import find_components
+from partita.plotting.sheets import open_page
 from partita.plotting.style import (
     TICK,
     TITLE,
@@ -103,8 +103,8 @@ def plot_signals(
     colours = [chosen.lines[at % len(chosen.lines)] for at in shown]
     samples = samples_of(table, str(table.dims[0]))
     values = np.asarray(table.values[:, shown], dtype=float)
+    axes = _new_axes(len(shown) if stacked else 4, theme=chosen) if ax is None else ax
     with rc_context(chosen.rc):
-        axes = ax if ax is not None else _new_axes(len(shown) if stacked else 4)
         dress(axes, chosen)
         if stacked:
             _draw_stack(axes, samples.at, _stack(values, offset, limits), names, colours)
@@ -198,6 +198,6 @@ def _draw_together(
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=1 + (len(names) - 1) // 12)
 
 
-def _new_axes(count: int) -> Axes:
-    size = (7.5, min(0.8 + 0.5 * count, 60.0) if count > 1 else 2.0)
-    return plt.figure(figsize=size, layout="constrained").add_subplot()
+def _new_axes(traces: int, *, theme: Theme) -> Axes:
+    height = min(0.8 + 0.5 * traces, 60.0) if traces > 1 else 2.0
+    return open_page(7.5, height, colour=theme.page, layout="constrained").add_subplot()
