@@ -96,8 +96,8 @@ def _oblique_note(affine: Array, steps: Array) -> str:
     if angle > 0.01:
         turned = f"the voxel axes lie up to {angle:.2g} degrees off the scanner's"
     return (
-        f"{turned}. The coordinates x, y and z are millimetres along the voxel axes i, j and k, "
-        "from the first voxel; the affine is kept exactly in the coordinate grid."
+        f"{turned}. The coordinates x, y and z are millimetres along the voxel axes i, j and k; "
+        "the affine is kept exactly in the coordinate grid."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +26,16 @@ _TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us", "hz": "hz", "ppm": "ppm",
 
 
 class Described(NamedTuple):
-    """A file's dimensions and coordinates, and what its user should be told of each."""
+    """A file's dimensions and coordinates, and what its user should be told.
+
+    ``unit_notes`` and ``time_notes`` need not be said where the coordinates of space or time come
+    from elsewhere.
+    """
 
     dims: tuple[str, ...]
     coords: dict[str, xr.DataArray]
-    space_notes: list[str]
+    notes: list[str]
+    unit_notes: list[str]
     time_notes: list[str]
 
 
@@ -58,7 +63,8 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
     notes: list[str] = []
     space_unit, time_unit = _units(header)
     affine = _affine(header, notes)
-    scale = _millimetres(space_unit, notes)
+    unit_notes = _unit_notes(space_unit)
+    scale = _millimetres(space_unit)
     qform = None if affine.qform is None else scale(affine.qform)
     space = space_of(scale(affine.best), tuple(sizes[:3]), codes=affine.codes, qform=qform)
     coords = dict(space.coords)
@@ -69,12 +75,13 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
             np.arange(sizes[4]), dims="volume", attrs={"units": "1", "long_name": "volume"}
         )
     if "time" not in dims:
-        return Described(dims, coords, notes + space.notes, [])
+        return Described(dims, coords, notes + space.notes, unit_notes, [])
     says = HeaderTiming(
         shortest(header["pixdim"][4]), shortest(header["toffset"]), _TIME_UNITS.get(time_unit)
     )
     timing = time_of(sizes[3], says, fields=fields, sidecar=sidecar)
-    return Described(dims, {"time": timing.time, **coords}, notes + space.notes, timing.notes)
+    coords = {"time": timing.time, **coords}
+    return Described(dims, coords, notes + space.notes, unit_notes, timing.notes)
 
 
 def shortest(number: Any) -> float:
@@ -94,9 +101,13 @@ def _units(header: Any) -> tuple[str, str]:
     return space, time
 
 
-def _millimetres(unit: str, notes: list[str]) -> Any:
-    if unit == "unknown":
-        notes.append("the header does not say the unit of space; its numbers are taken as mm.")
+def _unit_notes(unit: str) -> list[str]:
+    if unit != "unknown":
+        return []
+    return ["the header does not say the unit of space; its numbers are taken as mm."]
+
+
+def _millimetres(unit: str) -> Callable[[Array], Array]:
     factor, divisor = {"meter": (1000.0, 1.0), "micron": (1.0, 1000.0)}.get(unit, (1.0, 1.0))
 
     def convert(affine: Array) -> Array:

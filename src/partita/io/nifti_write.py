@@ -35,7 +35,8 @@ def write_nifti(recording: xr.DataArray, path: Path) -> Path:
     """Write a recording to ``.nii`` or ``.nii.gz`` and its ``.json``; see `save_recording`."""
     _refuse_dims(recording, path)
     dtype = _storable_dtype(recording.dtype, path)
-    timing, step = timing_fields(recording["time"]) if "time" in recording.coords else ({}, 0.0)
+    is_timed = "time" in recording.dims and "time" in recording.coords
+    timing, step = timing_fields(recording["time"]) if is_timed else ({}, 0.0)
     values = _in_file_order(recording)
     header = header_for(recording, values.shape, dtype=dtype, step=step)
     fields, verbatim = fields_of(recording.attrs)
@@ -67,11 +68,9 @@ def _refuse_dims(recording: xr.DataArray, path: Path) -> None:
 
 
 def _storable_dtype(dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
-    """Return the dtype to write: as it is, truth values as uint8, half precision as float32."""
+    """Return the dtype to write: as it is, truth values as uint8."""
     if dtype.kind == "b":
         return np.dtype(np.uint8)
-    if dtype == np.float16:
-        return np.dtype(np.float32)
     if dtype.kind in "iuf" and dtype.itemsize <= 8:
         return dtype.newbyteorder("<")
     raise TypeError(
@@ -116,9 +115,8 @@ def header_for(
     _set_affine(header, recording, affine)
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     header["pixdim"][1:6] = [*steps, step, 1.0]
-    timed = "time" in recording.coords and step > 0
     space_unit = "mm" if space_unit_is_known(recording) else "unknown"
-    header.set_xyzt_units(space_unit, "sec" if timed else "unknown")
+    header.set_xyzt_units(space_unit, "sec" if step > 0 else "unknown")
     header["vox_offset"] = int(header["sizeof_hdr"]) + 4
     return header
 

@@ -57,13 +57,13 @@ def restore(
     The header and the fields of BIDS are believed where they were changed since.
     """
     if not isinstance(own, Mapping):
-        return recording, described.space_notes + described.time_notes
+        return recording, [*described.notes, *described.unit_notes, *described.time_notes]
     recording = recording.rename(own.get("Name"))
     kept = own.get("Dimensions", recording.dims)
     alone = {d: 0 for d in recording.dims if d not in kept and recording.sizes[d] == 1}
     recording = recording.isel(alone)
     coordinates = {k: _decoded(v) for k, v in own.get("Coordinates", {}).items()}
-    notes: list[str] = []
+    notes = list(described.notes)
     fitting = {name: c for name, c in coordinates.items() if _fits(c, recording)}
     if len(fitting) < len(coordinates):
         left_out = sorted(set(coordinates) - set(fitting))
@@ -80,8 +80,8 @@ def restore(
     restored = recording.assign_coords(fitting).drop_vars(absent)
     if "time" not in fitting and "time" not in absent:
         notes += described.time_notes
-    if "grid" not in fitting:
-        notes += described.space_notes
+    if not {"grid", *SPACE} & set(fitting):
+        notes += described.unit_notes
     return restored, notes
 
 

@@ -298,10 +298,9 @@ def _as_text(variable: xr.Variable) -> xr.Variable:
 
 def _evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset whose chunks are equal but for the last ones, as Zarr needs them."""
-    return dataset.map(
-        lambda array: (
-            array
-            if array.chunks is None
-            else array.chunk({d: max(c) for d, c in zip(array.dims, array.chunks, strict=True)})
-        )
-    )
+    even = {
+        name: array.chunk({d: max(c) for d, c in zip(array.dims, array.chunks, strict=True)})
+        for name, array in dataset.data_vars.items()
+        if array.chunks is not None
+    }
+    return dataset.assign(even)
