@@ -65,7 +65,7 @@ def solve_exactly(problem: Problem, S: Array, seen: Visit, L: Array) -> None:
     free = problem.S_free
     grouped = problem.penalty.active and problem.penalty.scale_free
     for _ in range(_MAJORISATIONS if grouped else 1):
-        gram, shift, _ = penalise(problem, seen.B, L, S, of_long=False, dtype=np.dtype(float))
+        gram, shift = penalise(problem, seen.B, L, S, of_long=False, dtype=np.dtype(float))
         C = seen.A if shift is None else seen.A - shift
         held = np.setdiff1d(np.arange(S.shape[0]), free)
         C = C[free] - gram[np.ix_(free, held)] @ S[held]

@@ -16,6 +16,7 @@ from .problem import Problem, Side, Sweeps, Visit, evaluate, solve_short, visit
 
 Watch = Callable[[int, float, float, Array, Array], bool]
 
+_FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
 
@@ -53,7 +54,7 @@ class Descent:
         """Do one round: the long factor block by block, then the short one."""
         beta = 0.0 if self.careful else self.pace.beta
         first = self.seen is None
-        sweeps = _LONG._replace(beta=0.0 if first else beta, measure=not first)
+        sweeps = _FIRST if first else _LONG._replace(beta=beta, measure=True)
         short_gradient2 = math.inf if first else self._short_gradient2()
         self.seen = visit(self.problem, self.S.ahead, self.L, sweeps)
         if not first:

@@ -23,6 +23,7 @@ Watcher = Callable[[State], bool | None]
 
 _UNPENALISED = Penalty()
 _TIGHTEN = 0.7
+_SMALL = 200_000
 
 
 def factorise(
@@ -107,10 +108,13 @@ def factorise(
     if norm2 == 0.0:
         return _nothing_to_explain(X, n_components, init)
     short = X.shape[0] <= X.shape[1]
+    dtype = X.dtype
+    X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X
     with single_blas(), Crew(threads) as crew:
         problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
-        return _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
+        solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
+    return solution._replace(W=solution.W.astype(dtype), H=solution.H.astype(dtype))
 
 
 def pose(

@@ -90,7 +90,8 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     blocks, dtype = problem.blocks, problem.blocks.dtype
     weighted = S if problem.S_weights is None else S * problem.S_weights
     G = weighted.astype(np.float64) @ S.T.astype(np.float64)
-    gram, shift, curvature = penalise(problem, G, S, L.ahead, of_long=True)
+    gram, shift = penalise(problem, G, S, L.ahead, of_long=True)
+    curvature = least_curvature(G, gram) if sweeps.bound else -1.0
     encoded = blocks.encode((weighted / problem.scale).astype(dtype))
     k = S.shape[0]
 
@@ -104,7 +105,7 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
             figures += sweep_columns(
                 gram, C, L.ahead, L.old, L.new, block.start, block.stop,
                 problem.L_free, sweeps.beta, sweeps.most, sweeps.ratio,
-                sweeps.measure, curvature if sweeps.bound else -1.0,
+                sweeps.measure, curvature,
             )  # fmt: skip
             if not sweeps.gather:
                 continue
@@ -136,12 +137,13 @@ def products_of(problem: Problem, L: Array) -> Visit:
 
 def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps) -> Visit:
     """Update S from the products of a visit; only the figures of the answer are new."""
-    gram, shift, curvature = penalise(problem, seen.B, L, S.ahead, of_long=False)
+    gram, shift = penalise(problem, seen.B, L, S.ahead, of_long=False)
+    curvature = least_curvature(seen.B, gram) if sweeps.bound else -1.0
     C = seen.A if shift is None else seen.A - shift
     figures = sweep_columns(
         gram, np.ascontiguousarray(C, problem.blocks.dtype), S.ahead, S.old, S.new, 0,
         S.ahead.shape[1], problem.S_free, sweeps.beta, sweeps.most, sweeps.ratio,
-        sweeps.measure, curvature if sweeps.bound else -1.0,
+        sweeps.measure, curvature,
     )  # fmt: skip
     return Visit(seen.A, seen.B, *figures)
 
@@ -171,38 +173,41 @@ def penalise(
     *,
     of_long: bool,
     dtype: np.dtype[Any] | None = None,
-) -> tuple[Array, Array | None, float]:
+) -> tuple[Array, Array | None]:
     """Fold the penalty into the quadratic of one factor.
 
-    Returns the Gram matrix in the dtype of the work, what is subtracted from the linear term
-    (None without a penalty), and the least eigenvalue of the true curvature when the diagonal of
-    the first is scaled to ones. The norm of a row is majorised by its tangent parabola.
+    Returns the Gram matrix in the dtype of the work and what is subtracted from the linear term
+    (None without a penalty). The norm of a row is majorised by its tangent parabola.
     """
     dtype = problem.blocks.dtype if dtype is None else dtype
-    penalty = problem.penalty
-    extra = np.zeros(gram.shape[0])
-    tangent, shift = extra, None
-    if penalty.active:
-        extra, tangent, shift = _penalty_terms(problem, gram, given, moving, of_long)
-        shift = shift.astype(dtype)[:, None]
-    total = gram + np.diag(extra + tangent)
-    scale = np.sqrt(np.where(np.diag(total) > 0, np.diag(total), np.inf))
-    alive = scale < np.inf
-    scaled = ((gram + np.diag(extra)) / scale / scale[:, None])[np.ix_(alive, alive)]
-    least = float(np.linalg.eigvalsh(scaled)[0]) if alive.any() else 1.0
-    return np.ascontiguousarray(total, dtype), shift, max(least, 0.0)
+    if not problem.penalty.active:
+        return np.ascontiguousarray(gram, dtype), None
+    extra, shift = _penalty_terms(problem, gram, given, moving, of_long)
+    return np.ascontiguousarray(gram + np.diag(extra), dtype), shift.astype(dtype)[:, None]
+
+
+def least_curvature(gram: Array, total: Array) -> float:
+    """Return the least eigenvalue of `gram` where the diagonal of `total` is scaled to ones."""
+    diagonal = np.diag(total).astype(np.float64)
+    alive = diagonal > 0
+    if not alive.any():
+        return 1.0
+    scale = np.sqrt(diagonal[alive])
+    scaled = np.asarray(gram, np.float64)[np.ix_(alive, alive)] / scale / scale[:, None]
+    return max(float(np.linalg.eigvalsh(scaled)[0]), 0.0)
 
 
 def _penalty_terms(
     problem: Problem, gram: Array, given: Array, moving: Array, of_long: bool
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array]:
+    """Return what is added to the diagonal and what is subtracted from the linear term."""
     penalty = problem.penalty
     n, p = problem.blocks.shape
     l1, l2 = (penalty.H_l1, penalty.H_l2) if of_long else (penalty.W_l1, penalty.W_l2)
     if not penalty.scale_free:
         size = n if of_long else p
         ones = np.ones(gram.shape[0])
-        return size * l2 * ones, 0.0 * ones, size * l1 * ones
+        return size * l2 * ones, size * l1 * ones
     opposite_l1 = penalty.W_l1 if of_long else penalty.H_l1
     squares = np.diag(gram)
     given_weights = problem.S_weights if of_long else problem.L_weights
@@ -211,7 +216,7 @@ def _penalty_terms(
     lengths = np.sqrt(np.einsum("ij,ij->i", _weigh(moving, moving_weights), moving, dtype=float))
     lengths = np.maximum(lengths, 1e-12 * max(lengths.max(initial=0.0), 1e-30))
     tangent = problem.rms * opposite_l1 * sums / lengths
-    return l2 * squares, tangent, problem.rms * l1 * np.sqrt(squares)
+    return l2 * squares + tangent, problem.rms * l1 * np.sqrt(squares)
 
 
 def _weigh(factor: Array, weights: Array | None) -> Array:

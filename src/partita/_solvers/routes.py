@@ -10,7 +10,7 @@ import numpy as np
 from .objective import Array, Start
 from .problem import Problem, Side, Sweeps, products_of, solve_short
 from .sketch import explore, pays
-from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd, project
+from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd
 
 _UNTIL_FLAT = Sweeps(most=60, ratio=1e-3)
 _SPARE = 5
@@ -66,9 +66,14 @@ def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> B
     if isinstance(route.init, Start):
         S, L, passes = _warm(problem, k, route.init, route, rng)
         return _begun(S, L, passes, clock, "warm")
-    if pays(problem, k, route.solver, route.init):
-        S, L, passes, report = explore(problem, k, route, rng)
-        return _begun(S, L, passes, clock, "sketch", **report)
+    if pays(problem, k, route.solver, route.init, route.n_starts):
+        short = route.signals_short
+        best = explore(
+            problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns, rng=rng,
+            short=short,
+        )  # fmt: skip
+        S, L = _complete(problem, best.S, None)
+        return _begun(S, L, best.passes, clock, "sketch", **best.report)
     S, L, passes = _named(problem, k, route, rng)
     return _begun(S, L, passes, clock, "hals", starts=1)
 
@@ -120,5 +125,4 @@ def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array
         empty = Side(np.zeros((L.shape[0], problem.blocks.shape[0]), L.dtype))
         solve_short(problem, empty, products_of(problem, L), L, _UNTIL_FLAT)
         return empty.ahead, L
-    S = np.ascontiguousarray(S)
-    return S, np.maximum(project(problem, S), 0)
+    return np.ascontiguousarray(S), np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)

@@ -1,25 +1,139 @@
-"""Several starts on a sketch of X, solved small, the best handed on for polish."""
+"""Several starts on a sketch of X, solved small, the best handed on for polish.
+
+X ~ Q @ Z costs a few passes; a round on Z costs r / n of one on X, and on a sample of its columns
+less again, so that several starts, which end in different minima, are nearly free.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
+from .hals import Descent, descend
+from .matrices import Compressed, Sparse
 from .objective import Array, Start
 from .problem import Problem
+from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
+from .threads import Crew
 
-if TYPE_CHECKING:
-    from .routes import Route
+_WORTH_ENTRIES = 2_000_000
+_STARTS = 6
+_FINALISTS = 2
+_SAMPLE = 4096
+_SAMPLE_ROUNDS, _SAMPLE_TOL = 60, 3e-3
+_SKETCH_ROUNDS, _SKETCH_TOL = 60, 1.5e-3
 
 
-def pays(problem: Problem, k: int, solver: str, init: str | Start) -> bool:
-    """Say whether a sketch is worth its making."""
-    return False
+class Explored(NamedTuple):
+    """The short factor of the best start, and what finding it took."""
+
+    S: Array
+    passes: float
+    report: dict[str, object]
+
+
+def pays(problem: Problem, k: int, solver: str, init: str | Start, n_starts: int | str) -> bool:
+    """Say whether a sketch is asked for or, left to us, worth its making."""
+    if solver != "auto":
+        return solver == "sketch"
+    if isinstance(n_starts, int) and n_starts > 1:
+        return True
+    n, p = problem.blocks.shape
+    large = n * p >= _WORTH_ENTRIES and _rank(problem, k) >= 2 * k
+    return init == "auto" and large and not isinstance(problem.blocks, Sparse)
 
 
 def explore(
-    problem: Problem, k: int, route: Route, rng: np.random.Generator
-) -> tuple[Array, Array, float, dict[str, object]]:
-    """Find the best of several starts on a sketch."""
-    raise NotImplementedError
+    problem: Problem,
+    k: int,
+    *,
+    init: str,
+    n_starts: int | str,
+    columns: Array | None,
+    rng: np.random.Generator,
+    short: bool,
+) -> Explored:
+    """Rank several starts on a sample of a sketch, and solve the best on all of it.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data.
+    k : int
+        Components.
+    init : str
+        The first start, by name; the others are random.
+    n_starts : int or "auto"
+        Starts in all.
+    columns : ndarray of int, (p,), optional
+        The order of the features which sampling follows.
+    rng : Generator
+        Random numbers.
+    short : bool
+        Whether the samples are the short side.
+
+    Returns
+    -------
+    Explored
+        The short factor to polish on X.
+    """
+    found = find_range(problem, max(_rank(problem, k), k + 1), rng, short=short)
+    n_starts = _STARTS if n_starts == "auto" else int(n_starts)
+    starts = [_first(found, k, init, rng, short)]
+    starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
+    chosen = _sample(problem, columns if short else None, rng)
+    small = _restrict(problem, found, chosen)
+    ends = problem.crew.map(lambda S: _settle(small, S, _SAMPLE_ROUNDS, _SAMPLE_TOL), starts)
+    best = sorted(range(n_starts), key=lambda i: (ends[i][0], i))[:_FINALISTS]
+    whole = _restrict(problem, found, None)
+    finals = [_settle(whole, ends[i][1], _SKETCH_ROUNDS, _SKETCH_TOL) for i in best]
+    loss, S = min(finals, key=lambda final: final[0])
+    report = {"starts": n_starts, "rank": found.Q.shape[1], "sketch_loss": loss * problem.scale**2}
+    return Explored(S, found.passes, report)
+
+
+def _rank(problem: Problem, k: int) -> int:
+    n, p = problem.blocks.shape
+    return min(4 * (k + 10), n // 5, p)
+
+
+def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:
+    if init == "random":
+        return draw_within(found, k, rng, short=short)
+    return fill_zeros(nndsvd(found, k)[0], variant=init, rng=rng, samples=short)
+
+
+def _sample(problem: Problem, columns: Array | None, rng: np.random.Generator) -> Array | None:
+    p = problem.blocks.shape[1]
+    if p <= 2 * _SAMPLE:
+        return None
+    drawn = rng.choice(p, _SAMPLE, replace=False)
+    return np.asarray(drawn if columns is None else columns[drawn])
+
+
+def _restrict(problem: Problem, found: Range, chosen: Array | None) -> Problem:
+    """Pose the fit on the sketch, or on some of its columns, with the energy that X has there."""
+    missing = max(problem.norm2 - _norm2(found.Z), 0.0)
+    if chosen is None:
+        blocks, weights, crew = Compressed(found.Q, found.Z), problem.L_weights, problem.crew
+    else:
+        part = np.ascontiguousarray(found.Z[:, chosen])
+        blocks, crew = Compressed(found.Q, part), Crew(1)
+        weights = None if problem.L_weights is None else problem.L_weights[chosen]
+    share = blocks.Z.shape[1] / found.Z.shape[1]
+    norm2 = _norm2(blocks.Z) + missing * share
+    return problem._replace(
+        blocks=blocks, norm2=norm2, scale=1.0, L_weights=weights, crew=crew
+    )
+
+
+def _norm2(Z: Array) -> float:
+    return float(np.einsum("ij,ij->", Z, Z, dtype=np.float64))
+
+
+def _settle(problem: Problem, S: Array, rounds: int, tol: float) -> tuple[float, Array]:
+    L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
+    descent = Descent(problem, S.copy(), L)
+    descend(descent, tol=tol, max_iter=rounds)
+    return descent.losses[-1], descent.S.old

@@ -160,6 +160,15 @@ def draw_random(problem: Problem, k: int, rng: np.random.Generator, *, short: bo
     return (draws * math.sqrt(problem.rms / k)).astype(problem.blocks.dtype)
 
 
+def draw_within(found: Range, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+    """Draw the short factor (k, n) at random within the leading directions, clipped at zero."""
+    if short:
+        draws = rng.standard_normal((k, found.Q.shape[0])).astype(found.Q.dtype) @ found.Q
+    else:
+        draws = rng.standard_normal((k, found.Z.shape[1])).astype(found.Z.dtype) @ found.Z.T
+    return np.maximum(draws @ found.Q.T, 0)
+
+
 def mix_samples(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:
     """Return k random non-negative mixtures of the samples of X, in the inner scale."""
     n, p = problem.blocks.shape
