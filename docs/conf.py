@@ -95,7 +95,7 @@ html_sidebars = {"index": [], "start": [], "changelog": [], "benchmarks": []}
 
 def escape_features(app, what, name, obj, options, lines):
     """Let docstrings say ``(time, *features)``; reStructuredText reads a lone star as emphasis."""
-    lines[:] = [re.sub(r"(?<![\\*])\*(?=features)", r"\\*", line) for line in lines]
+    lines[:] = [re.sub(r"(?<=[( ])\*(?=[a-z][a-z ]*[,)])", r"\\*", line) for line in lines]
 
 
 def setup(app):

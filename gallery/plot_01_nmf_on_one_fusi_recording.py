@@ -63,9 +63,13 @@ nmf.optimality_
 # ``mode`` names what counts as a sample: time points or voxels. For NMF it changes the start and
 # which factor moves first, and nothing else; both modes look for the same minima, and in both all
 # maps *and* all signals are non-negative.
+#
+# The figure shows the strongest five, rises less falls, over the vessels.
 
 spatial = pt.NMF(n_components=10, mode="spatial", random_state=0).fit(signed)
-pt.plotting.plot_components(spatial)
+pt.plotting.plot_components(
+    spatial, components=range(5), signs="merged", background=recording.mean("time")
+)
 
 # %%
 
@@ -99,9 +103,9 @@ ax.set(xlabel="number of components", ylabel="relative error", xticks=ranks)
 # %%
 # What is really in there
 # -----------------------
-# The sample comes with the sources it was made from. Both signs of a component describe one
-# fluctuation: the map of its rises and the map of its falls. Each true source is matched with the
-# signal that follows it best.
+# The sample comes with the six sources it was made from: what each does over time, rises and falls
+# together. NMF finds the rises of a source as one part and its larger falls as another. For each
+# source, the part that follows it best:
 
 truth = pt.datasets.load_sample_truth()
 signals = nmf.signals_.values

@@ -43,7 +43,7 @@ pt.plotting.plot_components(ica)
 # %%
 # The non-negative parts: a region and its falls are two parts, whose courses never go below zero.
 
-pt.plotting.plot_components(nmf)
+pt.plotting.plot_components(nmf, signs="merged")
 
 # %%
 # Against the truth
