@@ -64,9 +64,9 @@ def simulate_fusi(
     of 1, every other one with a twin across the midline, and :math:`s_k` signed haemodynamic
     fluctuations. The recording is :math:`Y(r, t) = C(A_t^{-1} r, t)\, g(r, t)`: the tissue moves
     as one rigid body, :math:`A_t`, and speckle :math:`g` multiplies it, independent gamma noise
-    of mean 1. The tissue is painted three times finer than the voxels and a fifth wider than the
-    field on every side, moved and sampled once by a cubic spline; what enters the field is
-    tissue. Power is never negative.
+    of mean 1. The tissue is painted three times finer than the voxels (twice in volumes) and a
+    fifth wider than the field on every side, moved and sampled once by a cubic spline; what
+    enters the field is tissue. Power is never negative.
 
     The same seed gives the same tissue, sources and speckle whatever the motion, so a recording
     and its motionless twin can be compared.
@@ -140,8 +140,9 @@ def simulate_fusi(
     steps = _require_spacing(spacing)
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=2, n_times=n_times)
-    require_amounts(CALLER, amplitude=amplitude, speckle=speckle)
-    require_amounts(CALLER, motion=motion, transient=transient, rotation=rotation)
+    shaking = {"motion": motion, "transient": transient, "rotation": rotation}
+    amounts = {"amplitude": amplitude, "speckle": speckle, **shaking}
+    require_amounts(CALLER, **amounts)
     tissue_rng, course_rng, motion_rng, speckle_rng, time_rng = spawn_generators(random_state, 5)
     times = _draw_times(n_times, sampling_interval, timing_jitter, rng=time_rng)
     moving = slice(1 if counts[0] == 1 else 0, None)
@@ -150,14 +151,7 @@ def simulate_fusi(
     regions = paint_regions(canvas, n_components, rng=tissue_rng)
     signals = amplitude * course_rng.uniform(0.7, 1.3, n_components)
     signals = signals * haemodynamic_courses(times, n_components, rng=course_rng)
-    path = draw_motion(
-        times,
-        len(counts[moving]),
-        motion=motion,
-        transient=transient,
-        rotation=rotation,
-        rng=motion_rng,
-    )
+    path = draw_motion(times, len(counts[moving]), **shaking, rng=motion_rng)
     frames = _render(canvas, power, regions, signals, path, counts[moving], kind)
     _add_speckle(frames, speckle, rng=speckle_rng)
     truth = _label(
@@ -169,15 +163,7 @@ def simulate_fusi(
         maps=canvas.at_voxels(regions),
         signals=signals,
     )
-    line = describe_call(
-        CALLER,
-        random_state=seed_words(random_state),
-        amplitude=amplitude,
-        speckle=speckle,
-        motion=motion,
-        transient=transient,
-        rotation=rotation,
-    )
+    line = describe_call(CALLER, random_state=seed_words(random_state), **amounts)
     return with_history(_add_motion(truth, path), line)
 
 
@@ -217,7 +203,7 @@ def _draw_times(
 def _render(
     canvas: Canvas,
     power: Floats,
-    regions: Floats,
+    regions: npt.NDArray[np.float32],
     signals: Floats,
     path: Motion,
     shape: tuple[int, ...],
@@ -225,7 +211,7 @@ def _render(
 ) -> npt.NDArray[np.floating]:
     """Noise-free frames (n_times, *shape), moved where anything moves."""
     if not path.is_still:
-        moved = render_moving(canvas, power, power * regions, signals, path, shape)
+        moved = render_moving(canvas, power, regions, signals, path, shape)
         np.maximum(moved, 0, out=moved)
         return moved.astype(kind, copy=False)
     seen = canvas.at_voxels(power).ravel().astype(kind)

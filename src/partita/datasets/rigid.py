@@ -69,21 +69,23 @@ def affines(motion: Motion, centre: Floats) -> Floats:
 
 def render_moving(
     canvas: Canvas,
-    still: Floats,
-    sources: Floats,
+    power: Floats,
+    regions: NDArray[np.float32],
     signals: Floats,
     motion: Motion,
     shape: tuple[int, ...],
 ) -> NDArray[np.float32]:
-    """Frames (n_times, *shape) of `still` + signals · `sources`, moved and sampled once.
+    """Frames (n_times, *shape) of `power` · (1 + signals · `regions`), moved and sampled once.
 
     The spline coefficients are linear in the image, so they are filtered once for each source
     and mixed for each frame.
     """
     steps, offsets = _pull_back(canvas, motion, shape)
     _require_inside(canvas, steps, offsets, shape)
-    base = ndimage.spline_filter(still, order=3, output=np.float32)
-    mixed = np.stack([ndimage.spline_filter(one, order=3, output=np.float32) for one in sources])
+    base = ndimage.spline_filter(power, order=3, output=np.float32)
+    mixed = np.empty(regions.shape, dtype=np.float32)
+    for number, region in enumerate(regions):
+        ndimage.spline_filter(power * region, order=3, output=mixed[number])
     weights = signals.astype(np.float32)
     frames = np.empty((len(signals), *shape), dtype=np.float32)
     for number, (step, offset) in enumerate(zip(steps, offsets, strict=True)):

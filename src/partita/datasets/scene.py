@@ -13,7 +13,6 @@ from scipy import ndimage
 Floats = NDArray[np.float64]
 
 POWER_RANGE = (4e3, 5e4)
-OVERSAMPLING = 3
 STEP = 0.02
 """Length of one step along a vessel, mm."""
 POINT_SPREAD = 0.05
@@ -32,6 +31,7 @@ class Canvas(NamedTuple):
     origin: Floats
     field: Floats
     margin: tuple[int, ...]
+    fineness: int
 
     def axes(self) -> list[Floats]:
         """Open (broadcastable) coordinates along each axis, mm."""
@@ -41,10 +41,10 @@ class Canvas(NamedTuple):
         ]
         return list(np.ix_(*lines))
 
-    def at_voxels(self, image: Floats) -> Floats:
+    def at_voxels(self, image: NDArray[np.floating]) -> NDArray[np.floating]:
         """Values of `image` (..., *shape) at the voxels of the recording when nothing moves."""
         inside = [
-            slice(edge * OVERSAMPLING, count - edge * OVERSAMPLING, OVERSAMPLING)
+            slice(edge * self.fineness, count - edge * self.fineness, self.fineness)
             for edge, count in zip(self.margin, self.shape, strict=True)
         ]
         everything: tuple[EllipsisType | slice, ...] = (..., *inside)
@@ -57,20 +57,28 @@ class Canvas(NamedTuple):
 
 
 def lay_canvas(shape: Sequence[int], spacing: Sequence[float]) -> Canvas:
-    """Lay a canvas three times finer than the voxels, with a margin of a fifth on every side."""
+    """Lay a canvas finer than the voxels, with a margin of a fifth on every side.
+
+    It is three times finer in a plane; in space, where that would take gigabytes, twice.
+    """
     counts, steps = np.asarray(shape), np.asarray(spacing, dtype=float)
     margin = np.maximum(4, np.ceil(0.2 * counts).astype(int))
-    fine = steps / OVERSAMPLING
-    size = (counts - 1 + 2 * margin) * OVERSAMPLING + 1
+    fineness = 3 if len(counts) == 2 else 2
+    size = (counts - 1 + 2 * margin) * fineness + 1
     origin = -steps * ((counts - 1) / 2 + margin)
     return Canvas(
-        tuple(int(n) for n in size), fine, origin, steps * counts, tuple(int(m) for m in margin)
+        shape=tuple(int(n) for n in size),
+        spacing=steps / fineness,
+        origin=origin,
+        field=steps * counts,
+        margin=tuple(int(n) for n in margin),
+        fineness=fineness,
     )
 
 
 def paint_power(canvas: Canvas, *, rng: np.random.Generator) -> Floats:
     """Paint the mean power: vessels and capillaries inside an outline, 4e3 to 5e4."""
-    blur = float(np.hypot(POINT_SPREAD, 0.3 * OVERSAMPLING * canvas.spacing.min()))
+    blur = float(np.hypot(POINT_SPREAD, 0.3 * canvas.fineness * canvas.spacing.min()))
     vessels = canvas.smooth(_trace_vessels(canvas, rng), blur)
     texture = canvas.smooth(rng.standard_normal(canvas.shape), 1.5 * POINT_SPREAD)
     capillaries = np.exp(0.45 * texture / texture.std())
@@ -90,7 +98,9 @@ def inside_outline(canvas: Canvas) -> NDArray[np.bool_]:
     return np.broadcast_to((depth > top) & (depth < base), canvas.shape)
 
 
-def paint_regions(canvas: Canvas, n_regions: int, *, rng: np.random.Generator) -> Floats:
+def paint_regions(
+    canvas: Canvas, n_regions: int, *, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Paint non-negative regions with a peak of 1, shape (n_regions, *canvas.shape).
 
     Every other one has a twin across the midline, as functional networks do.
@@ -99,10 +109,10 @@ def paint_regions(canvas: Canvas, n_regions: int, *, rng: np.random.Generator) -
     radius = 0.55 * np.sqrt(np.prod(canvas.field[-2:]) / (np.pi * n_regions))
     centres = _spread_centres(canvas, n_regions, rng)
     tissue = canvas.smooth(inside_outline(canvas).astype(float), 0.1)
-    regions = np.empty((n_regions, *canvas.shape))
+    regions = np.empty((n_regions, *canvas.shape), dtype=np.float32)
     for number, centre in enumerate(centres):
         widths = np.minimum(radius * rng.uniform(0.7, 1.2, len(centre)), 0.6 * half)
-        widths = np.maximum(widths, OVERSAMPLING * canvas.spacing)
+        widths = np.maximum(widths, canvas.fineness * canvas.spacing)
         twins = [centre] if number % 2 else [centre, centre * _mirror(len(centre))]
         bump = np.max([_bump(canvas, twin, widths) for twin in twins], axis=0)
         regions[number] = _peak_one(canvas, bump * tissue)
