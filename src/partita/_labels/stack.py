@@ -247,7 +247,7 @@ class Stacker:
         return self._features(row, (), {})
 
     def _features(
-        self, rows: Array, leading: tuple[str, ...], extra: dict[str, Any]
+        self, rows: Array, leading: tuple[str, ...], extra: dict[Hashable, Any]
     ) -> xr.DataArray:
         full = self._scattered(rows).reshape(*rows.shape[:-1], *self._feature_shape)
         coords: dict[Hashable, Any] = {**self._coords_over(self.feature_dims), **extra}

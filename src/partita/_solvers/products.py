@@ -59,9 +59,7 @@ def norm2(X: Any, weights: Array | RankOne | None = None) -> float:
     return total
 
 
-def residual_norm2(
-    X: Any, W: Array, H: Array, weights: Array | RankOne | None = None
-) -> float:
+def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None = None) -> float:
     """Return the squared norm of ``X - W @ H``, weighted, from blocks of the residual in float64.
 
     Parameters
@@ -85,16 +83,22 @@ def residual_norm2(
     >>> residual_norm2(np.ones((2, 3)), np.ones((2, 1)), np.zeros((1, 3)))
     6.0
     """
+    turned = _is_row_major(X)
+    long = X.T if turned else X
+    left, right = (H.T, W.T) if turned else (W, H)
+    weights = _turn(weights) if turned else weights
     total = 0.0
-    tall = X.T if _is_row_major(X) else X
-    left, right = (H.T, W.T) if _is_row_major(X) else (W, H)
-    turned = _turn(weights) if _is_row_major(X) else weights
-    right = right.astype(np.float64)
-    for block in column_blocks(tall, n_bytes=_BLOCK_BYTES // 4):
-        values = tall[:, block]
-        values = values.toarray() if scipy.sparse.issparse(values) else values
-        squares = np.square(values - left @ right[:, block])
-        total += float(_weigh(squares, block, turned).sum())
+    for block in column_blocks(long, n_bytes=_BLOCK_BYTES // 4):
+        residual = left @ right[:, block]
+        values = long[:, block]
+        np.subtract(
+            values.toarray() if scipy.sparse.issparse(values) else values, residual, out=residual
+        )
+        if weights is None:
+            total += sum(float(np.dot(column, column)) for column in residual.T)
+            continue
+        squares = np.square(residual, dtype=np.float64)
+        total += float(_weigh(squares, block, weights).sum())
     return total
 
 
@@ -104,9 +108,7 @@ def root_mean_square(X: Any, weights: Array | RankOne | None = None) -> float:
         n, p = X.shape
         return float(np.sqrt(norm2(X) / max(1, n * p)))
     if isinstance(weights, tuple):
-        total = float(
-            weights[0].sum(dtype=np.float64) * weights[1].sum(dtype=np.float64)
-        )
+        total = float(weights[0].sum(dtype=np.float64) * weights[1].sum(dtype=np.float64))
     else:
         total = float(weights.sum(dtype=np.float64))
     return float(np.sqrt(norm2(X, weights) / total)) if total > 0 else 0.0

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from partita._labels import checks, weighting
 from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
-from partita._solvers import canon, nnls, products
+from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
 from partita._solvers.objective import Certificate, Penalty, Solution
 from partita.decomposition import _base, _parameters
@@ -49,8 +49,8 @@ class NMF(Decomposition):
     loss : {"frobenius", "kullback-leibler", "itakura-saito"} or float in 0..2
         The divergence D, a number being the β of the β-divergence (Févotte & Idier, 2011):
         2 is Frobenius (Gaussian noise), 1 Kullback–Leibler (counts), 0 Itakura–Saito
-        (multiplicative noise). For β < 1, where D of a zero is infinite, zeros of the recording
-        are read as a tiny positive floor.
+        (multiplicative noise). For Itakura–Saito, where D of a zero is infinite, zeros are
+        read as a thousandth of the smallest positive value.
     solver : {"auto", "hals", "sketch"}
         Whether a compressed recording is factorised first and polished on the full one. "auto"
         decides by size. Frobenius only.
@@ -319,7 +319,7 @@ class NMF(Decomposition):
         signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
         norm2 = products.norm2(matrix)
         self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
-        self.reconstruction_err_ = misfit(
+        self.reconstruction_err_ = misfit.error(
             matrix, signals, maps, loss=self._objective()[0], weights=weights
         )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged

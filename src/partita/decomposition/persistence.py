@@ -67,7 +67,7 @@ def save(thing: xr.DataArray | Decomposition, path: str | PathLike[str]) -> list
     True
     """
     if isinstance(thing, xr.DataArray):
-        return list(io.save_recording(thing, path))
+        return [io.save_recording(thing, path)]
     if not isinstance(thing, Decomposition):
         raise TypeError(
             f"save takes a recording (xarray.DataArray) or a fitted estimator of Partita, and was "

@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import storable
-from partita.io.atomic import replacing, replacing_store
-from partita.io.chunking import chunks_by_dim
+from partita.io.atomic import refuse_missing, replacing, replacing_store
+from partita.io.chunking import aligned_chunks, chunks_by_dim
 from partita.io.sidecar import plain
 
 HDF5_MAGIC = b"\x89HDF"
@@ -100,6 +100,8 @@ def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     OSError
         If it is no NetCDF file or Zarr store, or is damaged.
     ModuleNotFoundError
@@ -114,11 +116,13 @@ def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
     ...     read_dataset(path).attrs["history"]
     'zscore(ddof=0)'
     """
-    with opened(Path(path).expanduser(), chunks=None) as dataset:
+    path = Path(path).expanduser()
+    refuse_missing(path)
+    with opened(path) as dataset:
         return dataset.load()
 
 
-def opened(path: Path, *, chunks: Mapping[Any, Any] | None) -> xr.Dataset:
+def opened(path: Path) -> xr.Dataset:
     """Return a Dataset whose values are still in the file; close it, or use it as a context.
 
     Raises
@@ -128,11 +132,8 @@ def opened(path: Path, *, chunks: Mapping[Any, Any] | None) -> xr.Dataset:
     """
     about = _engine(path)
     try:
-        dataset = xr.open_dataset(
-            path, chunks=chunks, decode_timedelta=xr.coders.CFTimedeltaCoder(), **about
-        )
-    except FileNotFoundError:
-        raise
+        coder = xr.coders.CFTimedeltaCoder()  # by what was written, not by units
+        dataset = xr.open_dataset(path, decode_timedelta=coder, **about)
     except Exception as error:  # h5py, h5netcdf, scipy and zarr each raise kinds of their own
         raise OSError(
             f"{path} cannot be read as {'Zarr' if path.is_dir() else 'NetCDF'}; it is damaged, "
@@ -167,10 +168,11 @@ def write_recording(recording: xr.DataArray, path: Path) -> Path:
     name = str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
     about = json.dumps({"variable": variable, "name": _plain_name(recording.name)})
-    dataset = recording.rename(None).to_dataset(name=variable).assign_attrs({_RECORDING: about})
     if path.suffix == ".zarr" and recording.chunks is None:
-        dataset = dataset.chunk(chunks_by_dim("auto", recording.dims))
-    return write_dataset(dataset, path)
+        along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
+        recording = recording.copy(data=along_time.data)
+    dataset = recording.rename(None).to_dataset(name=variable)
+    return write_dataset(dataset.assign_attrs({_RECORDING: about}), path)
 
 
 def _names_in(recording: xr.DataArray) -> set[str]:
@@ -189,19 +191,19 @@ def read_recording(path: Path, *, chunks: Any) -> xr.DataArray:
     ValueError
         If it holds no variable, or several and none that Partita wrote as a recording.
     """
-    with opened(path, chunks=None) as dataset:
-        about = _about(dataset)
-        variable = about.get("variable") or _only_variable(dataset, path)
-        dims = dataset[variable].dims
-        if chunks is None:
-            recording = dataset[variable].load()
-    if chunks is not None:
-        by_dim = chunks_by_dim(chunks, dims)
-        recording = opened(path, chunks=by_dim)[variable]
-        numpy_coords = {name: c.compute() for name, c in recording.coords.items() if c.chunks}
-        recording = recording.assign_coords(numpy_coords)
-    recording.encoding["source"] = str(path)
-    return recording.rename(about.get("name", variable))
+    dataset = opened(path)
+    about = _about(dataset)
+    variable = about.get("variable") or _only_variable(dataset, path)
+    recording = dataset[variable].rename(about.get("name", variable))
+    recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
+    recording.encoding = {"source": str(path)}
+    if chunks is None:
+        recording.load()
+        dataset.close()
+        return recording
+    stored = dataset[variable].encoding.get("preferred_chunks", {})
+    wanted = aligned_chunks(chunks, recording, stored=stored)
+    return recording.copy(data=recording.variable.chunk(wanted).data)
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
@@ -241,7 +243,7 @@ def _prepared(dataset: xr.Dataset) -> xr.Dataset:
         taken = _TAKEN_BY_XARRAY | (_TAKEN_BY_TIMES if variable.dtype.kind in "mM" else set())
         copied.attrs = _written_attrs(variable.attrs, taken=taken)
         if copied.dtype.kind in "UT":  # fixed lengths of text are not in the Zarr 3 format
-            copied = copied.to_base_variable().astype(object)
+            copied = copied.to_base_variable().compute().astype(object)
         prepared = _with_variable(prepared, name, copied)
     return prepared
 
