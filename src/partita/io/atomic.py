@@ -90,16 +90,30 @@ def _free_name(path: Path, suffix: str) -> Path:
     return free
 
 
-def set_aside(path: Path) -> list[Path]:
+def refuse_missing(path: Path) -> None:
+    """Refuse a path where nothing is, naming what an interrupted save has set aside there."""
+    if path.exists():
+        return
+    left = _set_aside(path)
+    if left:
+        names = " and ".join(str(other) for other in left)
+        raise FileNotFoundError(
+            f"There is no {path}: saving it was interrupted. Whole stores were set aside as "
+            f"{names} (.previous is the older). Rename the one that you want to {path.name}."
+        )
+    missing = next((parent for parent in path.parents if not parent.exists()), None)
+    where = "" if missing is None else f" (there is no folder {missing} either)"
+    raise FileNotFoundError(f"There is no file {path}{where}. Check the name.")
+
+
+def _set_aside(path: Path) -> list[Path]:
     """Return the whole stores that an interrupted swap has left beside a missing path."""
-    if not path.parent.is_dir():
-        return []
     found = [
         other
         for suffix in (_SET_ASIDE, _WRITTEN)
-        for other in path.parent.glob(f"{_escaped(path.name + suffix)}*")
+        for other in sorted(path.parent.glob(f"{_escaped(path.name + suffix)}*"))
     ]
-    return sorted(other for other in found if is_zarr_store(other))
+    return [other for other in found if is_zarr_store(other)]
 
 
 def _escaped(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import xarray as xr
 
 
 def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
@@ -49,3 +50,19 @@ def file_chunks(
         wanted, shape=shape, dtype=dtype
     )
     return chunked
+
+
+def aligned_chunks(
+    chunks: Any, recording: xr.DataArray, *, stored: Mapping[Any, int]
+) -> dict[Any, tuple[int, ...]]:
+    """Return dask's chunks by dimension, along the stored ones where dask may choose."""
+    by_dim = chunks_by_dim(chunks, recording.dims)
+    chunked: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(
+        tuple(by_dim.values()),
+        shape=recording.shape,
+        dtype=recording.dtype,
+        previous_chunks=tuple(stored.get(dim, recording.sizes[dim]) for dim in recording.dims)
+        if stored
+        else None,
+    )
+    return dict(zip(recording.dims, chunked, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from partita.io.atomic import is_zarr_store, set_aside
+from partita.io.atomic import is_zarr_store, refuse_missing
 from partita.io.gzip_index import GZIP_MAGIC
 from partita.io.stores import HDF5_MAGIC, NETCDF3_MAGIC, read_recording
 
@@ -106,7 +106,7 @@ def load(source: str | PathLike[str] | Any, *, chunks: Any = "auto") -> xr.DataA
 
 
 def _load_path(path: Path, *, chunks: Any) -> tuple[xr.DataArray, list[str]]:
-    _refuse_missing(path)
+    refuse_missing(path)
     if path.is_dir():
         _refuse_folder(path)
         return read_recording(path, chunks=chunks), []
@@ -119,21 +119,6 @@ def _load_path(path: Path, *, chunks: Any) -> tuple[xr.DataArray, list[str]]:
     from partita.io.nifti import recording_from_path
 
     return recording_from_path(path, chunks=chunks)
-
-
-def _refuse_missing(path: Path) -> None:
-    if path.exists():
-        return
-    left = set_aside(path)
-    if left:
-        names = " and ".join(str(other) for other in left)
-        raise FileNotFoundError(
-            f"There is no {path}: saving it was interrupted. Whole stores were set aside as "
-            f"{names} (.previous is the older). Rename the one that you want to {path.name}."
-        )
-    missing = next((parent for parent in path.parents if not parent.exists()), None)
-    where = "" if missing is None else f" (there is no folder {missing} either)"
-    raise FileNotFoundError(f"There is no file {path}{where}. Check the name.")
 
 
 def _refuse_folder(path: Path) -> None:
