@@ -25,7 +25,7 @@ from partita.io.stored_array import StoredArray
 # The suffix of a BIDS name says what was measured.
 _MEASURED = {"pwd": "Power Doppler", "bold": "BOLD signal", "cbv": "Cerebral blood volume"}
 
-_HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+_HEADER_BYTES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
 
 class Loaded(NamedTuple):
