@@ -72,7 +72,7 @@ def over_chunks(values: Any, *, axis: int) -> Moments:
     chunks = values.chunks[:axis] + values.chunks[axis + 1 :]
     shape = values.shape[:axis] + values.shape[axis + 1 :]
     found = _empty(values.shape[axis], shape, values.dtype)
-    parts = compute(*trees)  # type: ignore[no-untyped-call]
+    parts = compute(*trees)
     for at, moments in zip(places, parts, strict=True):
         where = tuple(_span(sizes, i) for sizes, i in zip(chunks, at, strict=True))
         for target, part in zip(found[1:], moments[1:], strict=True):

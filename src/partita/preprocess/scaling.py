@@ -117,15 +117,10 @@ def _standardise_lazily(
     import dask.array as da
 
     chunks = tuple(1 if i == axis else sizes for i, sizes in enumerate(values.chunks))
-    mean, sd = (
-        da.from_array(statistic, chunks=chunks)  # type: ignore[no-untyped-call]
-        for statistic in (mean, sd)
-    )
+    mean, sd = (da.from_array(statistic, chunks=chunks) for statistic in (mean, sd))
     standardise = partial(moments.standardise, axis=axis, dtype=dtype)
     meta = np.empty((0,) * values.ndim, dtype=dtype)
-    return da.map_blocks(  # type: ignore[no-untyped-call]
-        standardise, values, mean, sd, dtype=dtype, meta=meta
-    )
+    return da.map_blocks(standardise, values, mean, sd, dtype=dtype, meta=meta)
 
 
 def _refuse_isolated(found: moments.Moments, recording: xr.DataArray, sample_dim: str) -> None:
