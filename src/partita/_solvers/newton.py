@@ -46,7 +46,8 @@ class Visit(NamedTuple):
 class _Pace:
     """How far to extrapolate, and which Hessian to use: by how the loss went so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, convex: bool) -> None:
+        self.convex = convex
         self.beta, self.ceiling, self.rises, self.wait = 0.5, 1.0, 0, 0
         self.exact = False
 
@@ -54,7 +55,7 @@ class _Pace:
         """Go further; near the end the exact Hessian is the faster."""
         self.rises = 0
         self.wait = max(0, self.wait - 1)
-        self.exact = self.wait == 0 and relative < _FISHER_UNTIL
+        self.exact = self.convex and self.wait == 0 and relative < _FISHER_UNTIL
         self.ceiling = min(1.0, 1.01 * self.ceiling)
         self.beta = min(self.ceiling, 1.05 * self.beta)
 
@@ -131,18 +132,33 @@ def solve(
     True
     """
     sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
-    return finish(sides, _iterate, first=first, tol=tol, max_iter=max_iter, watch=watch)
+    return finish(sides, iterate, first=first, tol=tol, max_iter=max_iter, watch=watch)
 
 
-def _iterate(sides: Sides, *, short_first: bool) -> Progress:
-    """Yield the loss and an estimate of the residual, with the best factors in `sides`."""
-    pace = _Pace()
-    best = math.inf
+def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progress:
+    """Yield the loss and an estimate of the residual, with the best factors in `sides`.
+
+    Parameters
+    ----------
+    sides : Sides
+        Where to start.
+    short_first : bool
+        Whether the short factor moves first.
+    best : float, optional
+        The loss at the start, where it is known; what is worse is taken back.
+
+    Yields
+    ------
+    tuple of float
+        Loss of the scaled data, and the residual estimated from the last two gradients.
+    """
+    pace = _Pace(convex=sides.data.beta >= 1.0)
     short, long = sides.short, sides.long
     with single_blas(), Crew() as crew:
         if short_first:
             seen = _visit(sides, crew, short, long, pace, hold=True)
-            short = sides.short = _step_short(sides, short, seen, long, pace)[0]
+            short = _step_short(sides, short, seen, long, pace)[0]
+            sides.short = short if best == math.inf else sides.short
         while True:
             seen = _visit(sides, crew, short, long, pace)
             if seen.loss > best:
