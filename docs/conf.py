@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from partita import __version__
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_extensions"))
 
 project = "Partita"
 author = "Partita developers"
@@ -20,12 +22,12 @@ release = __version__
 version = ".".join(release.split(".")[:2])
 
 extensions = [
+    "mathml",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -41,11 +43,26 @@ autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_aliases = {
+    name: name
+    for name in (
+        "dask.array.Array",
+        "matplotlib.axes.Axes",
+        "matplotlib.colors.Colormap",
+        "matplotlib.figure.Figure",
+        "nibabel.spatialimages.SpatialImage",
+        "numpy.ndarray",
+        "numpy.random.Generator",
+        "numpy.random.RandomState",
+        "pathlib.Path",
+        "xarray.DataArray",
+        "xarray.Dataset",
+    )
+} | {
+    "Axes": "matplotlib.axes.Axes",
     "DataArray": "xarray.DataArray",
     "Dataset": "xarray.Dataset",
     "Figure": "matplotlib.figure.Figure",
-    "Axes": "matplotlib.axes.Axes",
-    "ndarray": "numpy.ndarray",
+    "Path": "pathlib.Path",
 }
 numpydoc_xref_ignore = "all"
 
@@ -63,6 +80,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
     "copyfile_regex": r".*\.png",
     "download_all_examples": False,
+    "ignore_repr_types": r"matplotlib\.",
     "image_scrapers": ("matplotlib",),
     "image_srcset": ["2x"],
     "min_reported_time": 5,
@@ -75,6 +93,7 @@ sphinx_gallery_conf = {
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "Partita"
 html_static_path = ["_static"]

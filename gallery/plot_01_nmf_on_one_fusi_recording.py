@@ -16,6 +16,7 @@ that truth is held against what was found.
 # A recording is an :class:`xarray.DataArray` over time and space. It is read lazily: so far only
 # the header and the sidecar beside the file were looked at.
 
+# sphinx_gallery_thumbnail_number = 3
 import partita as pt
 
 recording = pt.load(pt.datasets.sample_path())

@@ -7,6 +7,7 @@ of largest variance that are uncorrelated; ICA for courses that are independent;
 only ever add up. The recording is simulated, so each answer can be held against the truth.
 """
 
+# sphinx_gallery_thumbnail_number = 4
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
