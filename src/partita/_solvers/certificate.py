@@ -11,8 +11,17 @@ from .hals import Descent
 from .kernels import squared_distance
 from .matrices import Dense
 from .objective import Array, Certificate
-from .problem import Problem, Sweeps, Visit, evaluate, penalise, penalty_of, products_of
-from .problem import solve_short, visit
+from .problem import (
+    Problem,
+    Sweeps,
+    Visit,
+    evaluate,
+    penalise,
+    penalty_of,
+    products_of,
+    solve_short,
+    visit,
+)
 from .quadratic import solve_rows
 
 _TO_THE_END = Sweeps(most=400, ratio=1e-9)

@@ -19,6 +19,8 @@ Watch = Callable[[int, float, float, Array, Array], bool]
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
+_FLAT, _ROUNDS = 5e-3, 5
+_ROUNDING = {np.dtype(np.float32): 1e-9}
 
 
 class Extrapolation:
@@ -56,13 +58,21 @@ class Descent:
         first = self.seen is None
         sweeps = _FIRST if first else _LONG._replace(beta=beta, measure=True)
         short_gradient2 = math.inf if first else self._short_gradient2()
+        before = self.seen
         self.seen = visit(self.problem, self.S.ahead, self.L, sweeps)
         if not first:
             self.residual = self._residual(short_gradient2 + self.seen.gradient2)
         short = _SHORT._replace(beta=beta)
         solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
-        self._judge(loss)
+        if not self._accepts(loss):
+            self.seen = before
+
+    def flat(self, share: float) -> bool:
+        """Say whether the last rounds lowered the loss by less than `share` of it."""
+        recent = self.losses[-1 - _ROUNDS :]
+        least = 0.5 * self.problem.floor**2
+        return len(recent) > _ROUNDS and recent[0] - recent[-1] <= share * max(recent[-1], least)
 
     def restart(self) -> None:
         """Go on from the factors as they stand, without a past."""
@@ -73,31 +83,34 @@ class Descent:
 
     def recover(self) -> None:
         """Return to the last whole round after an interruption."""
-        self.S.go_back()
-        self.L.go_back()
+        np.copyto(self.S.ahead, self.S.old)
         self.seen = None
 
-    def _judge(self, loss: float) -> None:
-        rises = bool(self.losses) and self.pace.beta > 0 and loss > self.losses[-1]
+    def _accepts(self, loss: float) -> bool:
+        """Keep the round or take it back; the one after a step back is taken as it is."""
+        rounding = _ROUNDING.get(self.problem.blocks.dtype, 0.0) * self.problem.norm2
+        rises = bool(self.losses) and loss > self.losses[-1] + rounding
         if rises and not self.careful:
-            self.S.go_back()
-            self.L.go_back()
+            self.L.turn()
+            np.copyto(self.S.ahead, self.S.old)
             self.pace.cut()
             self.careful = True
             self.losses.append(self.losses[-1])
-            return
+            return False
         self.S.accept()
         self.L.accept()
         if not self.careful:
             self.pace.grow()
         self.careful = False
         self.losses.append(loss)
+        return True
 
     def _short_gradient2(self) -> float:
         assert self.seen is not None
         nothing = Sweeps(most=0, measure=True)
-        S = Side(self.S.ahead)
-        return solve_short(self.problem, S, self.seen, self.L.ahead, nothing).gradient2
+        return solve_short(
+            self.problem, self.S.scratch(), self.seen, self.L.ahead, nothing
+        ).gradient2
 
     def _residual(self, gradient2: float) -> float:
         misfit = math.sqrt(2 * self.losses[-1])
@@ -129,6 +142,6 @@ def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None 
         S, L = descent.S.old, descent.L.ahead
         if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):
             return False
-        if tol > 0 and descent.residual <= tol:
+        if tol > 0 and descent.residual <= tol and descent.flat(_FLAT * tol):
             return True
     return False

@@ -14,6 +14,7 @@ _TILE = 256
 def sweep_columns(
     G: Array,
     C: Array,
+    begin: Array,
     target: Array,
     old: Array,
     new: Array,
@@ -34,8 +35,10 @@ def sweep_columns(
         Gram matrix of the other factor.
     C : ndarray, (k, last - first)
         The other factor times the data.
+    begin : ndarray, (k, p)
+        Where the sweeps start.
     target : ndarray, (k, p)
-        Where the sweeps start; overwritten by the extrapolated answer.
+        Where the extrapolated answer goes.
     old, new : ndarray, (k, p)
         The answer before, and where this one goes.
     first, last : int
@@ -70,7 +73,7 @@ def sweep_columns(
         shift = start - first
         for j in range(k):
             for c in range(m):
-                tile[j, c] = target[j, start + c]
+                tile[j, c] = begin[j, start + c]
         gain_first = 0.0
         for sweep in range(max_sweeps):
             gain = zero
@@ -94,7 +97,7 @@ def sweep_columns(
             if gain <= ratio * gain_first:
                 break
         if measure:
-            gradient2 += _gradient_norm2(G, C, target, work, rows, start, shift, m)
+            gradient2 += _gradient_norm2(G, C, begin, work, rows, start, shift, m)
         if curvature >= 0.0:
             bound += _remaining(G, C, tile, work, rows, shift, m, curvature)
         for j in range(k):

@@ -24,6 +24,7 @@ Watcher = Callable[[State], bool | None]
 _UNPENALISED = Penalty()
 _TIGHTEN = 0.7
 _SMALL = 200_000
+_FLOORS = {np.dtype(np.float32): 1e-3}
 
 
 def factorise(
@@ -102,16 +103,17 @@ def factorise(
 
         return factorise_divergence(
             X, n_components, loss=loss, init=init, tol=tol, max_iter=max_iter, penalty=penalty,
-            weights=weights, free=free, first=first, rng=rng, watch=watch, threads=threads,
+            weights=weights, held=held, first=first, rng=rng, watch=watch,
         )  # fmt: skip
     norm2 = products.norm2(X, weights)
     if norm2 == 0.0:
         return _nothing_to_explain(X, n_components, init)
     short = X.shape[0] <= X.shape[1]
     dtype = X.dtype
-    X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X
+    X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X  # noise-free and no slower
     with single_blas(), Crew(threads) as crew:
         problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
+        problem = problem._replace(floor_share=_FLOORS.get(dtype, 1e-6))
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
         solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
     return solution._replace(W=solution.W.astype(dtype), H=solution.H.astype(dtype))
@@ -141,7 +143,7 @@ def pose(
         as_blocks(turned), norm2 / scale**2, scale, rms / scale,
         penalty, everything if short else some, some if short else everything,
         None if row is None else np.asarray(row, X.dtype),
-        None if column is None else np.asarray(column, X.dtype), crew,
+        None if column is None else np.asarray(column, X.dtype), crew, 1e-6,
     )  # fmt: skip
 
 
@@ -180,9 +182,7 @@ def _run(
     return _answer(descent, end, route, tol, state == "interrupted", report)
 
 
-def _descend(
-    descent: Descent, aim: float, max_iter: int, watch: Callable[..., bool] | None
-) -> str:
+def _descend(descent: Descent, aim: float, max_iter: int, watch: Callable[..., bool] | None) -> str:
     try:
         reached = descend(descent, tol=aim, max_iter=max_iter, watch=watch)
     except KeyboardInterrupt:

@@ -30,38 +30,45 @@ class Problem(NamedTuple):
     S_weights: Array | None
     L_weights: Array | None
     crew: Crew
+    floor_share: float
 
     @property
     def floor(self) -> float:
-        """Misfit below which the rounding of the dtype decides."""
-        share = 1e-3 if self.blocks.dtype == np.float32 else 1e-6
-        return share * math.sqrt(self.norm2)
+        """Misfit below which the rounding of the data's dtype decides."""
+        return self.floor_share * math.sqrt(self.norm2)
 
 
 class Side:
-    """A factor that moves: its last answer, the one before, and the point extrapolated."""
+    """A factor that moves: its last answers, the point extrapolated, and the one before that."""
 
-    def __init__(self, ahead: Array, old: Array | None = None, new: Array | None = None) -> None:
+    def __init__(
+        self,
+        ahead: Array,
+        *,
+        spare: Array | None = None,
+        old: Array | None = None,
+        new: Array | None = None,
+    ) -> None:
         self.ahead = ahead
+        self.spare = np.empty_like(ahead) if spare is None else spare
         self.old = ahead.copy() if old is None else old
-        self.new = ahead.copy() if new is None else new
+        self.new = np.empty_like(ahead) if new is None else new
 
-    def scratch(self) -> Side:
-        """Borrow the arrays of the past for sweeps that leave `ahead` as it is."""
-        np.copyto(self.new, self.ahead)
-        return Side(self.new, self.old, self.old)
-
-    def restart(self) -> None:
-        """Forget the past: the next answer is the first."""
-        np.copyto(self.old, self.ahead)
+    def turn(self) -> None:
+        """Let the point just extrapolated, or again the one before it, lie ahead."""
+        self.ahead, self.spare = self.spare, self.ahead
 
     def accept(self) -> None:
         """Make the new answer the one to extrapolate from."""
         self.old, self.new = self.new, self.old
 
-    def go_back(self) -> None:
-        """Return to the last good answer."""
-        np.copyto(self.ahead, self.old)
+    def scratch(self) -> Side:
+        """Borrow the arrays not in use, for sweeps that leave this side as it is."""
+        return Side(self.ahead, spare=self.spare, old=self.new, new=self.new)
+
+    def restart(self) -> None:
+        """Forget the past: the next answer is the first."""
+        np.copyto(self.old, self.ahead)
 
 
 class Visit(NamedTuple):
@@ -93,7 +100,7 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     gram, shift = penalise(problem, G, S, L.ahead, of_long=True)
     curvature = least_curvature(G, gram) if sweeps.bound else -1.0
     encoded = blocks.encode((weighted / problem.scale).astype(dtype))
-    k = S.shape[0]
+    k, inverse = S.shape[0], dtype.type(1 / problem.scale)
 
     def work(group: list[slice]) -> tuple[Array, Array, Array]:
         A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
@@ -103,33 +110,35 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
             if shift is not None:
                 C -= shift
             figures += sweep_columns(
-                gram, C, L.ahead, L.old, L.new, block.start, block.stop,
+                gram, C, L.ahead, L.spare, L.old, L.new, block.start, block.stop,
                 problem.L_free, sweeps.beta, sweeps.most, sweeps.ratio,
                 sweeps.measure, curvature,
             )  # fmt: skip
             if not sweeps.gather:
                 continue
-            part = L.ahead[:, block]
+            part = L.spare[:, block]
             by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
-            A += blocks.spread(by_weight, block)
-            B += by_weight @ part.T
+            A += blocks.spread(by_weight * inverse, block)
+            B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
         return A, B, figures
 
-    return _gather(problem, problem.crew.map(work, blocks.groups))
+    seen = _gather(problem, problem.crew.map(work, blocks.groups))
+    L.turn()
+    return seen
 
 
 def products_of(problem: Problem, L: Array) -> Visit:
     """Gather X @ L.T and L @ L.T alone."""
     blocks = problem.blocks
+    k, inverse = L.shape[0], blocks.dtype.type(1 / problem.scale)
 
     def work(group: list[slice]) -> tuple[Array, Array, Array]:
-        k = L.shape[0]
         A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
         for block in group:
             part = L[:, block]
             by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
-            A += blocks.spread(by_weight, block)
-            B += by_weight @ part.T
+            A += blocks.spread(by_weight * inverse, block)
+            B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
         return A, B, np.zeros(3)
 
     return _gather(problem, problem.crew.map(work, blocks.groups))
@@ -141,10 +150,11 @@ def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps
     curvature = least_curvature(seen.B, gram) if sweeps.bound else -1.0
     C = seen.A if shift is None else seen.A - shift
     figures = sweep_columns(
-        gram, np.ascontiguousarray(C, problem.blocks.dtype), S.ahead, S.old, S.new, 0,
-        S.ahead.shape[1], problem.S_free, sweeps.beta, sweeps.most, sweeps.ratio,
+        gram, np.ascontiguousarray(C, problem.blocks.dtype), S.ahead, S.spare, S.old, S.new,
+        0, S.ahead.shape[1], problem.S_free, sweeps.beta, sweeps.most, sweeps.ratio,
         sweeps.measure, curvature,
     )  # fmt: skip
+    S.turn()
     return Visit(seen.A, seen.B, *figures)
 
 
@@ -227,5 +237,5 @@ def _gather(problem: Problem, parts: list[tuple[Array, Array, Array]]) -> Visit:
     A = sum(part[0] for part in parts)
     B: Any = sum(part[1] for part in parts)
     figures: Any = sum(part[2] for part in parts)
-    products = problem.blocks.decode(np.asarray(A)).T / problem.scale
+    products = problem.blocks.decode(np.asarray(A)).T
     return Visit(np.ascontiguousarray(products), B, *map(float, figures))

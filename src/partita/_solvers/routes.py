@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .objective import Array, Start
-from .problem import Problem, Side, Sweeps, products_of, solve_short
+from .objective import Array, Penalty, Start
+from .problem import Problem, Side, Sweeps, products_of, solve_short, visit
 from .sketch import explore, pays
 from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd
 
@@ -118,11 +118,18 @@ def _warm(
 
 
 def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array, Array]:
-    """Solve the factor that is missing; the long one is left to the first round."""
+    """Solve the factor that is missing, without penalty: one that starts at zero would stay."""
+    plain = problem._replace(penalty=Penalty())
     if S is None:
         assert L is not None
         L = np.ascontiguousarray(L)
         empty = Side(np.zeros((L.shape[0], problem.blocks.shape[0]), L.dtype))
-        solve_short(problem, empty, products_of(problem, L), L, _UNTIL_FLAT)
+        solve_short(plain, empty, products_of(problem, L), L, _UNTIL_FLAT)
         return empty.ahead, L
-    return np.ascontiguousarray(S), np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
+    S = np.ascontiguousarray(S)
+    L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
+    if problem.penalty.active:
+        side = Side(L)
+        visit(plain, S, side, _UNTIL_FLAT._replace(gather=False))
+        L = side.ahead
+    return S, L

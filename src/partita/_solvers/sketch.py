@@ -12,8 +12,8 @@ import numpy as np
 
 from .hals import Descent, descend
 from .matrices import Compressed, Sparse
-from .objective import Array, Start
-from .problem import Problem
+from .objective import Array, Penalty, Start
+from .problem import Problem, Side, Sweeps, visit
 from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
 from .threads import Crew
 
@@ -123,9 +123,7 @@ def _restrict(problem: Problem, found: Range, chosen: Array | None) -> Problem:
         weights = None if problem.L_weights is None else problem.L_weights[chosen]
     share = blocks.Z.shape[1] / found.Z.shape[1]
     norm2 = _norm2(blocks.Z) + missing * share
-    return problem._replace(
-        blocks=blocks, norm2=norm2, scale=1.0, L_weights=weights, crew=crew
-    )
+    return problem._replace(blocks=blocks, norm2=norm2, scale=1.0, L_weights=weights, crew=crew)
 
 
 def _norm2(Z: Array) -> float:
@@ -134,6 +132,10 @@ def _norm2(Z: Array) -> float:
 
 def _settle(problem: Problem, S: Array, rounds: int, tol: float) -> tuple[float, Array]:
     L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
+    if problem.penalty.active:
+        plain = problem._replace(penalty=Penalty())
+        visit(plain, S, side := Side(L), Sweeps(most=20, gather=False))
+        L = side.ahead
     descent = Descent(problem, S.copy(), L)
     descend(descent, tol=tol, max_iter=rounds)
     return descent.losses[-1], descent.S.old

@@ -77,16 +77,17 @@ def project(problem: Problem, S: Array) -> Array:
 def multiply_gram(problem: Problem, S: Array) -> Array:
     """Return S @ X @ X.T in the inner scale, in one pass, for S (m, n)."""
     blocks = problem.blocks
-    encoded = blocks.encode((S / problem.scale).astype(blocks.dtype))
+    inverse = blocks.dtype.type(1 / problem.scale)
+    encoded = blocks.encode(S.astype(blocks.dtype) * inverse)
 
     def work(group: list[slice]) -> Array:
         total = np.zeros((blocks.height, S.shape[0]))
         for block in group:
-            total += blocks.spread(blocks.project(encoded, block), block)
+            total += blocks.spread(blocks.project(encoded, block) * inverse, block)
         return total
 
     parts = problem.crew.map(work, blocks.groups)
-    return np.asarray(blocks.decode(np.add.reduce(parts)).T / problem.scale)
+    return np.asarray(blocks.decode(np.add.reduce(parts)).T)
 
 
 def nndsvd(found: Range, k: int) -> tuple[Array, Array]:

@@ -45,9 +45,7 @@ class Crew:
         self.threads = count_threads() if threads is None else threads
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
-    def map(
-        self, work: Callable[[Item], Result], items: Sequence[Item]
-    ) -> list[Result]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply `work` to every item, several at a time; the answers in the order of `items`."""
         if self._pool is None or len(items) < 2:
             return [work(item) for item in items]
