@@ -153,6 +153,11 @@ def test_demo_has_a_folder_of_its_own():
     assert list(Path("partita-demo").glob("*.nc"))
 
 
+def test_demo_refuses_a_file_as_its_folder(recording, capsys):
+    assert _cli.main(["demo", "--out", str(recording)]) == 2
+    assert "--out names a folder for the demo" in only_line(capsys.readouterr().err)
+
+
 def test_info_says_what_a_recording_holds(recording, capsys):
     assert _cli.main(["info", str(recording)]) == 0
     said = capsys.readouterr().out

@@ -163,6 +163,10 @@ def _loss(text: str) -> str | float:
 def _demo(arguments: argparse.Namespace) -> None:
     from partita.datasets import sample_path
 
+    if arguments.out.is_file():
+        raise NotADirectoryError(
+            f"--out names a folder for the demo, and {arguments.out} is a file."
+        )
     source = Path(sample_path())
     _take_apart(source, arguments.out / _named_after(source), k=6, quiet=arguments.quiet)
 
