@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import newton
-from .divergence import misfit_by_column
+from .divergence import add_up, misfit_by_column
 from .nnls import Terms
 from .objective import Array, Penalty, RankOne, Solution, State
 from .sides import Progress, Sides, enter, finish
@@ -96,7 +96,15 @@ def solve(
     True
     """
     sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
-    return finish(sides, _multiply_then_step, first=first, tol=tol, max_iter=max_iter, watch=watch)
+    return finish(
+        sides,
+        _multiply_then_step,
+        route="multiplicative",
+        first=first,
+        tol=tol,
+        max_iter=max_iter,
+        watch=watch,
+    )
 
 
 def _multiply_then_step(sides: Sides, *, short_first: bool) -> Progress:
@@ -169,15 +177,16 @@ def _visit(sides: Sides, crew: Crew, short: Array, long: Array, *, hold: bool = 
 
     lanes = [blocks[a : a + size] for a in range(0, len(blocks), size)]
     parts = crew.map(run, lanes)
-    attract = sum(part[2].astype(np.float64) for part in parts).astype(short.dtype)
-    repel = sum(part[3].astype(np.float64) for part in parts).astype(short.dtype)
+    attract = add_up([part[2] for part in parts]).astype(short.dtype)
+    repel = add_up([part[3] for part in parts]).astype(short.dtype)
     loss = sum(part[0] for part in parts) + sides.penalise(short, new)
     return Visit(loss, new, sum(part[1] for part in parts), attract, repel)
 
 
 def _fit(short: Array, rows: Array, floor: float) -> Array:
     Y = short @ rows.T
-    return np.maximum(Y, Y.dtype.type(floor), out=Y)
+    np.maximum(Y, Y.dtype.type(floor), out=Y)
+    return Y
 
 
 def _pulls(X: Array, Y: Array, M: Array | None, beta: float) -> tuple[Array, Array]:

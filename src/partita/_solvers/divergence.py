@@ -22,6 +22,7 @@ from .products import root_mean_square
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_ENTRIES = 1 << 18
+_ZERO_SHARE = 1e-3
 _FLOOR = {np.dtype(np.float32): 1e-12, np.dtype(np.float64): 1e-30}
 
 
@@ -29,7 +30,8 @@ class Data(NamedTuple):
     """X (n, p) with what its divergence needs; `take` gives it block by block of columns.
 
     Values come multiplied by `scale`, a power of two that brings their rms near 1, so that
-    neither float32 nor the floor of Y sees the units of X.
+    neither float32 nor the floor of Y sees the units of X. Zeros come as `fill`, which is 0
+    unless beta is (see `fill_zeros`).
     """
 
     X: Any
@@ -37,11 +39,13 @@ class Data(NamedTuple):
     beta: float
     scale: float
     rms: float
+    fill: float = 0.0
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of X."""
-        return np.dtype(self.X.dtype)
+        kind: np.dtype[Any] = np.dtype(self.X.dtype)
+        return kind
 
     @property
     def floor(self) -> float:
@@ -65,14 +69,31 @@ class Data(NamedTuple):
         values = values.toarray() if scipy.sparse.issparse(values) else values
         factor = self.dtype.type(self.scale)
         if self.weights is None:
-            return np.multiply(values, factor, order="C"), None
-        if isinstance(self.weights, tuple):
-            M = np.multiply.outer(self.weights[0], self.weights[1][block]).astype(self.dtype)
+            X, M = np.multiply(values, factor, order="C"), None
         else:
-            M = np.array(self.weights[:, block], dtype=self.dtype, order="C")
-        X = np.zeros(M.shape, self.dtype)
-        np.multiply(values, factor, out=X, where=M > 0)
+            M = self._weights_of(block)
+            X = np.zeros(M.shape, self.dtype)
+            np.multiply(values, factor, out=X, where=M > 0)
+        if self.fill > 0:
+            X[X == 0] = self.fill
         return X, M
+
+    def _weights_of(self, block: slice) -> Array:
+        if isinstance(self.weights, tuple):
+            rows, columns = self.weights
+            return np.multiply.outer(rows, columns[block]).astype(self.dtype)
+        assert self.weights is not None
+        return np.array(self.weights[:, block], dtype=self.dtype, order="C")
+
+    def unseen(self) -> tuple[Array, Array]:
+        """Return which rows and which columns of X have no weight at all."""
+        n, p = self.X.shape
+        if self.weights is None:
+            return np.zeros(n, bool), np.zeros(p, bool)
+        if isinstance(self.weights, tuple):
+            return np.equal(self.weights[0], 0), np.equal(self.weights[1], 0)
+        seen = np.greater(self.weights, 0)
+        return np.logical_not(seen.any(axis=1)), np.logical_not(seen.any(axis=0))
 
     def turned(self) -> Data:
         """Return the same for the transpose of X."""
@@ -90,7 +111,17 @@ def prepare(X: Any, *, beta: float, weights: Array | RankOne | None = None) -> D
         X = X.tocsc()
     rms = root_mean_square(X, weights)
     scale = 2.0 ** -round(math.log2(rms)) if rms > 0 else 1.0
-    return Data(X, weights, beta, scale, rms * scale)
+    data = Data(X, weights, beta, scale, rms * scale)
+    return data if beta > 0 else data._replace(fill=_ZERO_SHARE * _least_positive(data))
+
+
+def _least_positive(data: Data) -> float:
+    """Return the smallest positive value with a weight, scaled; 0 where there is none."""
+    least = math.inf
+    for block in data.blocks():
+        X, _ = data.take(block)
+        least = min(least, float(X.min(where=X > 0, initial=math.inf)))
+    return least if math.isfinite(least) else 0.0
 
 
 def scale_penalty(penalty: Penalty, data: Data) -> Penalty:
@@ -106,8 +137,8 @@ def scale_penalty(penalty: Penalty, data: Data) -> Penalty:
     else:
         half, whole = data.scale ** (data.beta - 0.5), data.scale ** (data.beta - 1.0)
         factors = [half, half, whole, whole]
-    strengths = [s * f for s, f in zip(penalty[:4], factors, strict=True)]
-    return Penalty(*strengths, scale_free=penalty.scale_free)
+    W_l1, H_l1, W_l2, H_l2 = (s * f for s, f in zip(penalty[:4], factors, strict=True))
+    return Penalty(W_l1, H_l1, W_l2, H_l2, penalty.scale_free)
 
 
 def slope_and_curvature(
@@ -202,6 +233,14 @@ def misfit_by_column(X: Array, Y: Array, M: Array | None, *, beta: float) -> Flo
     return np.asarray(entries.sum(axis=0, dtype=np.float64))
 
 
+def add_up(parts: list[Array]) -> Floats:
+    """Sum arrays in float64, in their order."""
+    total = np.zeros(parts[0].shape)
+    for part in parts:
+        total += part
+    return total
+
+
 def _times_log(X: Array, ratio: Array) -> Array:
     np.maximum(ratio, np.finfo(ratio.dtype).tiny, out=ratio)
     np.log(ratio, out=ratio)
@@ -216,8 +255,8 @@ def _between(X: Array, Y: Array, beta: float) -> Array:
     return np.asarray(Y**beta * shape / (beta * (beta - 1.0)))
 
 
-def fill_zeros(X: Array, *, fraction: float = 1e-3) -> Array:
-    """Return X with its zeros replaced, so that losses with beta <= 0 are finite.
+def fill_zeros(X: Array, *, fraction: float = _ZERO_SHARE) -> Array:
+    """Return X with its zeros replaced as `prepare` does it, so that losses with beta 0 are finite.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import quadratic
-from .divergence import Data, misfit_by_column, slope_and_curvature
+from .divergence import Data, add_up, misfit_by_column, slope_and_curvature
 from .nnls import Terms
 from .objective import Array, Penalty, RankOne, Solution, State
 from .regression import reach
@@ -132,7 +132,9 @@ def solve(
     True
     """
     sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
-    return finish(sides, iterate, first=first, tol=tol, max_iter=max_iter, watch=watch)
+    return finish(
+        sides, iterate, route="newton", first=first, tol=tol, max_iter=max_iter, watch=watch
+    )
 
 
 def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progress:
@@ -209,8 +211,8 @@ def _visit(
 
     lanes = [blocks[a : a + size] for a in range(0, len(blocks), size)]
     parts = crew.map(run, lanes)
-    slopes = sum(part[2].astype(np.float64) for part in parts).astype(short.dtype)
-    packed = sum(part[3].astype(np.float64) for part in parts).astype(short.dtype)
+    slopes = add_up([part[2] for part in parts]).astype(short.dtype)
+    packed = add_up([part[3] for part in parts]).astype(short.dtype)
     loss = sum(part[0] for part in parts) + sides.penalise(short, new)
     return Visit(loss, new, ahead, sum(part[1] for part in parts), slopes, packed)
 

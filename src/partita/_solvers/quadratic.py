@@ -258,7 +258,7 @@ def descend_rows(
             q[j] = slopes[row, j] + linear[j] + ridge[j] * W[row, j]
             steps[row, j] = zero
             if free[j] and A[j, j] > zero and (W[row, j] > zero or q[j] < zero):
-                gradient2 += q[j] * q[j] / A[j, j]
+                gradient2 += q[j] * (q[j] / A[j, j])
         first_gain = zero
         for sweep in range(max_sweeps):
             gain = zero

@@ -51,7 +51,8 @@ def solve_divergence(
     Returns
     -------
     ndarray, (n, k)
-        Signals in the dtype of X: the minimum for beta >= 1, a local one below.
+        Signals in the dtype of X: the minimum for beta >= 1, a local one below. Samples
+        without any weight get zeros.
 
     Examples
     --------
@@ -68,6 +69,7 @@ def solve_divergence(
     inward = data.scale / root
     rows = _level(data, short) if W0 is None else W0 * data.dtype.type(inward)
     rows = np.ascontiguousarray(rows, dtype=data.dtype)
+    rows[data.unseen()[0]] = 0
     terms = terms_of_W(short.T, strengths, rms=data.rms)
     refit(data.turned(), short, rows, terms)
     return np.asarray(rows / data.dtype.type(inward))
@@ -227,7 +229,7 @@ def reach(Y: Array, change: Array) -> Array:
     """Return for each column the longest step, at most 1, that leaves a fifth of Y."""
     fall = -(change / Y).min(axis=0)
     limit = Y.dtype.type(1.0 - _LEAST_LEFT)
-    return np.minimum(1, limit / np.maximum(fall, limit)).astype(Y.dtype)
+    return np.asarray(np.minimum(1, limit / np.maximum(fall, limit)), dtype=Y.dtype)
 
 
 def _value(data: Data, X: Array, Y: Array, M: Array | None, rows: Array, terms: Terms) -> Floats:
@@ -244,11 +246,14 @@ def _reference(X: Array, M: Array | None, beta: float) -> Floats:
 
 
 def _level(data: Data, short: Array) -> Array:
-    """Start every component of a sample at the same share of the sample's sum."""
-    X, weights = data.X, data.weights
-    if weights is not None and not isinstance(weights, tuple):
-        X = np.where(weights > 0, X.toarray() if hasattr(X, "toarray") else X, 0)
-    sums = np.asarray(X.sum(axis=1), dtype=np.float64).ravel() * data.scale
+    """Start every component of a sample at the same share of what is seen of the sample."""
     totals = short.sum(axis=0, dtype=np.float64)
     shares = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
-    return np.asarray(np.outer(sums, shares) / max(1, int((totals > 0).sum())))
+    shares /= max(1, int((totals > 0).sum()))
+    sums = sum(_sums(*data.take(block)) for block in data.blocks())
+    return np.asarray(np.outer(sums, shares))
+
+
+def _sums(X: Array, M: Array | None) -> Floats:
+    seen = X if M is None else np.where(M > 0, X, 0)
+    return np.asarray(seen.sum(axis=1, dtype=np.float64))

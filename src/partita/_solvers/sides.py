@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .divergence import Data, misfit_by_column, prepare, scale_penalty, slope_and_curvature
+from .divergence import Data, add_up, misfit_by_column, prepare, scale_penalty, slope_and_curvature
 from .nnls import Terms, terms_of_W
 from .objective import Array, Certificate, Penalty, RankOne, Solution, State, penalty_value
 from .regression import majorise, refit
@@ -32,23 +32,26 @@ class Sides:
         self, data: Data, penalty: Penalty, short: Array, long: Array, held: Array | None
     ) -> None:
         p, n = long.shape[0], short.shape[0]
-        every = np.ones(short.shape[1], bool)
-        free = every if held is None else ~np.asarray(held, bool)
+        every: Array = np.ones(short.shape[1], bool)
+        free: Array = every if held is None else ~np.asarray(held, bool)
         self.turned = n > p
         self.penalty = scale_penalty(penalty, data)
         self._inward, self._balance = _scales(data, self.penalty, short, long)
         short = np.ascontiguousarray(short * self._inward[0] * self._balance, dtype=data.dtype)
         long = np.ascontiguousarray(long * self._inward[1] / self._balance, dtype=data.dtype)
+        no_row, no_column = data.unseen()
+        short[no_row] = 0
+        long[np.ix_(no_column, free)] = 0
         self.data = data.turned() if self.turned else data
         self.short, self.long = (long, short) if self.turned else (short, long)
         self.short_free, self.long_free = (free, every) if self.turned else (every, free)
         if self.turned:
-            self.penalty = _swap(self.penalty)
+            self.penalty = self.penalty.turned
 
     def pull(self, short: Array, long: Array) -> tuple[Terms, Terms]:
         """Return the penalty as the short and as the long factor see it, group norms bounded."""
         of_short = terms_of_W(long.T, self.penalty, rms=self.data.rms)
-        of_long = terms_of_W(short.T, _swap(self.penalty), rms=self.data.rms)
+        of_long = terms_of_W(short.T, self.penalty.turned, rms=self.data.rms)
         return majorise(of_short, short), majorise(of_long, long)
 
     def penalise(self, short: Array, long: Array) -> float:
@@ -104,6 +107,7 @@ def finish(
     sides: Sides,
     iterate: Callable[..., Progress],
     *,
+    route: str,
     first: str,
     tol: float,
     max_iter: int,
@@ -118,6 +122,8 @@ def finish(
     iterate : callable
         Given `sides` and whether the short factor is first, yields the loss of the scaled data
         and an estimate of the residual after each iteration.
+    route : str
+        The method's name in the report.
     first : {"W", "H"}
         Which factor moves first.
     tol : float
@@ -154,7 +160,7 @@ def finish(
         certificate = certify(sides, decreases=False)
     W, H = sides.leave()
     dead = int(((W == 0).all(0) | (H == 0).all(1)).sum())
-    report: dict[str, object] = {"passes": len(losses), "dead": dead}
+    report: dict[str, object] = {"route": route, "passes": len(losses), "dead": dead}
     history = np.array(losses)
     return Solution(W, H, history, len(losses), converged, interrupted, certificate, report)
 
@@ -184,21 +190,20 @@ def certify(sides: Sides, *, decreases: bool = True) -> Certificate:
 
     with single_blas(), Crew() as crew:
         parts = crew.map(visit, data.blocks())
-    slopes = sum(part[3].astype(np.float64) for part in parts)
-    diagonal = sum(part[4].astype(np.float64) for part in parts)
+    slopes = add_up([part[3] for part in parts])
+    diagonal = add_up([part[4] for part in parts])
     short2 = _gradient2(slopes, diagonal, short, of_short, sides.short_free)
     long2 = sum(part[2] for part in parts)
     loss = sum(part[0] for part in parts) + sides.penalise(short, long)
     floor = _ROUNDING[data.dtype] ** 2 * sum(part[1] for part in parts)
     misfit = math.sqrt(max(2 * loss, floor)) or 1.0
-    residuals = [math.sqrt(short2) / misfit, math.sqrt(long2) / misfit]
-    if sides.turned:
-        residuals.reverse()
+    of_W, of_H = (long2, short2) if sides.turned else (short2, long2)
+    residuals = math.sqrt(of_W) / misfit, math.sqrt(of_H) / misfit
     if not decreases:
         return Certificate(*residuals, math.nan, math.nan)
+    fall_W, fall_H = sides.refit_apart()
     relative = 2.0 / misfit**2
-    falls = [max(0.0, fall) * relative for fall in sides.refit_apart()]
-    return Certificate(*residuals, *falls)
+    return Certificate(*residuals, max(0.0, fall_W) * relative, max(0.0, fall_H) * relative)
 
 
 def _gradient2(slopes: Array, diagonal: Array, rows: Array, terms: Terms, free: Array) -> float:
@@ -212,10 +217,6 @@ def _gradient2(slopes: Array, diagonal: Array, rows: Array, terms: Terms, free: 
 def _state(sides: Sides, losses: list[float], residual: float) -> State:
     W, H = sides.leave()
     return State(len(losses), losses[-1], residual, W, H)
-
-
-def _swap(penalty: Penalty) -> Penalty:
-    return Penalty(penalty.H_l1, penalty.W_l1, penalty.H_l2, penalty.W_l2, penalty.scale_free)
 
 
 def _scales(data: Data, penalty: Penalty, W: Array, L: Array) -> tuple[tuple[float, float], Array]:
