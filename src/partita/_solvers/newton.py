@@ -126,8 +126,8 @@ def solve(
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> W, H = rng.random((30, 2)), rng.random((2, 50))
-    >>> fit = solve(W @ H, np.ones((30, 2)) + W, np.ones((2, 50)) + H, tol=1e-4)
+    >>> W, H = rng.random((30, 2)) + 0.1, rng.random((2, 50)) + 0.1
+    >>> fit = solve(rng.poisson(9 * W @ H).astype(float), 9 * W, H)
     >>> fit.converged
     True
     """
