@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
+from matplotlib.text import Text
 
 from partita.plotting import plot_map
 
@@ -86,6 +87,17 @@ def test_the_coordinate_says_which_way_it_points(attrs, down):
     assert bool(plot_map(map_).yaxis_inverted()) is down
 
 
+def test_oblique_maps_stand_as_the_scanner_has_them(fusi):
+    map_ = fusi().maps_[0]
+    tilted = np.array([[1, 0, 0, -9], [0, 0.98, -0.2, -9], [0, 0.2, 0.98, -9], [0, 0, 0, 1.0]])
+    for turn, down in ((1, False), (-1, True)):
+        affine = tilted * [1, turn, 1, 1]
+        grid = xr.Variable((), 0, {"affine": affine.ravel()})
+        assert bool(plot_map(map_.assign_coords(grid=grid)).yaxis_inverted()) is down
+    sideways = xr.Variable((), 0, {"affine": tilted[[1, 0, 2, 3]].ravel()})
+    assert plot_map(map_.assign_coords(grid=sideways)).yaxis_inverted()
+
+
 def test_a_slice_across_depth_still_has_depth_downwards(fusi):
     map_ = fusi().maps_[0].squeeze("z").expand_dims(z=[0.0, 0.4, 0.8]).isel(x=0)
     ax = plot_map(map_)
@@ -111,6 +123,16 @@ def test_tiles_do_not_overlap_and_the_lower_left_is_at_its_coordinates(fmri):
         assert all(left >= r or right <= l_ or low >= h or high <= b for l_, r, b, h in others)
     assert (-45, 45, -55, 55) in [tuple(map(round, box)) for box in boxes]
     assert all(-55 <= tick <= 55 for tick in ax.get_yticks())
+
+
+def test_labels_of_tiles_stay_clear_of_the_tiles_above(fmri):
+    for map_ in (fmri.maps_[0], fmri.maps_[0].isel(y=slice(3, 8))):
+        ax = plot_map(map_)
+        ax.figure.canvas.draw()
+        tiles = [image.get_window_extent() for image in ax.images]
+        for text in ax.texts:
+            words = text.get_window_extent()
+            assert not any(words.count_overlaps([tile.padded(-1)]) for tile in tiles)
 
 
 def test_any_dimension_can_be_sliced(fmri):
@@ -256,6 +278,14 @@ def test_given_axes_are_drawn_on_and_dark_pages_are_recognised(fusi):
     assert plt.get_fignums() == [figure.number]
 
 
+def test_on_a_dark_page_nothing_is_white_but_the_words(fusi):
+    ax = plot_map(fusi().maps_[0], theme="dark")
+    assert to_hex(ax.figure.get_facecolor()) == "#101216"
+    assert ax.get_facecolor()[3] == 0
+    words = [text for text in ax.findobj(Text) if text.get_text()]
+    assert {to_hex(text.get_color()) for text in words} == {"#e8e8e8"}
+
+
 def test_global_settings_are_untouched(fusi):
     before = dict(mpl.rcParams)
     plot_map(fusi().maps_[0], theme="dark")
@@ -282,6 +312,10 @@ def test_places_that_repeat_or_have_names_are_listed_from_the_top():
 def test_a_map_one_voxel_wide_is_an_image(fusi):
     ax = plot_map(fusi().maps_[0].isel(x=[3]))
     assert ax.images[0].get_array().shape == (12, 1)
+    thin = fusi().maps_[0].isel(x=[3])
+    thin["x"].attrs["step"] = 0.1
+    left, right = plot_map(thin).images[0].get_extent()[:2]
+    assert right - left == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,9 @@ def plot_map(
         Which way the vertical coordinate grows. "auto" goes by the attribute `positive` of the
         coordinate (as in CF), or the word depth in its `long_name`. Without them y grows downwards
         as in a fUSI or microscope image if it never is negative, and upwards if it is (scanner
-        coordinates, towards the front); z and other coordinates grow upwards, and names without
-        numbers are listed from the top. x grows to the right.
+        coordinates, towards the front; oblique maps go by their coordinate `grid`). z and other
+        coordinates grow upwards, names without numbers are listed from the top, and x grows to the
+        right.
     theme : {"light", "dark"}, optional
         "light" by default; on given axes as suits their page.
 
@@ -122,11 +123,14 @@ def plot_map(
     flat = _one_map(map_)
     view = choose_view(flat, slice_dim=slice_dim, y_axis=y_axis, caller="plot_map")
     cuts = choose_cuts(flat, view, slices=slices, slice_dim=slice_dim, at_most=_MOST_TILES)
+    paper = (_WIDTH, _HEIGHT) if ax is None else _size_of(ax)
     width, height = tile_size(flat, view)
-    across = columns or arrange(len(cuts), width=width, height=height, ratio=1.4)
+    ratio = paper[0] / paper[1]
+    across = columns or arrange(len(cuts), width=width, height=height, ratio=ratio)
+    shape = -(-len(cuts) // across) * height / (across * width)
     picture = compose(
         flat, view, cuts, columns=across, background=background, mask=mask, threshold=threshold,
-        height=_HEIGHT if ax is None else float(ax.get_window_extent().height / ax.figure.dpi),
+        height=min(paper[1], paper[0] * shape),
     )  # fmt: skip
     scale = choose_scale(
         [flat], theme=chosen, over_image=background is not None, cmap=cmap, vmin=vmin, vmax=vmax
@@ -137,7 +141,8 @@ def plot_map(
         mappable = draw_picture(axes, flat, picture, scale=scale, theme=chosen)
         if colorbar:
             add_colour_bar(axes, mappable, label=axis_label(flat), scale=scale)
-        axes.set_title(_heading(map_) if title is None else title, fontsize=TITLE_SIZE, loc="left")
+        words = _heading(map_) if title is None else title
+        axes.set_title(words, fontsize=TITLE_SIZE, color=chosen.ink, loc="left")
     return axes
 
 
@@ -158,6 +163,12 @@ def _heading(map_: xr.DataArray) -> str:
     if "component" not in map_.coords or map_["component"].size != 1:
         return ""
     return f"Component {map_['component'].item()}"
+
+
+def _size_of(ax: Axes) -> tuple[float, float]:
+    """Return width and height of axes in inches, as they stand now."""
+    box = ax.get_window_extent()
+    return float(box.width / ax.figure.dpi), float(box.height / ax.figure.dpi)
 
 
 def _new_axes(picture: Picture, *, colorbar: bool, theme: Theme) -> Axes:

@@ -113,7 +113,7 @@ def plot_signals(
             _draw_together(axes, samples.at, values, names, colours)
             axes.set_ylabel(axis_label(table))
         draw_samples(axes, samples, theme=chosen)
-        axes.set_title(title or "", fontsize=TITLE, loc="left")
+        axes.set_title(title or "", fontsize=TITLE, color=chosen.ink, loc="left")
     return axes
 
 

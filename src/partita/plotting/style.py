@@ -133,6 +133,8 @@ def axis_label(array: xr.DataArray) -> str:
 
 def dress(ax: Axes, theme: Theme) -> None:
     """Give axes that someone else made the colours and letter sizes of a theme."""
+    # The page shows through: what a map leaves out has its colour.
+    ax.set_facecolor("none")
     ax.tick_params(colors=theme.ink, labelsize=TICK, length=2.5, width=0.6)
     for side, spine in ax.spines.items():
         spine.set_color(theme.ink)
@@ -141,6 +143,8 @@ def dress(ax: Axes, theme: Theme) -> None:
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set_color(theme.ink)
         label.set_fontsize(LABEL)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.get_offset_text().set(color=theme.ink, fontsize=TICK)
 
 
 def round_length(span: float) -> float:

@@ -66,7 +66,7 @@ def choose_view(map_: xr.DataArray, *, slice_dim: str | None, y_axis: str, calle
     if y_axis not in ("auto", "up", "down"):
         raise ValueError(f"y_axis must be 'auto', 'up' or 'down'; given: {y_axis!r}.")
     image = _image_dims(map_, slice_dim=slice_dim, caller=caller)
-    downward = [_points_down(map_[dim] if dim in map_.coords else None, dim) for dim in image]
+    downward = [_points_down(map_, dim) for dim in image]
     if downward == [False, True] and _is_depth(map_, image[1]):
         image, downward = image[::-1], downward[::-1]
     down = downward[0] if y_axis == "auto" else y_axis == "down"
@@ -84,7 +84,8 @@ def locate(array: xr.DataArray, dim: str) -> Places:
         return Places(np.arange(size), counted, _edges(counted), words, axis_label(coordinate))
     values = coordinate.values.astype(float)
     order = np.argsort(values, kind="stable")
-    return Places(order, values[order], _edges(values[order]), None, axis_label(coordinate))
+    edges = _edges(values[order], alone=float(coordinate.attrs.get("step", 1.0)))
+    return Places(order, values[order], edges, None, axis_label(coordinate))
 
 
 def choose_cuts(
@@ -157,14 +158,31 @@ def _image_dims(map_: xr.DataArray, *, slice_dim: str | None, caller: str) -> tu
     return pair[0], pair[1]
 
 
-def _points_down(coordinate: xr.DataArray | None, dim: str) -> bool:
-    if coordinate is None or coordinate.dtype.kind not in "iuf":
+def _points_down(map_: xr.DataArray, dim: str) -> bool:
+    if dim not in map_.coords or map_[dim].dtype.kind not in "iuf":
         return True  # counted and named places are read from the top, as in a table
+    coordinate = map_[dim]
     if "positive" in coordinate.attrs:
         return str(coordinate.attrs["positive"]).lower() == "down"
     if "depth" in str(coordinate.attrs.get("long_name", "")).lower():
         return True
-    return dim == "y" and bool(coordinate.min() >= 0)
+    return dim == "y" and _is_depth_or_backwards(map_)
+
+
+def _is_depth_or_backwards(map_: xr.DataArray) -> bool:
+    """Whether y, in scanner coordinates, is never negative, or grows towards the back."""
+    slope, start = _along_scanner_y(map_)
+    return bool((slope * map_["y"] + start).min() >= 0) or slope < 0
+
+
+def _along_scanner_y(map_: xr.DataArray) -> tuple[float, float]:
+    """Return slope and start of the scanner's y along that of the map: 1 and 0 unless oblique."""
+    affine = map_.coords["grid"].attrs.get("affine") if "grid" in map_.coords else None
+    if affine is None or np.size(affine) != 16:
+        return 1.0, 0.0
+    slope, start = np.reshape(affine, (4, 4))[1, [1, 3]]
+    # Where another axis of the scanner is nearer, this one tells nothing.
+    return (float(slope), float(start)) if abs(slope) > 0.5 else (1.0, 0.0)
 
 
 def _is_depth(map_: xr.DataArray, dim: str) -> bool:
@@ -189,9 +207,11 @@ def _is_physical(map_: xr.DataArray, image: tuple[str, str]) -> bool:
     return units[0] == units[1] and all(dim in SPACE or units[0] is not None for dim in image)
 
 
-def _edges(centres: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _edges(centres: np.ndarray[Any, Any], *, alone: float = 1.0) -> np.ndarray[Any, Any]:
+    """Return the borders between places; a place alone is `alone` wide."""
     if centres.size == 1:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+        half = abs(alone) / 2 or 0.5
+        return np.array([centres[0] - half, centres[0] + half])
     middles = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
     return np.concatenate([[first], middles, [last]])
