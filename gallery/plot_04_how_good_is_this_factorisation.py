@@ -34,7 +34,7 @@ def half_squared_error(signals: np.ndarray, maps: np.ndarray) -> float:
 # the model leaves unexplained. It ends the fit when it falls below ``tol``.
 
 trace = []
-nmf = pt.NMF(n_components=10, solver="hals", init="nndsvda", n_starts=1, tol=1e-5, max_iter=300)
+nmf = pt.NMF(n_components=10, solver="hals", init="nndsvda", n_starts=1, tol=1e-4, random_state=0)
 nmf.fit(signed, callback=lambda state: trace.append((state.loss, state.residual)))
 losses, residuals = np.array(trace).T
 
