@@ -1,9 +1,9 @@
 """Signals for given maps: non-negative least squares for many right-hand sides, exactly.
 
 The quadratic of a row needs of the data only C = X @ H.T, and of the maps only G = H @ H.T.
-Each row ends on a Cholesky solution of its face of the orthant, so the answer is exact to
-rounding, as that of an active-set method is (Lawson & Hanson 1974; Kim & Park 2011,
-doi:10.1137/110821172), but the face is found by a few sweeps of coordinate descent.
+Coordinate descent finds the face of the orthant and, where G is well conditioned, the minimum
+to rounding; every other row ends on a Cholesky solution of its face, as in an active-set method
+(Lawson & Hanson 1974; Kim & Park 2011, doi:10.1137/110821172). Either way it is exact.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from . import products, quadratic
+from . import products, quadratic, tiles
 from .objective import Array, Penalty, RankOne
 from .threads import Crew, single_blas
 
 Floats = npt.NDArray[np.float64]
 
-_BLOCK_ENTRIES = 1 << 18
+_BLOCK_ENTRIES = 1 << 19
 _MOST_COLUMNS = 4096
+_SUMMED_IN_FLOAT32 = 1024
+_WELL_CONDITIONED = 1e-2
+_MOST_SWEEPS = 30
+_SETTLED = {np.dtype(np.float32): 1e-8, np.dtype(np.float64): 1e-13}
 _MOST_GROUP_SWEEPS = 2000
 
 
@@ -60,9 +64,16 @@ def solve_gram(G: Array, C: Array, *, start: Array | None = None) -> Array:
     array([[1.5],
            [0. ]])
     """
-    linear = np.ascontiguousarray(C.T, dtype=np.float64)
-    W = np.zeros_like(linear) if start is None else np.array(start.T, np.float64, order="C")
-    _finish_rows(np.asarray(G, np.float64)[None], linear, W)
+    gram, linear = np.asarray(G, np.float64)[None], np.ascontiguousarray(C.T, np.float64)
+    W = np.empty_like(linear)
+
+    def solve_block(rows: slice) -> None:
+        guess = None if start is None else np.array(start.T[rows], np.float64, order="C")
+        settled = _SETTLED[np.dtype(np.float64)] if start is None else None
+        W[rows] = _minimise(gram, linear[rows], settled=settled, start=guess)
+
+    with Crew() as crew:
+        crew.map(solve_block, _row_blocks(linear.shape[0], linear.shape[1]))
     return np.ascontiguousarray(W.T, dtype=C.dtype)
 
 
@@ -135,23 +146,31 @@ def _solve_shared(X: Any, H: Array, weights: RankOne | None, terms: Terms) -> Ar
     n, k = X.shape[0], H.shape[0]
     maps = H.astype(np.float64)
     right = maps if weights is None else maps * weights[1]
-    gram = right @ maps.T
-    C = _cross(X, right)
     by_row = np.ones(n) if weights is None else np.asarray(weights[0], np.float64)
-    seen = by_row > 0
-    scale = np.divide(1.0, by_row, out=np.zeros(n), where=seen)
-    C -= scale[:, None] * terms.linear
-    C[~seen] = 0.0
-    W = np.zeros((n, k))
+    scale = np.divide(1.0, by_row, out=np.zeros(n), where=by_row > 0)
+    gram = right @ maps.T
     grams = gram[None]
     if terms.ridge.any():
-        uniform = bool((by_row == 1).all())
-        ridge = np.ones(1) if uniform else scale
+        ridge = np.ones(1) if bool((by_row == 1).all()) else scale
         grams = gram + ridge[:, None, None] * np.diag(terms.ridge)
-    _finish_rows(grams, C, W)
-    if terms.group.any():
+    cross = _Cross(X, right, single=_is_easy(X, gram))
+    penalised = terms.group.any()
+    W = np.zeros((n, k), np.float64 if penalised else X.dtype)
+    C = np.zeros((n, k)) if penalised else None
+
+    def solve_block(rows: slice) -> None:
+        linear = cross.rows(rows) - scale[rows, None] * terms.linear
+        linear[by_row[rows] == 0] = 0.0
+        own = grams if len(grams) == 1 else grams[rows]
+        W[rows] = _minimise(own, linear, settled=_SETTLED[X.dtype])
+        if C is not None:
+            C[rows] = linear
+
+    with single_blas(), Crew() as crew:
+        crew.map(solve_block, _row_blocks(n, X.shape[1]))
+    if C is not None:
         _shrink_groups(grams * by_row[:, None, None], C * by_row[:, None], terms.group, W)
-    return W.astype(X.dtype)
+    return W.astype(X.dtype, copy=False)
 
 
 def _solve_weighted(X: Any, H: Array, weights: Array, terms: Terms) -> Array:
@@ -172,7 +191,7 @@ def _solve_weighted(X: Any, H: Array, weights: Array, terms: Terms) -> Array:
         grams[:, first, second] = pairs
         grams[:, second, first] = pairs
         grams += np.diag(terms.ridge)
-        _finish_rows(grams, C, W[rows])
+        W[rows] = _minimise(grams, C)
         if whole:
             _shrink_groups(grams, C, terms.group, W)
     return W.astype(X.dtype)
@@ -188,35 +207,62 @@ def _pair_sums(M: Floats, maps: Floats, first: Array, second: Array) -> Floats:
     return sums
 
 
-def _finish_rows(grams: Floats, C: Floats, W: Floats) -> None:
+def _minimise(
+    grams: Floats, C: Floats, *, settled: float | None = None, start: Floats | None = None
+) -> Floats:
+    """Solve rows that share a Gram matrix or have one each, from a start or from 0."""
     m, k = C.shape
     rounds = 200 + 20 * k
-    width = max(16, min(2048, -(-m // 8)))
-    blocks = [(a, min(a + width, m)) for a in range(0, m, width)]
-    C = np.ascontiguousarray(C)
-    grams = np.ascontiguousarray(grams)
-    with Crew() as crew:
-        crew.map(lambda rows: quadratic.solve_rows(grams, C, W, *rows, rounds), blocks)
+    W = np.zeros((m, k)) if start is None else start
+    C, grams = np.ascontiguousarray(C), np.ascontiguousarray(grams)
+    if settled is None or len(grams) > 1:
+        quadratic.solve_rows(grams, C, W, 0, m, rounds)
+        return W
+    shared, scale = _normalise(grams[0])
+    for first in tiles.sweep_shared(shared, scale, C, W, 0, m, settled, _MOST_SWEEPS):
+        quadratic.solve_rows(grams, C, W, first, min(first + tiles.TILE, m), rounds)
+    return W
 
 
-def _cross(X: Any, H: Array) -> Floats:
-    """Return X @ H.T, multiplied in float64 whatever the dtype of X."""
-    right = np.ascontiguousarray(H.T, dtype=np.float64)
-    if scipy.sparse.issparse(X):
-        return np.asarray(X.astype(np.float64) @ right)
-    n, p = X.shape
-    C = np.zeros((n, H.shape[0]))
-    width = max(16, min(-(-n // 8), _BLOCK_ENTRIES // min(p, _MOST_COLUMNS)))
+def _normalise(gram: Floats) -> tuple[Floats, Floats]:
+    """Scale the diagonal of a Gram matrix to ones; components without any get scale 0."""
+    diagonal = np.diag(gram)
+    scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros(diagonal.size), where=diagonal > 0)
+    return gram * scale * scale[:, None], scale
 
-    def add(start: int) -> None:
-        rows = slice(start, start + width)
-        for column in range(0, p, _MOST_COLUMNS):
-            columns = slice(column, column + _MOST_COLUMNS)
-            C[rows] += X[rows, columns].astype(np.float64, copy=False) @ right[columns]
 
-    with single_blas(), Crew() as crew:
-        crew.map(add, range(0, n, width))
-    return C
+def _is_easy(X: Any, gram: Floats) -> bool:
+    """Whether products in float32 cost less than the rounding of float32 data did."""
+    if X.dtype != np.float32:
+        return False
+    return float(np.linalg.eigvalsh(_normalise(gram)[0])[0]) > _WELL_CONDITIONED
+
+
+def _row_blocks(n: int, p: int) -> list[slice]:
+    """Cut n rows into blocks, several for each thread and few enough values to stay in cache."""
+    width = min(-(-n // 8), _BLOCK_ENTRIES // min(p, _MOST_COLUMNS))
+    width = max(tiles.TILE, -(-width // tiles.TILE) * tiles.TILE)
+    return [slice(a, min(a + width, n)) for a in range(0, n, width)]
+
+
+class _Cross:
+    """Rows of X @ H.T, multiplied in float64, or in float32 and added up in float64."""
+
+    def __init__(self, X: Any, H: Floats, *, single: bool) -> None:
+        self.X = X.tocsr() if scipy.sparse.issparse(X) else X
+        self.kind = np.float32 if single else np.float64
+        self.step = _SUMMED_IN_FLOAT32 if single else _MOST_COLUMNS
+        self.right = np.ascontiguousarray(H.T, dtype=self.kind)
+
+    def rows(self, rows: slice) -> Floats:
+        """Return a block of rows."""
+        if scipy.sparse.issparse(self.X):
+            return np.asarray(self.X[rows].astype(np.float64) @ self.right.astype(np.float64))
+        C = np.zeros((rows.stop - rows.start, self.right.shape[1]))
+        for column in range(0, self.right.shape[0], self.step):
+            columns = slice(column, column + self.step)
+            C += self.X[rows, columns].astype(self.kind, copy=False) @ self.right[columns]
+        return C
 
 
 def _shrink_groups(grams: Floats, C: Floats, group: Floats, W: Floats) -> None:
