@@ -78,8 +78,7 @@ def split(recording: Array) -> Array:
 
 def _smooth_maps(rng: np.random.Generator, k: int, shape: tuple[int, ...], width: float) -> Array:
     fields = [scipy.ndimage.gaussian_filter(rng.standard_normal(shape), width) for _ in range(k)]
-    maps = np.array([np.maximum(field / field.std() - 0.5, 0).ravel() for field in fields])
-    return maps
+    return np.array([np.maximum(field / field.std() - 0.5, 0).ravel() for field in fields])
 
 
 def _slow_signals(rng: np.random.Generator, n: int, k: int, width: float) -> Array:

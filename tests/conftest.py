@@ -18,14 +18,3 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("PARTITA_REAL_DATA is not set")
     return Path(folder)
-
-
-@pytest.fixture(autouse=True)
-def doctest_names(doctest_namespace: dict[str, object]) -> None:
-    """Give the examples in docstrings the names that a user has imported."""
-    import numpy as np
-    import xarray as xr
-
-    import partita
-
-    doctest_namespace.update(np=np, xr=xr, partita=partita, pt=partita)

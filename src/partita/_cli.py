@@ -201,14 +201,12 @@ def _take_apart(
     source: Path, out: Path, *, k: int, quiet: bool, split: bool = True, **parameters: Any
 ) -> None:
     """Load, standardise, factorise, save, draw, and say where it all is."""
-    from dask.utils import format_bytes
-
     import partita
 
     started = perf_counter()
     recording = partita.load(source)
     if not quiet:
-        print(f"{source.name}: {_sizes(recording)}, {format_bytes(recording.nbytes)}", flush=True)
+        print(f"{source.name}: {_sizes(recording)}, {_size(recording.nbytes)}", flush=True)
     prepared = recording
     if split:
         prepared = recording.pipe(partita.preprocess.zscore).pipe(partita.preprocess.split_sign)
@@ -281,10 +279,13 @@ def _content(path: Path) -> str:
     return path.suffix
 
 
+def _size(n_bytes: int) -> str:
+    """Return a number of bytes in words: ``"27.4 MB"``."""
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+
+
 def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     """Give what there is to know of a recording, as pairs of a label and a text."""
-    from dask.utils import format_bytes
-
     yield "file", str(path)
     sidecar = path.with_name(path.name.removesuffix(_extension(path)) + ".json")
     known = _FORMATS.get(_extension(path), _extension(path) or "unknown")
@@ -292,7 +293,7 @@ def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     long_name = recording.attrs.get("long_name", recording.name)
     yield "values", f"{long_name} [{recording.attrs.get('units', 'no units')}]"
     yield "sizes", _sizes(recording)
-    memory = f"{format_bytes(recording.nbytes)} as {recording.dtype}"
+    memory = f"{_size(recording.nbytes)} as {recording.dtype}"
     largest = " x ".join(str(max(sizes)) for sizes in recording.chunks or ())
     yield "memory", f"{memory}, in blocks of at most {largest}"
     for name, coordinate in recording.coords.items():

@@ -50,7 +50,7 @@ def _place(row: int, column: int) -> str:
 def test_isolated_holes_are_counted_and_placed(bad: float) -> None:
     matrix = np.ones((3, 4))
     matrix[1, 2] = matrix[2, 3] = bad
-    with pytest.raises(ValueError, match="2 of 3 x 4 .* first at row 1, column 2.*notnull"):
+    with pytest.raises(ValueError, match=r"2 of 3 x 4 .* first at row 1, column 2.*notnull"):
         checks.refuse_isolated(matrix, place=_place, caller="NMF")
 
 
@@ -58,7 +58,7 @@ def test_isolated_holes_are_counted_and_placed(bad: float) -> None:
 def test_negative_values_are_counted_and_placed(kind) -> None:
     matrix = np.eye(3)
     matrix[2, 1] = -0.5
-    with pytest.raises(ValueError, match="1 of 3 x 3 .*minimum -0.5.*row 2, column 1.*split_sign"):
+    with pytest.raises(ValueError, match=r"1 of 3 x 3 .*minimum -0.5.*row 2, column 1.*split_sign"):
         checks.refuse_negative(kind(matrix), place=_place, caller="NMF")
 
 

@@ -66,7 +66,7 @@ def test_the_last_loss_is_that_of_the_factors():
 def test_losses_do_not_rise(dtype):
     X = planted(n=300, p=900, dtype=dtype)[0]
     losses = fit(X, tol=0, max_iter=60, solver="hals").losses
-    rounding = 1e-8 if dtype == np.float32 else 1e-14
+    rounding = 5e-8 if dtype == np.float32 else 1e-14
     assert np.all(np.diff(losses) <= rounding * np.square(X, dtype=float).sum())
 
 
@@ -253,7 +253,7 @@ def test_when_all_maps_are_held_the_signals_are_least_squares():
 
 
 def test_rank_one_weights_equal_repeated_samples_and_features():
-    X, W, H = planted(n=40, p=70)
+    X, _, H = planted(n=40, p=70)
     rows, columns = np.ones(40), np.ones(70)
     rows[:5], columns[10:20] = 2, 3
     repeated = np.repeat(np.repeat(X, rows.astype(int), 0), columns.astype(int), 1)
@@ -282,7 +282,7 @@ def test_other_divergences_have_their_own_solver(loss):
 
 
 def test_missing_entries_are_filled_in_from_the_others():
-    X, W, H = planted(noise=0.0)
+    X, _, _ = planted(noise=0.0)
     seen = np.random.default_rng(1).random(X.shape) < 0.8
     solution = fit(np.where(seen, X, 99.0), weights=seen.astype(float), tol=1e-5)
     hidden = (solution.W @ solution.H)[~seen]
@@ -429,7 +429,7 @@ def test_dead_components_start_again_once_and_are_named():
 
 
 def test_canonical_factors_have_unit_maps_in_order_of_energy():
-    X, W, H = planted()
+    _, W, H = planted()
     H[3] = 0
     canonical = canon.canonicalise(W, H)
     np.testing.assert_allclose(np.linalg.norm(canonical.H, axis=1), [1, 1, 1, 0])

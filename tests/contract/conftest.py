@@ -46,7 +46,7 @@ def planted(*, dtype: str = "float32", seed: int = 7) -> xr.DataArray:
     signals = rng.gamma(0.5, 1.0, (60, 3)) * [5.0, 3.0, 2.0]
     maps = rng.gamma(0.3, 1.0, (3, 2, 6, 5))
     values = np.tensordot(signals, maps, 1) + 0.02 * rng.random((60, 2, 6, 5))
-    array = xr.DataArray(
+    return xr.DataArray(
         values.astype(dtype),
         dims=("time", "z", "y", "x"),
         coords={
@@ -63,7 +63,6 @@ def planted(*, dtype: str = "float32", seed: int = 7) -> xr.DataArray:
         name="power",
         attrs={"units": "a.u.", "long_name": "Power Doppler", "history": "simulate()"},
     )
-    return array
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def test_transform_matches_a_permuted_grid_by_label(make, recording) -> None:
 
 def test_transform_refuses_a_shifted_grid(make, recording) -> None:
     model = make().fit(recording)
-    with pytest.raises(ValueError, match="lies on another grid: .* along 'y'"):
+    with pytest.raises(ValueError, match=r"lies on another grid: .* along 'y'"):
         model.transform(recording.assign_coords(y=recording["y"] + 0.02))
 
 
@@ -347,7 +347,7 @@ def test_what_cannot_be_used_is_refused(make, recording, change, error, message:
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_isolated_holes_are_refused_with_their_place(make, recording, bad: float) -> None:
     recording[4, 1, 2, 3] = bad
-    with pytest.raises(ValueError, match="1 of 60 x 60 .*time 2.6, z 1.4, y 0.1, x -0.3.*notnull"):
+    with pytest.raises(ValueError, match=r"1 of 60 x 60 .*time 2.6, z 1.4, y 0.1, x -0.3.*notnull"):
         make().fit(recording)
     fitted = make().fit(recording.isel(time=slice(10, None)))
     with pytest.raises(ValueError, match="transform cannot use NaN or infinite values"):

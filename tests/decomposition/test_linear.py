@@ -76,7 +76,7 @@ def test_spatial_ica_finds_the_independent_maps() -> None:
 @pytest.mark.parametrize("mode", ["temporal", "spatial"])
 def test_more_components_than_samples_are_refused(estimator, mode: str) -> None:
     recording, _, _ = mixed()
-    with pytest.raises(ValueError, match="at most min\\(samples, voxels\\) = 5 .* is 6"):
+    with pytest.raises(ValueError, match=r"at most min\(samples, voxels\) = 5 .* is 6"):
         estimator(6, mode=mode).fit(recording.isel(time=slice(5)))
 
 

@@ -171,7 +171,8 @@ def test_maps_and_signals_together_start_at_their_own_loss(truth) -> None:
     fitted = NMF(4, random_state=0).fit(truth["recording"])
     start = xr.Dataset({"maps": fitted.maps_, "signals": fitted.signals_})
     again = NMF(4, init=start, random_state=0).fit(truth["recording"])
-    assert again.n_iter_ <= 5
+    assert again.losses_.values[0] <= fitted.losses_.values[-1] * (1 + 1e-6)
+    assert again.n_iter_ <= fitted.n_iter_
     assert again.reconstruction_err_ <= fitted.reconstruction_err_ * (1 + 1e-6)
 
 
@@ -254,10 +255,10 @@ def test_weights_of_one_change_nothing(truth) -> None:
 
 
 def test_negative_values_are_refused_with_the_remedy(truth) -> None:
-    with pytest.raises(ValueError, match="needs non-negative data; .*split_sign"):
+    with pytest.raises(ValueError, match=r"needs non-negative data; .*split_sign"):
         NMF(4).fit(truth["recording"] - 1)
     fitted = NMF(4, random_state=0).fit(truth["recording"])
-    with pytest.raises(ValueError, match="NMF.transform needs non-negative data"):
+    with pytest.raises(ValueError, match=r"NMF.transform needs non-negative data"):
         fitted.transform(truth["recording"] - 1)
 
 

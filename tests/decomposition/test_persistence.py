@@ -85,14 +85,14 @@ def test_what_is_neither_recording_nor_model_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize("suffix", [".nii.gz", ".pkl", ".json"])
 def test_a_suffix_that_would_lose_something_is_refused(tmp_path, suffix: str) -> None:
     model = partita.PCA(2).fit(recording())
-    with pytest.raises(ValueError, match="saved as .nc or .zarr, or with a prefix"):
+    with pytest.raises(ValueError, match=r"saved as .nc or .zarr, or with a prefix"):
         partita.save(model, tmp_path / f"model{suffix}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_without_a_model_is_refused(tmp_path) -> None:
     partita.save(recording(), tmp_path / "recording.nc")
-    with pytest.raises(ValueError, match="holds no model of Partita.*partita.load"):
+    with pytest.raises(ValueError, match=r"holds no model of Partita.*partita.load"):
         partita.load_model(tmp_path / "recording.nc")
 
 
@@ -103,12 +103,12 @@ def test_a_model_of_a_later_version_is_refused(tmp_path) -> None:
     dataset = persistence.to_dataset(model)
     about = json.loads(dataset.attrs["partita_model"]) | {"class": "Tensor", "version": "9.0"}
     dataset.attrs["partita_model"] = json.dumps(about)
-    with pytest.raises(ValueError, match="class 'Tensor', written by Partita 9.0"):
+    with pytest.raises(ValueError, match=r"class 'Tensor', written by Partita 9.0"):
         persistence.from_dataset(dataset)
 
 
 def test_a_missing_file_is_named(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere.nc"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.nc"):
         partita.load_model(tmp_path / "nowhere.nc")
 
 

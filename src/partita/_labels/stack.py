@@ -254,7 +254,7 @@ class Stacker:
         return xr.DataArray(full, dims=(*leading, *self.feature_dims), coords=coords)
 
     def signals(
-        self, columns: Array, *, component: Array, like: xr.DataArray | None = None
+        self, columns: Array, *, component: Any, like: xr.DataArray | None = None
     ) -> xr.DataArray:
         """Return columns (n_samples, n_components) as signals (sample, component).
 
@@ -262,7 +262,7 @@ class Stacker:
         ----------
         columns : numpy.ndarray, (n_samples, n_components)
             One column a component.
-        component : numpy.ndarray, (n_components,)
+        component : numpy.ndarray or xarray.Variable, (n_components,)
             The labels of the components.
         like : xarray.DataArray, optional
             The recording whose sample coordinates they carry; by default the stacker's own.

@@ -12,10 +12,8 @@ Weights = Array | tuple[Array, Array]
 
 def columns_without(weights: Weights) -> Array | None:
     """Return which columns have no weight in any row; None where each has some."""
-    if isinstance(weights, tuple):
-        empty = weights[1] == 0
-    else:
-        empty = ~weights.any(axis=0)
+    by_column = weights[1] == 0 if isinstance(weights, tuple) else ~weights.any(axis=0)
+    empty = np.asarray(by_column)
     return empty if empty.any() else None
 
 

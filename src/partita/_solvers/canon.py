@@ -39,7 +39,7 @@ def canonicalise(W: Array, H: Array, *, keep_order: int = 0) -> Canonical:
     --------
     >>> import numpy as np
     >>> W, H, order = canonicalise(np.ones((2, 2)), np.array([[0.0, 1.0], [3.0, 4.0]]))
-    >>> H.tolist(), order.tolist()
+    >>> H.round(6).tolist(), order.tolist()
     ([[0.6, 0.8], [0.0, 1.0]], [1, 0])
     """
     lengths = _lengths(H, axis=1)

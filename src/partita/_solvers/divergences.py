@@ -77,8 +77,8 @@ def _start(
     first: str,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    if isinstance(init, Start) and init.W is not None and init.H is not None:
-        return init.W.astype(X.dtype), init.H.astype(X.dtype)
+    if isinstance(init, Start) and _is_whole(init, k):
+        return init.W.astype(X.dtype), init.H.astype(X.dtype)  # type: ignore[union-attr]
     from .nmf import factorise
 
     data, rank_one = (_fill_gaps(X, weights), None)
@@ -89,6 +89,11 @@ def _start(
         first=first, rng=rng,
     )  # fmt: skip
     return start.W, start.H
+
+
+def _is_whole(start: Start, k: int) -> bool:
+    """Tell whether both factors are given with all their components."""
+    return start.W is not None and start.H is not None and start.H.shape[0] == k
 
 
 def _fill_gaps(X: Any, weights: Array | RankOne | None) -> Any:
@@ -106,7 +111,7 @@ def _lift(
     W: Array, H: Array, init: str | Start, held: Array | None, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Lift zeros, which a divergence may never leave or may not survive."""
-    if isinstance(init, Start) and init.W is not None and init.H is not None:
+    if isinstance(init, Start) and _is_whole(init, W.shape[1]):
         return W, H
     lifted = fill_zeros(H, variant="auto", rng=rng, samples=False)
     if held is not None:

@@ -19,8 +19,8 @@ Watch = Callable[[int, float, float, Array, Array], bool]
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
-_FLAT, _ROUNDS = 5e-3, 5
-_ROUNDING = {np.dtype(np.float32): 1e-9}
+_HALF, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
+_ROUNDING = {np.dtype(np.float32): 2e-8}
 
 
 class Extrapolation:
@@ -67,6 +67,12 @@ class Descent:
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
         if not self._accepts(loss):
             self.seen = before
+
+    def ends(self, tol: float) -> bool:
+        """Say whether the residual is half of `tol`, or within it with nothing more to gain."""
+        if self.residual <= _HALF * tol:
+            return self.flat(_FLAT * tol)
+        return self.residual <= tol and self.flat(_STILL * tol)
 
     def flat(self, share: float) -> bool:
         """Say whether the last rounds lowered the loss by less than `share` of it."""
@@ -142,6 +148,6 @@ def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None 
         S, L = descent.S.old, descent.L.ahead
         if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):
             return False
-        if tol > 0 and descent.residual <= tol and descent.flat(_FLAT * tol):
+        if tol > 0 and descent.ends(tol):
             return True
     return False

@@ -23,7 +23,7 @@ Watcher = Callable[[State], bool | None]
 
 _UNPENALISED = Penalty()
 _TIGHTEN = 0.7
-_SMALL = 200_000
+_SMALL = 1_000_000
 _FLOORS = {np.dtype(np.float32): 1e-3}
 
 

@@ -50,10 +50,15 @@ class Penalty(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Factors to begin from; the one that is None is solved from the other."""
+    """Factors to begin from; the one that is None is solved from the other.
+
+    With fewer components than the fit has, those missing follow, started by the name in `rest` on
+    what the given ones leave over.
+    """
 
     W: Array | None = None
     H: Array | None = None
+    rest: str = "auto"
 
 
 class State(NamedTuple):

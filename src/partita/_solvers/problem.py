@@ -1,4 +1,4 @@
-"""One least-squares factorisation, turned so that its short side is small and its long side streams.
+"""One least-squares factorisation, turned so that its short side is small, its long one streamed.
 
 Inside, the short factor S (k, n) and the long factor L (k, p) lie component by component, and X is
 worked on divided by a power of two near its rms, which is folded into the products.
@@ -164,7 +164,7 @@ def evaluate(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
     weighted = S64 if problem.S_weights is None else S64 * problem.S_weights
     misfit = 0.5 * problem.norm2 - np.vdot(seen.A, weighted)
     misfit += 0.5 * np.vdot(weighted @ S64.T, seen.B)
-    return float(max(misfit, 0.0)) + penalty_of(problem, S, L)
+    return max(float(misfit), 0.0) + penalty_of(problem, S, L)
 
 
 def penalty_of(problem: Problem, S: Array, L: Array) -> float:
@@ -224,7 +224,8 @@ def _penalty_terms(
     moving_weights = problem.L_weights if of_long else problem.S_weights
     sums = _weigh(given, given_weights).sum(1, dtype=np.float64)
     lengths = np.sqrt(np.einsum("ij,ij->i", _weigh(moving, moving_weights), moving, dtype=float))
-    lengths = np.maximum(lengths, 1e-12 * max(lengths.max(initial=0.0), 1e-30))
+    longest = float(np.max(lengths, initial=1e-30))
+    lengths = np.maximum(lengths, 1e-12 * longest)
     tangent = problem.rms * opposite_l1 * sums / lengths
     return l2 * squares + tangent, problem.rms * l1 * np.sqrt(squares)
 

@@ -117,7 +117,7 @@ def root_mean_square(X: Any, weights: Array | RankOne | None = None) -> float:
 def _is_row_major(X: Any) -> bool:
     if scipy.sparse.issparse(X):
         return bool(X.format == "csr")
-    return abs(X.strides[0]) > abs(X.strides[1])
+    return bool(abs(X.strides[0]) > abs(X.strides[1]))
 
 
 def _dense_blocks(X: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:

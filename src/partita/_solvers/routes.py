@@ -112,9 +112,44 @@ def _warm(
     S, L = (W, H) if route.signals_short else (H, W)
     if W is None and H is None:
         return _named(problem, k, route._replace(init="auto"), rng)
+    both = S is not None and L is not None
+    count = max(len(factor) for factor in (S, L) if factor is not None)
+    given = _first_components(problem, count)
     if S is not None and L is not None:
-        return np.ascontiguousarray(S), np.ascontiguousarray(L), 0.0
-    return (*_complete(problem, S, L), 0.5)
+        S, L = np.ascontiguousarray(S), np.ascontiguousarray(L)
+    else:
+        S, L = _complete(given, S, L)
+    if S.shape[0] == k:
+        return S, L, 0.0 if both else 0.5
+    visit(given._replace(penalty=Penalty()), S, side := Side(L), _UNTIL_FLAT._replace(gather=False))
+    return _followed(problem, k, S, side.ahead, start.rest, route, rng)
+
+
+def _first_components(problem: Problem, count: int) -> Problem:
+    """Return the problem of the first components alone."""
+    S_free, L_free = problem.S_free, problem.L_free
+    return problem._replace(S_free=S_free[S_free < count], L_free=L_free[L_free < count])
+
+
+def _followed(
+    problem: Problem, k: int, S: Array, L: Array, rest: str, route: Route, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """Let new components follow the given ones, started on what those leave over."""
+    short, missing, dtype = route.signals_short, k - S.shape[0], problem.blocks.dtype
+    if rest == "random":
+        drawn = draw_random(problem, missing, rng, short=short)
+        mixed = mix_samples(problem, missing, rng, short=short)
+        new_S, new_L = (drawn, mixed) if short else (mixed, drawn)
+        passes = 1.0
+    else:
+        found = find_range(problem, k + _SPARE, rng, short=short)
+        left = found._replace(Z=(found.Z - (found.Q.T @ S.T) @ L).astype(dtype))
+        new_S, new_L = nndsvd(left, missing)
+        new_S = fill_zeros(new_S, variant=rest, rng=rng, samples=short)
+        new_L = fill_zeros(new_L, variant=rest, rng=rng, samples=not short)
+        passes = found.passes
+    S, L = np.concatenate([S, new_S]), np.concatenate([L, new_L])
+    return S.astype(dtype), L.astype(dtype), passes + 1.0
 
 
 def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array, Array]:

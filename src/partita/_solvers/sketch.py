@@ -6,6 +6,7 @@ less again, so that several starts, which end in different minima, are nearly fr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,10 @@ from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
 from .threads import Crew
 
 _WORTH_ENTRIES = 2_000_000
-_STARTS = 6
-_FINALISTS = 2
-_SAMPLE = 4096
-_SAMPLE_ROUNDS, _SAMPLE_TOL = 60, 3e-3
-_SKETCH_ROUNDS, _SKETCH_TOL = 60, 1.5e-3
+_STARTS = 8
+_SAMPLE, _SAMPLE_TOL = 4096, 3e-3
+_HEATS = ((20, 3), (60, 2))
+_FINAL_ROUNDS, _SKETCH_ROUNDS, _SKETCH_TOL = 12, 60, 1e-3
 
 
 class Explored(NamedTuple):
@@ -83,14 +83,22 @@ def explore(
     starts = [_first(found, k, init, rng, short)]
     starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
     chosen = _sample(problem, columns if short else None, rng)
-    small = _restrict(problem, found, chosen)
-    ends = problem.crew.map(lambda S: _settle(small, S, _SAMPLE_ROUNDS, _SAMPLE_TOL), starts)
-    best = sorted(range(n_starts), key=lambda i: (ends[i][0], i))[:_FINALISTS]
+    finalists = _race(_restrict(problem, found, chosen), starts, problem.crew)
     whole = _restrict(problem, found, None)
-    finals = [_settle(whole, ends[i][1], _SKETCH_ROUNDS, _SKETCH_TOL) for i in best]
-    loss, S = min(finals, key=lambda final: final[0])
+    ends = [_settle(whole, S, _FINAL_ROUNDS) for S in finalists]
+    best = min(ends, key=lambda end: end[0])
+    loss, S = _settle(whole, best[1], _SKETCH_ROUNDS)
     report = {"starts": n_starts, "rank": found.Q.shape[1], "sketch_loss": loss * problem.scale**2}
     return Explored(S, found.passes, report)
+
+
+def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[Array]:
+    """Run all starts on the sample for a while, the better ones on, and give the best few."""
+    field = [_descent(problem, S) for S in starts]
+    for rounds, stay in _HEATS:
+        crew.map(partial(descend, tol=_SAMPLE_TOL, max_iter=rounds), field)
+        field = sorted(field, key=lambda one: one.losses[-1])[:stay]
+    return [one.S.old for one in field]
 
 
 def _rank(problem: Problem, k: int) -> int:
@@ -130,12 +138,17 @@ def _norm2(Z: Array) -> float:
     return float(np.einsum("ij,ij->", Z, Z, dtype=np.float64))
 
 
-def _settle(problem: Problem, S: Array, rounds: int, tol: float) -> tuple[float, Array]:
+def _settle(problem: Problem, S: Array, rounds: int) -> tuple[float, Array]:
+    descent = _descent(problem, S)
+    descend(descent, tol=_SKETCH_TOL, max_iter=rounds)
+    return descent.losses[-1], descent.S.old
+
+
+def _descent(problem: Problem, S: Array) -> Descent:
     L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
     if problem.penalty.active:
         plain = problem._replace(penalty=Penalty())
-        visit(plain, S, side := Side(L), Sweeps(most=20, gather=False))
+        side = Side(L)
+        visit(plain, S, side, Sweeps(most=20, gather=False))
         L = side.ahead
-    descent = Descent(problem, S.copy(), L)
-    descend(descent, tol=tol, max_iter=rounds)
-    return descent.losses[-1], descent.S.old
+    return Descent(problem, S.copy(), L)

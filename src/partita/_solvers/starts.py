@@ -167,7 +167,7 @@ def draw_within(found: Range, k: int, rng: np.random.Generator, *, short: bool) 
         draws = rng.standard_normal((k, found.Q.shape[0])).astype(found.Q.dtype) @ found.Q
     else:
         draws = rng.standard_normal((k, found.Z.shape[1])).astype(found.Z.dtype) @ found.Z.T
-    return np.maximum(draws @ found.Q.T, 0)
+    return np.asarray(np.maximum(draws @ found.Q.T, 0))
 
 
 def mix_samples(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:

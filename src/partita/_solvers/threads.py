@@ -26,7 +26,7 @@ def count_threads() -> int:
     """
     if _inside_dask_worker():
         return 1
-    available = joblib.cpu_count()
+    available: int = joblib.cpu_count()
     limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return max(1, min(available, int(limit))) if limit.isdigit() else available
 

@@ -1,7 +1,8 @@
 """Non-negative quadratics that share their matrix, many at once in the lanes of a processor.
 
 Where the matrix is well conditioned, coordinate descent alone comes to the minimum within
-rounding after a dozen sweeps, and sweeps over a tile of rows are the cheapest there is.
+rounding after some twenty sweeps, and sweeps over a tile of rows are the cheapest there is. The
+first of them are in float32, which runs twice as wide.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import numpy as np
 from .jit import compiled
 from .objective import Array
 
-TILE = 64
-_FIRST_LOOK = 6
+TILE = 128
+_ROUGH_SWEEPS = 10
+_ROUGHLY = 1e-7
+_LEAST = 1e-300
 
 
 @compiled
@@ -43,7 +46,7 @@ def sweep_shared(
     settled : float
         A tile has come to its end when a sweep moves it by less than this, relative to C.
     max_sweeps : int
-        Sweeps at most; none is spent where they would not be enough.
+        Sweeps in float64 at most; none is spent where they would not be enough.
 
     Returns
     -------
@@ -51,21 +54,28 @@ def sweep_shared(
         First rows of the tiles that did not come to their end.
     """
     k = G.shape[0]
-    c, w = np.empty((k, TILE)), np.empty((k, TILE))
-    work, size = np.empty(TILE), np.empty(TILE)
+    rough_G = G.astype(np.float32)
+    c, w, work, size = np.empty((k, TILE)), np.empty((k, TILE)), np.empty(TILE), np.empty(TILE)
+    rough_c, rough_w = np.empty((k, TILE), np.float32), np.empty((k, TILE), np.float32)
+    rough_work = np.empty(TILE, np.float32)
     left = np.empty((last - first) // TILE + 1, np.int64)
     n_left = 0
     for start in range(first, last, TILE):
         m = min(TILE, last - start)
-        _load(C, scale, c, w, size, start, m)
-        moved2 = _sweep(G, c, w, work)
-        sweeps = 1
-        while moved2 > settled**2 and sweeps < max_sweeps:
-            before2, moved2 = moved2, _sweep(G, c, w, work)
-            sweeps += 1
-            if sweeps == _FIRST_LOOK:
-                needed = np.log(settled**2 / moved2) / np.log(min(moved2 / before2, 0.999999))
-                if sweeps + needed > max_sweeps:
+        _load(C, scale, c, size, start, m)
+        rough_c[:], rough_w[:] = c, 0.0
+        before2 = moved2 = 1.0
+        for _ in range(_ROUGH_SWEEPS):
+            before2 = moved2
+            moved2 = max(_LEAST, _sweep(rough_G, rough_c, rough_w, rough_work))
+            if moved2 <= _ROUGHLY**2:
+                break
+        w[:] = rough_w
+        rate = min(moved2 / before2, 0.999999)
+        if np.log(settled**2 / moved2) / np.log(rate) <= max_sweeps:
+            for _ in range(max_sweeps):
+                moved2 = _sweep(G, c, w, work)
+                if moved2 <= settled**2:
                     break
         if moved2 > settled**2:
             left[n_left] = start
@@ -77,9 +87,9 @@ def sweep_shared(
 
 
 @compiled
-def _load(C: Array, scale: Array, c: Array, w: Array, size: Array, start: int, m: int) -> None:
-    """Bring rows to unit size, components to unit curvature, and start at 0."""
-    c[:], w[:], size[:] = 0.0, 0.0, 0.0
+def _load(C: Array, scale: Array, c: Array, size: Array, start: int, m: int) -> None:
+    """Bring rows to unit size and components to unit curvature."""
+    c[:], size[:] = 0.0, 0.0
     for lane in range(m):
         for j in range(c.shape[0]):
             c[j, lane] = C[start + lane, j] * scale[j]
@@ -94,6 +104,7 @@ def _load(C: Array, scale: Array, c: Array, w: Array, size: Array, start: int, m
 def _sweep(G: Array, c: Array, w: Array, work: Array) -> float:
     """Set each component in turn to its minimum and return the squared length of all moves."""
     k = G.shape[0]
+    zero = G.dtype.type(0)
     total = 0.0
     for j in range(k):
         for t in range(TILE):
@@ -114,9 +125,9 @@ def _sweep(G: Array, c: Array, w: Array, work: Array) -> float:
             for t in range(TILE):
                 work[t] -= g0 * w[i, t]
             i += 1
-        moved2 = 0.0
+        moved2 = zero
         for t in range(TILE):
-            after = max(w[j, t] + work[t], 0.0)
+            after = max(w[j, t] + work[t], zero)
             move = after - w[j, t]
             moved2 += move * move
             w[j, t] = after

@@ -128,8 +128,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         wanted = {self._stacker.sample_dim, "component"}
         if set(signals.dims) != wanted or "component" not in signals.coords:
             raise ValueError(
-                f"{caller} needs signals over {sorted(wanted)} with their component labels, and was "
-                f"given {tuple(signals.dims)}. Select with a list: signals.sel(component=[0])."
+                f"{caller} needs signals over {sorted(wanted)} with their component labels, and "
+                f"was given {tuple(signals.dims)}. Select with a list: signals.sel(component=[0])."
             )
         labels = signals["component"].values
         known = self.maps_["component"].values

@@ -84,7 +84,8 @@ class _Linear(Decomposition):
             raise ValueError(
                 f"{type(self).__name__}(mode='spatial').inverse_transform needs each time point's "
                 "mean, the coordinate 'offset' that fit_transform and transform put on the "
-                "signals, and it is missing. Assign it: signals.assign_coords(offset=('time', ...))."
+                "signals, and it is missing. Assign it: "
+                "signals.assign_coords(offset=('time', ...))."
             )
         return parts + signals["offset"].values[:, None]
 

@@ -254,8 +254,9 @@ class NMF(Decomposition):
     ) -> tuple[Stacker, Any, Weights | None]:
         """Check a recording; return its stacker, its matrix, and the weights as numbers."""
         stacker, matrix = self._stacked(recording, mask=self.mask)
-        numbers = None if weights is None else stacker.weights(weights)
-        if numbers is not None:
+        numbers: Weights | None = None
+        if weights is not None:
+            numbers = stacker.weights(weights)
             empty = weighting.columns_without(numbers)
             if empty is not None:
                 stacker, matrix = stacker.without(matrix, empty)

@@ -91,7 +91,8 @@ def _refuse_suffix(path: Path) -> None:
     """Refuse a suffix that promises a format in which a model would lose something."""
     if path.suffix in (".nii", ".gz", ".tsv", ".json", ".h5", ".hdf5", ".pkl", ".pickle"):
         raise ValueError(
-            f"A model is saved as .nc or .zarr, or with a prefix and no suffix; given: {path.name}. "
+            f"A model is saved as .nc or .zarr, or with a prefix and no suffix; given: "
+            f"{path.name}. "
             f"With the prefix {path.name.split('.')[0]!r} the maps are written as NIfTI too."
         )
 
@@ -130,7 +131,7 @@ def to_dataset(model: Decomposition) -> xr.Dataset:
         )
         dataset[name] = array.reset_coords(drop=True).drop_vars(array.dims, errors="ignore")
         dataset[name].attrs = attrs.storable(array.attrs)
-    about = {
+    about: dict[str, Any] = {
         "class": type(model).__name__,
         "version": __version__,
         "parameters": _plain_parameters(model),
@@ -206,8 +207,9 @@ def _packed(value: xr.DataArray | xr.Dataset, prefix: str) -> tuple[dict[str, An
         for name, var in whole.variables.items()
     }
     array = isinstance(value, xr.DataArray)
-    how = {"array": array, "coords": [str(name) for name in whole.coords]}
-    how["name"] = str(value.name) if isinstance(value, xr.DataArray) and value.name else None
+    how: dict[str, Any] = {"array": array, "coords": [str(name) for name in whole.coords]}
+    named = isinstance(value, xr.DataArray) and value.name is not None
+    how["name"] = str(value.name) if named else None
     return packed, how
 
 
@@ -234,7 +236,7 @@ def _plain_parameters(model: Decomposition) -> dict[str, Any]:
 
 def _plain_results(model: Decomposition) -> dict[str, Any]:
     """Return the fitted numbers and reports, durations left out."""
-    results = {}
+    results: dict[str, Any] = {}
     for name in model._saved:
         value = getattr(model, name, None)
         if isinstance(value, dict):

@@ -1,0 +1,104 @@
+"""The whole pipeline on recordings from scanners and microscopes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+
+import partita as pt
+
+pytestmark = pytest.mark.realdata
+
+
+def fit_both_modes(recording: xr.DataArray, n_components: int) -> pt.NMF:
+    """Fit in both modes, which must converge without a warning, and return the temporal fit."""
+    models = {}
+    for mode in ("temporal", "spatial"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            models[mode] = pt.NMF(n_components, mode=mode, random_state=0).fit(recording)
+        assert models[mode].converged_
+        assert (models[mode].signals_ >= 0).all()
+        assert (models[mode].maps_.fillna(0) >= 0).all()
+    errors = [model.reconstruction_err_ for model in models.values()]
+    assert errors[0] == pytest.approx(errors[1], rel=5e-3)
+    return models["temporal"]
+
+
+def standardised(recording: xr.DataArray) -> xr.DataArray:
+    """Return z-scores with their signs split."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*do not change over time")
+        return recording.pipe(pt.preprocess.zscore).pipe(pt.preprocess.split_sign)
+
+
+@pytest.mark.parametrize(
+    "name", ["haxby2001_1slice/run001.nii.gz", "nitime_fmri1.nii.gz", "nitime_fmri2.nii.gz"]
+)
+def test_fmri_runs_come_apart_in_both_modes(real_data: Path, name: str, tmp_path: Path) -> None:
+    recording = pt.load(real_data / "fmri" / name)
+    nmf = fit_both_modes(standardised(recording), 8)
+    written = pt.save(nmf, tmp_path / "run_desc-nmf")
+    again = pt.load_model(written[-1])
+    xr.testing.assert_identical(again.maps_, nmf.maps_)
+    positive = next(path for path in written if "sign-positive" in path.name)
+    affine = nibabel.load(positive).affine
+    np.testing.assert_allclose(affine, nibabel.load(real_data / "fmri" / name).affine, atol=1e-4)
+    figure = pt.plotting.plot_components(nmf, components=[0, 1])
+    figure.savefig(tmp_path / "components.png")
+
+
+@pytest.mark.slow
+def test_all_runs_of_an_fmri_session_come_apart(real_data: Path) -> None:
+    recording = pt.load(real_data / "fmri" / "pymvpa_bold.nii.gz")
+    assert dict(recording.sizes) == {"time": 1452, "z": 1, "y": 20, "x": 40}
+    nmf = fit_both_modes(standardised(recording), 10)
+    assert float(nmf.energy_.sum()) > 0.1
+
+
+@pytest.mark.parametrize("name", ["nibabel_functional.nii", "nipy_functional.nii.gz"])
+def test_short_runs_with_odd_headers_come_apart(real_data: Path, name: str) -> None:
+    path = real_data / "fmri" / name
+    if not path.exists():
+        path = next((real_data / "fmri").glob(f"{name.split('.')[0]}*"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recording = pt.load(path)
+    fit_both_modes(standardised(recording), 4)
+
+
+def test_cells_of_a_rendered_calcium_movie_are_found(real_data: Path) -> None:
+    factors = np.load(real_data / "calcium" / "demo_factors.npz")
+    footprints, traces = factors["A"], factors["C"]
+    rng = np.random.default_rng(0)
+    movie = np.tensordot(traces.T, footprints, 1)
+    movie += 0.05 * movie.std() * rng.standard_normal(movie.shape)
+    recording = xr.DataArray(
+        movie.astype("float32"),
+        dims=("time", "y", "x"),
+        coords={"time": np.arange(len(movie)) / 10, "y": np.arange(60.0), "x": np.arange(80.0)},
+    )
+    nmf = fit_both_modes(pt.preprocess.rectify(recording), len(footprints))
+    found = nmf.maps_.values.reshape(len(footprints), -1)
+    true = footprints.reshape(len(footprints), -1)
+    true = true / np.linalg.norm(true, axis=1, keepdims=True)
+    assert np.median((true @ found.T).max(axis=1)) > 0.9
+
+
+def test_a_table_of_neurons_comes_apart(real_data: Path) -> None:
+    data = scipy.io.loadmat(real_data / "songbird" / "MackeviciusData.mat")
+    neurons = data["NEURAL"]
+    recording = xr.DataArray(
+        neurons.T.astype("float32"),
+        dims=("time", "neuron"),
+        coords={"time": np.arange(neurons.shape[1]) / 30},
+    )
+    nmf = fit_both_modes(recording, 5)
+    assert nmf.maps_.dims == ("component", "neuron")
+    pt.plotting.plot_components(nmf)
