@@ -232,3 +232,14 @@ def test_signals_for_given_maps_are_the_least_divergence(rng, beta):
             value, np.ones(4), args=(row,), method="L-BFGS-B", bounds=[(0, None)] * 4
         )
         assert value(signals, row) <= best.fun * (1 + 1e-7)
+
+
+def test_the_number_of_threads_does_not_change_the_result(rng, monkeypatch):
+    X = make_counts(rng, 200, 3000)[0].astype(np.float32)
+    start = draw_start(rng, X)
+    fits = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        fits.append(newton.solve(X, *start, tol=0, max_iter=15))
+    np.testing.assert_array_equal(fits[0].W, fits[1].W)
+    np.testing.assert_array_equal(fits[0].H, fits[1].H)
