@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,13 @@ _MOST_REWEIGHTINGS = 100
 _LEAST_LEFT = 0.2
 _LEAST_WIDTH = 32
 _BLOCK_ENTRIES = 1 << 18
+
+
+class Fall(NamedTuple):
+    """How far a misfit fell, and what its quadratic model promises beyond where it was left."""
+
+    reached: float
+    promised: float
 
 
 def solve_divergence(
@@ -83,7 +90,7 @@ def refit(
     *,
     free: Array | None = None,
     max_steps: int = _MOST_STEPS,
-) -> float:
+) -> Fall:
     """Minimise the divergence of the columns of X (n, p) from ``short @ rows.T``, in place.
 
     Parameters
@@ -103,27 +110,28 @@ def refit(
 
     Returns
     -------
-    float
-        How far the misfit of the scaled data, with the linear and quadratic penalty, fell.
+    Fall
+        Of the misfit of the scaled data with the linear and quadratic penalty.
     """
     first, second = np.tril_indices(short.shape[1])
     pairs = short[:, first] * short[:, second]
     free = np.ones(short.shape[1], bool) if free is None else free
-    n_rounds = _MOST_REWEIGHTINGS if terms.group.any() else 1
-    fall = 0.0
+    n_rounds = min(max_steps, _MOST_REWEIGHTINGS) if terms.group.any() else 1
+    reached = 0.0
     with single_blas(), Crew() as crew:
         for _ in range(n_rounds):
             bounds = majorise(terms, rows)
 
-            def fit(block: slice, bounds: Terms = bounds) -> float:
+            def fit(block: slice, bounds: Terms = bounds) -> Fall:
                 X, M = data.take(block)
                 return _fit_block(data, X, M, short, pairs, rows[block], bounds, free, max_steps)
 
             before = rows.copy()
-            fall += sum(crew.map(fit, _blocks(data)))
+            falls = crew.map(fit, _blocks(data))
+            reached += sum(fall.reached for fall in falls)
             if np.linalg.norm(rows - before) <= 1e-6 * np.linalg.norm(rows):
                 break
-    return fall
+    return Fall(reached, sum(fall.promised for fall in falls))
 
 
 def _blocks(data: Data) -> list[slice]:
@@ -152,29 +160,31 @@ def _fit_block(
     terms: Terms,
     free: Array,
     max_steps: int,
-) -> float:
+) -> Fall:
     """Step the columns of a block until the quadratic model promises none of them any fall."""
     enough = _ENOUGH[data.dtype]
     here = np.arange(rows.shape[0])
     Y = _fitted(short, rows, data)
     value = _value(data, X, Y, M, rows, terms)
     least = _reference(X, M, data.beta) * 1e-6
-    began, ended, exact = value.sum(), value.copy(), False
+    began, ended, exact, promised = value.sum(), value.copy(), False, 0.0
     for _ in range(max_steps):
         slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=exact)
         moves, promise = _move(curvature.T @ pairs, slope.T @ short, rows[here], terms, free)
         on = promise > enough * np.maximum(value, least)
         if not on.any():
+            promised += promise.sum()
             break
         exact = data.beta >= 1.0 and promise.sum() < _NEAR * value.sum()
         if on.mean() < 0.7:
+            promised += promise[~on].sum()
             here, X, Y, value, least = here[on], X[:, on], Y[:, on], value[on], least[on]
             M, moves = None if M is None else M[:, on], moves[on]
         rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
         stuck = now >= value
         least[stuck] = np.inf
         ended[here] = value = now
-    return float(began - ended.sum())
+    return Fall(float(began - ended.sum()), 0.5 * float(promised))
 
 
 def _fitted(short: Array, rows: Array, data: Data) -> Array:

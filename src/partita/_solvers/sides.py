@@ -15,7 +15,7 @@ import numpy as np
 from .divergence import Data, add_up, misfit_by_column, prepare, scale_penalty, slope_and_curvature
 from .nnls import Terms, terms_of_W
 from .objective import Array, Certificate, Penalty, RankOne, Solution, State, penalty_value
-from .regression import majorise, refit
+from .regression import Fall, majorise, refit
 from .threads import Crew, single_blas
 
 Progress = Iterator[tuple[float, float]]
@@ -67,14 +67,15 @@ class Sides:
 
     def refit_signals(self) -> float:
         """Solve the signals for the maps as they are and return by how much the loss fell."""
-        return self._refit(signals=True, copy=False, max_steps=200)
+        return self._refit(signals=True, copy=False, max_steps=200).reached
 
     def refit_apart(self) -> tuple[float, float]:
         """Return how much the loss would fall if W alone, and if H alone, were refit."""
-        fall_W = self._refit(signals=True, copy=True, max_steps=_STEPS_TO_OPTIMUM)
-        return fall_W, self._refit(signals=False, copy=True, max_steps=_STEPS_TO_OPTIMUM)
+        of_W = self._refit(signals=True, copy=True, max_steps=_STEPS_TO_OPTIMUM)
+        of_H = self._refit(signals=False, copy=True, max_steps=_STEPS_TO_OPTIMUM)
+        return sum(of_W), sum(of_H)
 
-    def _refit(self, *, signals: bool, copy: bool, max_steps: int) -> float:
+    def _refit(self, *, signals: bool, copy: bool, max_steps: int) -> Fall:
         of_short, of_long = self.pull(self.short, self.long)
         if signals is self.turned:
             data, other, rows, terms, free = (
