@@ -24,9 +24,9 @@ def make_fusi(seed: int = 0) -> Array:
 
 
 def make_fmri(seed: int = 0) -> Array:
-    """Make 300 volumes of 30 000 voxels, z-scored and split: (300, 60000)."""
+    """Make 300 volumes of 30 000 voxels and 20 sources, z-scored, split: (300, 60000)."""
     rng = np.random.default_rng(seed)
-    n, shape, k = 300, (30, 40, 25), 25
+    n, shape, k = 300, (30, 40, 25), 20
     maps = _smooth_maps(rng, k, shape, width=2.5)
     signals = _slow_signals(rng, n, k, width=2.0)
     noise = rng.standard_normal((n, maps.shape[1]))
@@ -35,9 +35,9 @@ def make_fmri(seed: int = 0) -> Array:
 
 
 def make_calcium(seed: int = 0) -> Array:
-    """Make 3000 frames of 160 x 160 pixels of fluorescence as rectified dF/F: (3000, 25600)."""
+    """Make 3000 frames of 160 x 160 pixels, 17 cells, as rectified dF/F: (3000, 25600)."""
     rng = np.random.default_rng(seed)
-    n, side, cells = 3000, 160, 60
+    n, side, cells = 3000, 160, 17
     y, x = np.mgrid[:side, :side]
     centres = rng.uniform(8, side - 8, (cells, 2))
     radii = rng.uniform(3, 6, cells)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from . import products
-from .divergence import fill_zeros, misfit_by_column, prepare
+from .divergence import misfit_by_column, prepare
 from .objective import Array, RankOne
 
 
@@ -41,7 +41,7 @@ def error(
     """
     if loss == 2.0:
         return math.sqrt(products.residual_norm2(X, W, H, weights))
-    data = prepare(fill_zeros(X) if loss == 0.0 else X, beta=loss, weights=weights)
+    data = prepare(X, beta=loss, weights=weights)
     scaled = W * W.dtype.type(data.scale)
     total = 0.0
     for block in data.blocks():

@@ -19,10 +19,11 @@ from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
 from .threads import Crew
 
 _WORTH_ENTRIES = 2_000_000
-_STARTS = 8
-_SAMPLE, _SAMPLE_TOL = 4096, 3e-3
-_HEATS = ((20, 3), (60, 2))
-_FINAL_ROUNDS, _SKETCH_ROUNDS, _SKETCH_TOL = 12, 60, 1e-3
+_STARTS = 6
+_SAMPLE, _SAMPLE_ROUNDS = 4096, 60
+_FINALISTS, _SAME_MINIMUM = 3, 8e-6
+_SKETCH_ROUNDS, _SKETCH_TOL = 20, 1e-3
+_TRIALS, _TRIAL_ROUNDS = 2, 2
 
 
 class Explored(NamedTuple):
@@ -85,20 +86,33 @@ def explore(
     chosen = _sample(problem, columns if short else None, rng)
     finalists = _race(_restrict(problem, found, chosen), starts, problem.crew)
     whole = _restrict(problem, found, None)
-    ends = [_settle(whole, S, _FINAL_ROUNDS) for S in finalists]
-    best = min(ends, key=lambda end: end[0])
-    loss, S = _settle(whole, best[1], _SKETCH_ROUNDS)
-    report = {"starts": n_starts, "rank": found.Q.shape[1], "sketch_loss": loss * problem.scale**2}
-    return Explored(S, found.passes, report)
+    ends = _rank_by_loss([_settle(whole, S, rounds=_SKETCH_ROUNDS) for S in finalists])[:_TRIALS]
+    trials = (
+        ends if len(ends) == 1 else [_settle(problem, end.S, rounds=_TRIAL_ROUNDS) for end in ends]
+    )
+    passes = found.passes + (0 if len(ends) == 1 else _TRIAL_ROUNDS * len(ends))
+    report = {"starts": n_starts, "rank": found.Q.shape[1], "finalists": len(finalists)}
+    return Explored(_rank_by_loss(trials)[0].S, passes, report)
+
+
+class _Settled(NamedTuple):
+    loss: float
+    S: Array
 
 
 def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[Array]:
-    """Run all starts on the sample for a while, the better ones on, and give the best few."""
-    field = [_descent(problem, S) for S in starts]
-    for rounds, stay in _HEATS:
-        crew.map(partial(descend, tol=_SAMPLE_TOL, max_iter=rounds), field)
-        field = sorted(field, key=lambda one: one.losses[-1])[:stay]
-    return [one.S.old for one in field]
+    """Run all starts on the sample and give the best few that end in different minima."""
+    run = partial(_settle, problem, rounds=_SAMPLE_ROUNDS)
+    ends = _rank_by_loss(crew.map(run, starts))
+    chosen = ends[:1]
+    for end in ends[1:]:
+        if end.loss > chosen[-1].loss * (1 + _SAME_MINIMUM):
+            chosen.append(end)
+    return [end.S for end in chosen[:_FINALISTS]]
+
+
+def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
+    return sorted(ends, key=lambda end: end.loss)
 
 
 def _rank(problem: Problem, k: int) -> int:
@@ -138,10 +152,10 @@ def _norm2(Z: Array) -> float:
     return float(np.einsum("ij,ij->", Z, Z, dtype=np.float64))
 
 
-def _settle(problem: Problem, S: Array, rounds: int) -> tuple[float, Array]:
+def _settle(problem: Problem, S: Array, *, rounds: int) -> _Settled:
     descent = _descent(problem, S)
     descend(descent, tol=_SKETCH_TOL, max_iter=rounds)
-    return descent.losses[-1], descent.S.old
+    return _Settled(descent.losses[-1], descent.S.old)
 
 
 def _descent(problem: Problem, S: Array) -> Descent:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from sys import modules
+from threading import local
 from typing import TypeVar
 
 import joblib
@@ -38,16 +39,30 @@ def single_blas() -> Iterator[None]:
         yield
 
 
+_here = local()
+
+
+def _mark_worker() -> None:
+    _here.is_worker = True
+
+
 class Crew:
-    """Threads that share out blocks of work; results come back in the order of the blocks."""
+    """Threads that share out blocks of work; results come back in the order of the blocks.
+
+    What a thread of a crew shares out itself it does alone: waiting for the others would be
+    waiting for itself.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = count_threads() if threads is None else threads
-        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(self.threads, initializer=_mark_worker) if self.threads > 1 else None
+        )
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply `work` to every item, several at a time; the answers in the order of `items`."""
-        if self._pool is None or len(items) < 2:
+        inside = getattr(_here, "is_worker", False)
+        if self._pool is None or inside or len(items) < 2:
             return [work(item) for item in items]
         tasks = [self._pool.submit(work, item) for item in items]
         try:
