@@ -18,7 +18,7 @@ from .problem import Problem, Side, Sweeps, visit
 from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
 from .threads import Crew
 
-_WORTH_ENTRIES = 2_000_000
+_WORTH_ENTRIES = 100_000
 _STARTS = 6
 _SAMPLE, _SAMPLE_ROUNDS = 4096, 60
 _FINALISTS, _SAME_MINIMUM = 3, 8e-6
@@ -116,8 +116,10 @@ def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
 
 
 def _rank(problem: Problem, k: int) -> int:
+    """Return the rank of the sketch: all of a short side that would hardly shrink."""
     n, p = problem.blocks.shape
-    return min(4 * (k + 10), n // 5, p)
+    wanted = 4 * (k + 10)
+    return n if n <= 2 * wanted else min(wanted, p)
 
 
 def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:
