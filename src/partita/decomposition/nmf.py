@@ -34,7 +34,8 @@ class NMF(Decomposition):
 
     with :math:`D = \tfrac12 \|X - \hat X\|_F^2` by default, r the root mean square of X,
     :math:`\lambda_m` = ``maps_l1``, :math:`\lambda_s` = ``signals_l1`` and :math:`\lambda_2` =
-    ``l2`` (Paatero & Tapper, 1994; Lee & Seung, 1999). Rescaling X or a component changes nothing.
+    ``l2`` (Paatero & Tapper, 1994; Lee & Seung, 1999). Rescaling X or a component changes nothing;
+    for other divergences the penalty is multiplied by :math:`r^{\beta - 2}` to that end.
     Solved by extrapolated hierarchical alternating least squares (Cichocki & Phan, 2009; Gillis &
     Glineur, 2012; Ang & Gillis, 2019), started from several points on a random sketch, and
     certified: `optimality_` says how far the answer is from a stationary point.
