@@ -42,7 +42,9 @@ def standardised(recording: xr.DataArray) -> xr.DataArray:
     "name", ["haxby2001_1slice/run001.nii.gz", "nitime_fmri1.nii.gz", "nitime_fmri2.nii.gz"]
 )
 def test_fmri_runs_come_apart_in_both_modes(real_data: Path, name: str, tmp_path: Path) -> None:
-    recording = pt.load(real_data / "fmri" / name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*the voxel axes lie up to 12 degrees")
+        recording = pt.load(real_data / "fmri" / name)
     nmf = fit_both_modes(standardised(recording), 8)
     written = pt.save(nmf, tmp_path / "run_desc-nmf")
     again = pt.load_model(written[-1])
@@ -64,12 +66,9 @@ def test_all_runs_of_an_fmri_session_come_apart(real_data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nibabel_functional.nii", "nipy_functional.nii.gz"])
 def test_short_runs_with_odd_headers_come_apart(real_data: Path, name: str) -> None:
-    path = real_data / "fmri" / name
-    if not path.exists():
-        path = next((real_data / "fmri").glob(f"{name.split('.')[0]}*"))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        recording = pt.load(path)
+        warnings.simplefilter("ignore")  # what is odd about each is tested with the files
+        recording = pt.load(real_data / "fmri" / name)
     fit_both_modes(standardised(recording), 4)
 
 
