@@ -67,7 +67,7 @@ def main() -> None:
     versions = f"Python {platform.python_version()}, numpy {np.__version__}"
     text = "\n".join(
         [
-            f"### The main job, {datetime.date.today()}",
+            f"## The main job, {datetime.date.today()}",
             "",
             f"`{command}`; {versions}, Partita {pt.__version__}; 751 x 1 x 114 x 80, float32.",
             "",

@@ -254,7 +254,7 @@ def _describe() -> list[str]:
             continue
     command = " ".join(["python", "benchmarks/nmf.py", *sys.argv[1:]])
     return [
-        f"### NMF, {datetime.date.today().isoformat()}",
+        f"## NMF, {datetime.date.today().isoformat()}",
         "",
         f"`{command}`; Python {platform.python_version()}, {', '.join(versions)}; "
         f"{count_threads()} threads on {platform.machine()}.",
