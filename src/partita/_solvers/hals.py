@@ -19,7 +19,7 @@ Watch = Callable[[int, float, float, Array, Array], bool]
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
-_HALF, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
+_NEAR, _FLAT, _STILL, _ROUNDS = 0.7, 1e-2, 1e-3, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 
 
@@ -45,7 +45,8 @@ class Descent:
 
     def __init__(self, problem: Problem, S: Array, L: Array) -> None:
         self.problem = problem
-        self.S, self.L = Side(S), Side(L)
+        self.S, self.L = Side(S), Side(L, lean=True)
+        self.short_sweeps = _short_sweeps(problem)
         self.pace = Extrapolation()
         self.seen: Visit | None = None
         self.losses: list[float] = []
@@ -62,15 +63,15 @@ class Descent:
         self.seen = visit(self.problem, self.S.ahead, self.L, sweeps)
         if not first:
             self.residual = self._residual(short_gradient2 + self.seen.gradient2)
-        short = _SHORT._replace(beta=beta)
+        short = _SHORT._replace(beta=beta, most=self.short_sweeps)
         solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
         if not self._accepts(loss):
             self.seen = before
 
     def ends(self, tol: float) -> bool:
-        """Say whether the residual is half of `tol`, or within it with nothing more to gain."""
-        if self.residual <= _HALF * tol:
+        """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
+        if self.residual <= _NEAR * tol:
             return self.flat(_FLAT * tol)
         return self.residual <= tol and self.flat(_STILL * tol)
 
@@ -121,6 +122,13 @@ class Descent:
     def _residual(self, gradient2: float) -> float:
         misfit = math.sqrt(2 * self.losses[-1])
         return math.sqrt(gradient2) / max(misfit, self.problem.floor, np.finfo(float).tiny)
+
+
+def _short_sweeps(problem: Problem) -> int:
+    """Sweep the short factor as often as costs little beside the visit."""
+    n, p = problem.blocks.shape
+    share = problem.blocks.height * p / max(1, 2 * n * problem.S_free.size)
+    return int(min(max(share, _LONG.most), _SHORT.most))
 
 
 def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None = None) -> bool:

@@ -40,7 +40,7 @@ def sweep_columns(
     target : ndarray, (k, p)
         Where the extrapolated answer goes.
     old, new : ndarray, (k, p)
-        The answer before, and where this one goes.
+        The answer before, and where this one goes; they may be one array.
     first, last : int
         The columns.
     rows : ndarray, (n_free,)
@@ -74,6 +74,8 @@ def sweep_columns(
         for j in range(k):
             for c in range(m):
                 tile[j, c] = begin[j, start + c]
+        if measure:
+            gradient2 += _gradient_norm2(G, C, tile, work, rows, shift, m)
         gain_first = 0.0
         for sweep in range(max_sweeps):
             gain = zero
@@ -96,15 +98,13 @@ def sweep_columns(
                 gain_first = gain
             if gain <= ratio * gain_first:
                 break
-        if measure:
-            gradient2 += _gradient_norm2(G, C, begin, work, rows, start, shift, m)
         if curvature >= 0.0:
             bound += _remaining(G, C, tile, work, rows, shift, m, curvature)
         for j in range(k):
             for c in range(m):
                 value = tile[j, c]
-                new[j, start + c] = value
                 ahead = value + step_length * (value - old[j, start + c])
+                new[j, start + c] = value
                 target[j, start + c] = max(ahead, zero)
     return gradient2, decrease, bound
 
@@ -134,25 +134,17 @@ def _descent_direction(
 
 @compiled
 def _gradient_norm2(
-    G: Array,
-    C: Array,
-    H: Array,
-    work: Array,
-    rows: Array,
-    start: int,
-    shift: int,
-    m: int,
+    G: Array, C: Array, tile: Array, work: Array, rows: Array, shift: int, m: int
 ) -> float:
     total = 0.0
-    here = H[:, start : start + m]
     for j in rows:
         if G[j, j] <= 0.0:
             continue
-        _descent_direction(G, C, here, work, j, shift, m)
+        _descent_direction(G, C, tile, work, j, shift, m)
         squares = G.dtype.type(0)
         for c in range(m):
             uphill = min(work[c], G.dtype.type(0))
-            free = work[c] if here[j, c] > 0.0 else work[c] - uphill
+            free = work[c] if tile[j, c] > 0.0 else work[c] - uphill
             squares += free * free
         total += squares / G[j, j]
     return total

@@ -43,6 +43,10 @@ class Blocks(Protocol):
         """Return the squared norm of each column of a block."""
         ...
 
+    def take(self, columns: Array) -> Blocks:
+        """Return some of the columns, copied."""
+        ...
+
 
 class Dense:
     """An array as it lies in memory, C or F ordered: nothing of it is copied."""
@@ -74,6 +78,10 @@ class Dense:
         """Return the squared norm of each column of a block."""
         return _column_norms2(self.X[:, block])
 
+    def take(self, columns: Array) -> Dense:
+        """Return some of the columns, copied."""
+        return Dense(self.X[:, columns])
+
 
 class Sparse:
     """A scipy.sparse matrix, cut into blocks of columns once."""
@@ -83,7 +91,7 @@ class Sparse:
         self.dtype = X.dtype
         self.height = self.shape[0]
         self.groups = group_columns(*self.shape)
-        columns = X.tocsc()
+        self._columns = columns = X.tocsc()
         self._parts = {
             block.start: columns[:, block].T.tocsr() for group in self.groups for block in group
         }
@@ -108,6 +116,10 @@ class Sparse:
         """Return the squared norm of each column of a block."""
         part = self._parts[block.start].astype(np.float64)
         return np.asarray(part.multiply(part).sum(axis=1)).ravel()
+
+    def take(self, columns: Array) -> Sparse:
+        """Return some of the columns, copied."""
+        return Sparse(self._columns[:, columns])
 
 
 class Compressed:
@@ -139,6 +151,10 @@ class Compressed:
     def column_norms2(self, block: slice) -> npt.NDArray[np.float64]:
         """Return the squared norm of each column of a block."""
         return _column_norms2(self.Z[:, block])
+
+    def take(self, columns: Array) -> Compressed:
+        """Return some of the columns, copied."""
+        return Compressed(self.Q, np.ascontiguousarray(self.Z[:, columns]))
 
 
 def as_blocks(X: Any) -> Blocks:

@@ -116,7 +116,9 @@ def factorise(
         problem = problem._replace(floor_share=_FLOORS.get(dtype, 1e-6))
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
         solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
-    return solution._replace(W=solution.W.astype(dtype), H=solution.H.astype(dtype))
+    return solution._replace(
+        W=solution.W.astype(dtype, copy=False), H=solution.H.astype(dtype, copy=False)
+    )
 
 
 def pose(

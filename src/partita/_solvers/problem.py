@@ -39,20 +39,14 @@ class Problem(NamedTuple):
 
 
 class Side:
-    """A factor that moves: its last answers, the point extrapolated, and the one before that."""
+    """A factor that moves: its last answers, the point extrapolated, and the one before that.
 
-    def __init__(
-        self,
-        ahead: Array,
-        *,
-        spare: Array | None = None,
-        old: Array | None = None,
-        new: Array | None = None,
-    ) -> None:
-        self.ahead = ahead
-        self.spare = np.empty_like(ahead) if spare is None else spare
-        self.old = ahead.copy() if old is None else old
-        self.new = np.empty_like(ahead) if new is None else new
+    `lean` lets each new answer take the place of the old one, which saves an array.
+    """
+
+    def __init__(self, ahead: Array, *, lean: bool = False) -> None:
+        self.ahead, self.spare, self.old = ahead, np.empty_like(ahead), ahead.copy()
+        self.new = self.old if lean else np.empty_like(ahead)
 
     def turn(self) -> None:
         """Let the point just extrapolated, or again the one before it, lie ahead."""
@@ -63,8 +57,11 @@ class Side:
         self.old, self.new = self.new, self.old
 
     def scratch(self) -> Side:
-        """Borrow the arrays not in use, for sweeps that leave this side as it is."""
-        return Side(self.ahead, spare=self.spare, old=self.new, new=self.new)
+        """Borrow the arrays not in use, for sweeps that leave the point ahead as it is."""
+        borrowed = Side.__new__(Side)
+        borrowed.ahead, borrowed.spare = self.ahead, self.spare
+        borrowed.old = borrowed.new = self.new
+        return borrowed
 
     def restart(self) -> None:
         """Forget the past: the next answer is the first."""
@@ -90,6 +87,9 @@ class Sweeps(NamedTuple):
     measure: bool = False
     bound: bool = False
     gather: bool = True
+
+
+_UNTIL_FLAT = Sweeps(most=60, ratio=1e-3, gather=False)
 
 
 def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
@@ -125,6 +125,19 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     seen = _gather(problem, problem.crew.map(work, blocks.groups))
     L.turn()
     return seen
+
+
+def begin_long(problem: Problem, S: Array) -> Array:
+    """Return a long factor to begin from: zeros, which the first visit solves.
+
+    Under a penalty one that starts at zero would stay there; it is solved without first.
+    """
+    L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
+    if not problem.penalty.active:
+        return L
+    side = Side(L)
+    visit(problem._replace(penalty=Penalty()), S, side, _UNTIL_FLAT)
+    return side.ahead
 
 
 def products_of(problem: Problem, L: Array) -> Visit:

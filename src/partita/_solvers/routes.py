@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .objective import Array, Penalty, Start
-from .problem import Problem, Side, Sweeps, products_of, solve_short, visit
+from .problem import Problem, Side, Sweeps, begin_long, products_of, solve_short, visit
 from .sketch import explore, pays
 from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd
 
@@ -72,8 +72,7 @@ def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> B
             problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns, rng=rng,
             short=short,
         )  # fmt: skip
-        S, L = _complete(problem, best.S, None)
-        return _begun(S, L, best.passes, clock, "sketch", **best.report)
+        return _begun(best.S, best.L, best.passes, clock, "sketch", **best.report)
     S, L, passes = _named(problem, k, route, rng)
     return _begun(S, L, passes, clock, "hals", starts=1)
 
@@ -154,17 +153,12 @@ def _followed(
 
 def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array, Array]:
     """Solve the factor that is missing, without penalty: one that starts at zero would stay."""
-    plain = problem._replace(penalty=Penalty())
     if S is None:
         assert L is not None
+        plain = problem._replace(penalty=Penalty())
         L = np.ascontiguousarray(L)
         empty = Side(np.zeros((L.shape[0], problem.blocks.shape[0]), L.dtype))
         solve_short(plain, empty, products_of(problem, L), L, _UNTIL_FLAT)
         return empty.ahead, L
     S = np.ascontiguousarray(S)
-    L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
-    if problem.penalty.active:
-        side = Side(L)
-        visit(plain, S, side, _UNTIL_FLAT._replace(gather=False))
-        L = side.ahead
-    return S, L
+    return S, begin_long(problem, S)

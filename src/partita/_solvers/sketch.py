@@ -1,35 +1,41 @@
 """Several starts on a sketch of X, solved small, the best handed on for polish.
 
 X ~ Q @ Z costs a few passes; a round on Z costs r / n of one on X, and on a sample of its columns
-less again, so that several starts, which end in different minima, are nearly free.
+less again, so that several starts, which end in different minima, are nearly free. What the best
+of them ends in is then corrected: the sketch, widened by what X does at that point, has the
+gradient of X there, so that the rounds still missing are made on it as well.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from .hals import Descent, descend
-from .matrices import Compressed, Sparse
-from .objective import Array, Penalty, Start
-from .problem import Problem, Side, Sweeps, visit
-from .starts import Range, draw_within, fill_zeros, find_range, nndsvd
+from .matrices import Blocks, Compressed, Sparse
+from .objective import Array, Start
+from .problem import Problem, begin_long, products_of
+from .starts import Range, complement, draw_within, fill_zeros, find_range, nndsvd, project
 from .threads import Crew
 
 _WORTH_ENTRIES = 100_000
 _STARTS = 6
-_SAMPLE, _SAMPLE_ROUNDS = 4096, 60
+_SAMPLE, _SAMPLE_ROUNDS = 3072, 60
 _FINALISTS, _SAME_MINIMUM = 3, 8e-6
 _SKETCH_ROUNDS, _SKETCH_TOL = 20, 1e-3
-_TRIALS, _TRIAL_ROUNDS = 2, 2
+_TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 5
+_LEAST_GAIN, _SPARE = 5, 10
+_CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 30, 1e-4
 
 
 class Explored(NamedTuple):
-    """The short factor of the best start, and what finding it took."""
+    """Both factors that the best start led to, and what finding them took."""
 
     S: Array
+    L: Array
     passes: float
     report: dict[str, object]
 
@@ -41,8 +47,7 @@ def pays(problem: Problem, k: int, solver: str, init: str | Start, n_starts: int
     if isinstance(n_starts, int) and n_starts > 1:
         return True
     n, p = problem.blocks.shape
-    large = n * p >= _WORTH_ENTRIES and _rank(problem, k) >= 2 * k
-    return init == "auto" and large and not isinstance(problem.blocks, Sparse)
+    return init == "auto" and n * p >= _WORTH_ENTRIES and not isinstance(problem.blocks, Sparse)
 
 
 def explore(
@@ -77,30 +82,43 @@ def explore(
     Returns
     -------
     Explored
-        The short factor to polish on X.
+        The factors to polish on X.
     """
-    found = find_range(problem, max(_rank(problem, k), k + 1), rng, short=short)
     n_starts = _STARTS if n_starts == "auto" else int(n_starts)
+    smaller = _compresses(problem, k)
+    rank = _ample(k) if smaller else 2 * k + _SPARE
+    found = find_range(problem, min(rank, *problem.blocks.shape), rng, short=short)
+    passes, report = found.passes, {"starts": n_starts, "rank": found.Q.shape[1]}
     starts = [_first(found, k, init, rng, short)]
     starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
     chosen = _sample(problem, columns if short else None, rng)
-    finalists = _race(_restrict(problem, found, chosen), starts, problem.crew)
-    whole = _restrict(problem, found, None)
-    ends = _rank_by_loss([_settle(whole, S, rounds=_SKETCH_ROUNDS) for S in finalists])[:_TRIALS]
-    trials = (
-        ends if len(ends) == 1 else [_settle(problem, end.S, rounds=_TRIAL_ROUNDS) for end in ends]
-    )
-    passes = found.passes + (0 if len(ends) == 1 else _TRIAL_ROUNDS * len(ends))
-    report = {"starts": n_starts, "rank": found.Q.shape[1], "finalists": len(finalists)}
-    return Explored(_rank_by_loss(trials)[0].S, passes, report)
+    if not smaller:
+        del found  # as large as several factors
+        ends = _race(_restrict(problem, chosen), starts, problem.crew)
+        rounds = _LONG_TRIAL_ROUNDS if len(ends) > 1 else 1
+        best = _best_of(problem, [(end.S, None) for end in ends], rounds)
+        return Explored(best.S, best.L, passes + rounds * len(ends), report)
+    sketch = _sketched(problem, found.Q, found.Z)
+    ends = _race(_restrict(sketch, chosen), starts, problem.crew)
+    ends = _rank_by_loss([_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in ends])[:_TRIALS]
+    best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
+    passes += _TRIAL_ROUNDS * len(ends)
+    for _ in range(_CORRECTIONS):
+        best = _corrected(problem, found, best)
+        passes += 1
+        if best.reached:
+            break
+    return Explored(best.S, best.L, passes, report)
 
 
 class _Settled(NamedTuple):
     loss: float
     S: Array
+    L: Array
+    reached: bool
 
 
-def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[Array]:
+def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
     """Run all starts on the sample and give the best few that end in different minima."""
     run = partial(_settle, problem, rounds=_SAMPLE_ROUNDS)
     ends = _rank_by_loss(crew.map(run, starts))
@@ -108,18 +126,48 @@ def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[Array]:
     for end in ends[1:]:
         if end.loss > chosen[-1].loss * (1 + _SAME_MINIMUM):
             chosen.append(end)
-    return [end.S for end in chosen[:_FINALISTS]]
+    return chosen[:_FINALISTS]
+
+
+def _best_of(problem: Problem, ends: list[tuple[Array, Array | None]], rounds: int) -> _Settled:
+    """Go on from each for some rounds on X itself; no more than two long factors are held."""
+    best: _Settled | None = None
+    for S, L in ends:
+        settled = _settle(problem, S, L, rounds=rounds)
+        best = settled if best is None or settled.loss < best.loss else best
+    assert best is not None
+    return best
+
+
+def _corrected(problem: Problem, found: Range, at: _Settled) -> _Settled:
+    """Go on from (S, L) on a sketch that has the gradient of X there, for one pass over X.
+
+    With S and X @ L.T among its directions Q, both products of Q @ Q.T @ X are those of X at
+    (S, L).
+    """
+    seen = products_of(problem, at.L)
+    new = complement(found.Q, np.concatenate([at.S, seen.A]).T)
+    Z = np.concatenate([found.Z, project(problem, new.T)])
+    sketch = _sketched(problem, np.concatenate([found.Q, new], axis=1), Z)
+    return _settle(sketch, at.S, at.L, rounds=_CORRECTED_ROUNDS, tol=_CORRECTED_TOL)
+
+
+def _sketched(problem: Problem, Q: Array, Z: Array) -> Problem:
+    return problem._replace(blocks=Compressed(Q, Z), scale=1.0)
 
 
 def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
     return sorted(ends, key=lambda end: end.loss)
 
 
-def _rank(problem: Problem, k: int) -> int:
-    """Return the rank of the sketch: all of a short side that would hardly shrink."""
+def _ample(k: int) -> int:
+    return 4 * (k + 10)
+
+
+def _compresses(problem: Problem, k: int) -> bool:
+    """Say whether the sketch is so much smaller than X that solving on it is worth its bias."""
     n, p = problem.blocks.shape
-    wanted = 4 * (k + 10)
-    return n if n <= 2 * wanted else min(wanted, p)
+    return _LEAST_GAIN * _ample(k) <= n and _ample(k) <= p
 
 
 def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:
@@ -136,35 +184,27 @@ def _sample(problem: Problem, columns: Array | None, rng: np.random.Generator) -
     return np.asarray(drawn if columns is None else columns[drawn])
 
 
-def _restrict(problem: Problem, found: Range, chosen: Array | None) -> Problem:
-    """Pose the fit on the sketch, or on some of its columns, with the energy that X has there."""
-    missing = max(problem.norm2 - _norm2(found.Z), 0.0)
+def _restrict(problem: Problem, chosen: Array | None) -> Problem:
+    """Pose the fit on some of the columns, with the energy that X has there."""
     if chosen is None:
-        blocks, weights, crew = Compressed(found.Q, found.Z), problem.L_weights, problem.crew
-    else:
-        part = np.ascontiguousarray(found.Z[:, chosen])
-        blocks, crew = Compressed(found.Q, part), Crew(1)
-        weights = None if problem.L_weights is None else problem.L_weights[chosen]
-    share = blocks.Z.shape[1] / found.Z.shape[1]
-    norm2 = _norm2(blocks.Z) + missing * share
-    return problem._replace(blocks=blocks, norm2=norm2, scale=1.0, L_weights=weights, crew=crew)
+        return problem
+    blocks, whole = problem.blocks.take(chosen), problem.blocks
+    share = chosen.size / whole.shape[1]
+    missing = max(problem.norm2 - _energy(whole) / problem.scale**2, 0.0)
+    weights = None if problem.L_weights is None else problem.L_weights[chosen]
+    return problem._replace(
+        blocks=blocks, norm2=_energy(blocks) / problem.scale**2 + missing * share,
+        L_weights=weights, crew=Crew(1),
+    )  # fmt: skip
 
 
-def _norm2(Z: Array) -> float:
-    return float(np.einsum("ij,ij->", Z, Z, dtype=np.float64))
+def _energy(blocks: Blocks) -> float:
+    return math.fsum(float(blocks.column_norms2(b).sum()) for g in blocks.groups for b in g)
 
 
-def _settle(problem: Problem, S: Array, *, rounds: int) -> _Settled:
-    descent = _descent(problem, S)
-    descend(descent, tol=_SKETCH_TOL, max_iter=rounds)
-    return _Settled(descent.losses[-1], descent.S.old)
-
-
-def _descent(problem: Problem, S: Array) -> Descent:
-    L = np.zeros((S.shape[0], problem.blocks.shape[1]), S.dtype)
-    if problem.penalty.active:
-        plain = problem._replace(penalty=Penalty())
-        side = Side(L)
-        visit(plain, S, side, Sweeps(most=20, gather=False))
-        L = side.ahead
-    return Descent(problem, S.copy(), L)
+def _settle(
+    problem: Problem, S: Array, L: Array | None = None, *, rounds: int, tol: float = _SKETCH_TOL
+) -> _Settled:
+    descent = Descent(problem, S.copy(), begin_long(problem, S) if L is None else L)
+    reached = descend(descent, tol=tol, max_iter=rounds)
+    return _Settled(descent.losses[-1], descent.S.old, descent.L.ahead, reached)

@@ -90,6 +90,15 @@ def multiply_gram(problem: Problem, S: Array) -> Array:
     return np.asarray(blocks.decode(np.add.reduce(parts)).T)
 
 
+def complement(Q: Array, columns: Array) -> Array:
+    """Return orthonormal directions (n, m) that bring some columns into the span with Q (n, r)."""
+    basis = Q.astype(np.float64)
+    left = columns.astype(np.float64)
+    for _ in range(2):
+        left = _orthonormal(left - basis @ (basis.T @ left))
+    return np.asarray(left, Q.dtype)
+
+
 def nndsvd(found: Range, k: int) -> tuple[Array, Array]:
     """Return the non-negative double SVD, exact zeros included.
 
