@@ -1,0 +1,222 @@
+"""AVI, MP4, MOV and Matroska, decoded by PyAV; colours are read as brightness."""
+
+from __future__ import annotations
+
+import struct
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partita.io.movies.movie import Movie, Wanted, name_axes
+from partita.io.movies.values import Array, FileValues, Slices, naming
+
+# Shares of red, green and blue in brightness (ITU-R BT.601).
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+class Index(NamedTuple):
+    """Where the frames of a video are.
+
+    ``stamps`` are presentation times in units of the stream, ascending; ``keys`` the numbers of
+    the frames at which decoding may begin.
+    """
+
+    stamps: Array
+    keys: Array
+
+
+class VideoFrames(FileValues):
+    """The frames of a video; decoding begins at the key frame before those wanted.
+
+    Parameters
+    ----------
+    path, shape, dtype
+        As for `FileValues`.
+    index : Index
+        Of all frames.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, index: Index
+    ) -> None:
+        super().__init__(path, shape, dtype)
+        self.index = index
+
+    def read(self, slices: Slices) -> Array:
+        """Return the brightness of frames."""
+        times, *within = slices
+        wanted = range(self.shape[0])[times]
+        sizes = [len(range(*one.indices(n))) for one, n in zip(within, self.shape[1:], strict=True)]
+        values = np.empty((len(wanted), *sizes), self.dtype)
+        rows = {number: row for row, number in enumerate(wanted)}
+        for number, frame in self._decoded(wanted):
+            if number in rows:
+                values[rows.pop(number)] = self._brightness(frame)[tuple(within)]
+        if rows:
+            raise OSError(
+                f"{self.path} is damaged: {len(rows)} frames cannot be decoded, the first is "
+                f"number {min(rows)}. Copy it again, or convert what is whole: ffmpeg -i "
+                f"{self.path.name} -c:v ffv1 whole.avi"
+            )
+        return values
+
+    def _decoded(self, wanted: range) -> Any:
+        """Yield (number, frame) from a key frame up to the last one wanted."""
+        if not wanted:
+            return
+        stamps, keys = self.index
+        with import_module("av").open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            before = keys[keys <= wanted[0]]
+            if before.size and before[-1] > 0:
+                container.seek(int(stamps[before[-1]]), stream=stream, backward=True)
+            for frame in container.decode(stream):
+                number = int(np.searchsorted(stamps, frame.pts))
+                yield number, frame
+                if number >= wanted[-1]:
+                    return
+
+    def _brightness(self, frame: Any) -> Array:
+        if (frame.height, frame.width) != self.shape[1:]:
+            raise OSError(
+                f"{self.path} changes its frame size from {self.shape[1:]} to "
+                f"{(frame.height, frame.width)}, and the frames of a movie are of one size. Split "
+                "it with ffmpeg."
+            )
+        return brightness(frame)
+
+
+def brightness(frame: Any) -> Array:
+    """Return the brightness of a decoded frame, (y, x), as it is stored where it is.
+
+    Grey and luma planes are taken as they are; red, green and blue are weighed, so that equal
+    ones give their value.
+    """
+    about = frame.format
+    if about.is_rgb or about.has_palette:
+        wide = about.components[0].bits > 8
+        colours = frame.to_ndarray(format="rgb48le" if wide else "rgb24")
+        return np.rint(colours @ _LUMA).astype(colours.dtype)
+    if len(about.components) > 1 and not about.is_planar:
+        frame = frame.reformat(format="yuv444p")
+    return _first_plane(frame)
+
+
+def _first_plane(frame: Any) -> Array:
+    plane = frame.planes[0]
+    depth = frame.format.components[0].bits
+    order = ">" if frame.format.is_big_endian else "<"
+    dtype = np.dtype(np.uint8) if depth <= 8 else np.dtype(f"{order}u2")
+    lines = np.frombuffer(plane, dtype).reshape(frame.height, plane.line_size // dtype.itemsize)
+    return lines[:, : frame.width].astype(dtype.newbyteorder("="))
+
+
+def read_video(path: Path, wanted: Wanted) -> Movie:
+    """Return the movie in a video file. Its packets are counted, not decoded; one frame is.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If PyAV is not installed.
+    OSError
+        If the file is damaged or cut short.
+    ValueError
+        If it has no video, or one of an unknown codec.
+    """
+    av = _av(path)
+    _refuse_cut_avi(path)
+    try:
+        with naming(path), av.open(str(path)) as container:
+            stream = _stream(container, path)
+            codec, base, rate = stream.codec_context.name, stream.time_base, stream.average_rate
+            first = next(iter(container.decode(stream)), None)
+            if first is None:
+                raise OSError(f"{path} holds no frame that can be decoded. Copy it again.")
+            sample = brightness(first)
+        with naming(path), av.open(str(path)) as container:
+            index = _indexed(container, path)
+    except av.error.FFmpegError as error:
+        raise OSError(f"{path} cannot be decoded ({error}). Copy or download it again.") from error
+    shape = (index.stamps.size, *sample.shape)
+    times = (index.stamps - index.stamps[0]) * float(base)
+    return Movie(
+        values=VideoFrames(path, shape, sample.dtype, index=index),
+        dims=name_axes(3, wanted, path),
+        name=path.name.partition(".")[0] or path.name,
+        kind=f"video, {codec}",
+        **_timing(times, rate),
+    )
+
+
+def _timing(times: Array, rate: Any) -> dict[str, Any]:
+    """Return an even period where times are those of the stated rate, else the times."""
+    if not rate:
+        return {"times": times} if times.size > 1 else {}
+    even = np.arange(times.size) / float(rate)
+    if times.size and np.abs(times - even).max() < 0.5 / float(rate):
+        return {"period": 1 / float(rate)}
+    return {"times": times}
+
+
+def _av(path: Path) -> Any:
+    try:
+        return import_module("av")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{path} needs the package av (PyAV). Install it: pip install "partita[movies]".',
+            name="av",
+        ) from error
+
+
+def _stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        raise ValueError(f"{path} has no video in it. Check the name.")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise ValueError(
+            f"{path} is encoded with a codec that PyAV does not know. Convert it with the program "
+            f"that wrote it, without compression, or with ffmpeg: ffmpeg -i {path.name} -c:v ffv1 "
+            "movie.avi"
+        )
+    return stream
+
+
+def _indexed(container: Any, path: Path) -> Index:
+    """Return where the frames are, from the packets."""
+    stamps: list[int] = []
+    keys: list[int] = []
+    for packet in container.demux(container.streams.video[0]):
+        if not packet.size:
+            continue
+        if packet.is_corrupt:
+            raise OSError(
+                f"{path} is cut short or damaged after {len(stamps)} frames. Copy or download it "
+                "again."
+            )
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamps.append(stamp)
+        if packet.is_keyframe:
+            keys.append(stamp)
+    if None in stamps or len(set(stamps)) < len(stamps):
+        raise ValueError(
+            f"{path} does not say when its frames are shown. Write it anew: ffmpeg -i {path.name} "
+            "-c:v ffv1 movie.avi"
+        )
+    ordered = np.sort(np.array(stamps, np.int64))
+    return Index(ordered, np.searchsorted(ordered, np.sort(np.array(keys, np.int64))))
+
+
+def _refuse_cut_avi(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start.startswith(b"RIFF"):
+        return
+    stated, size = struct.unpack("<I", start[4:])[0] + 8, path.stat().st_size
+    if size < stated:
+        raise OSError(
+            f"{path} is cut short: it has {size} bytes, and its header promises {stated}. Copy or "
+            "download it again; what is left may be saved by ffmpeg -i "
+            f"{path.name} -c:v ffv1 rest.avi"
+        )
