@@ -23,8 +23,8 @@ DEFAULT_DIMS: dict[int, tuple[str, ...]] = {
 # How axes are named in files, by a letter or a word.
 _NAMES = {
     "t": "time", "q": "time", "i": "time", "time": "time", "frame": "time", "frames": "time",
-    "z": "z", "plane": "z", "c": "channel", "channel": "channel", "channels": "channel",
-    "y": "y", "x": "x",
+    "c": "channel", "s": "channel", "channel": "channel", "channels": "channel",
+    "z": "z", "plane": "z", "y": "y", "x": "x",
 }  # fmt: skip
 
 
@@ -201,11 +201,20 @@ def name_axes(
             )
         return wanted.dims
     names = tuple(_NAMES.get(axis.lower(), axis.lower()) for axis in said or ())
-    if len(names) == n_axes and len(set(names)) == n_axes and all(names):
-        return names
+    if names:
+        return _different(names, path)
     if n_axes not in defaults:
         raise ValueError(
             f"The array in {path} has {n_axes} axes, and nothing says what they are. Name them in "
             f"the order of the file: dims=('time', 'z', 'y', 'x', ...)."
         )
     return defaults[n_axes]
+
+
+def _different(names: tuple[str, ...], path: Path) -> tuple[str, ...]:
+    if len(set(names)) == len(names):
+        return names
+    raise ValueError(
+        f"{path} calls its axes {names}, some of them alike. Name them in the order of the file: "
+        "dims=('time', 'z', 'y', 'x')."
+    )

@@ -42,9 +42,10 @@ def read_nwb(path: Path, wanted: Wanted) -> Movie:
             Entry(name, _shape(file[name]), file[name]["data"].dtype.name) for name in series
         ]
         chosen = wanted.dataset
-        if chosen is not None and not _names_series(series, chosen):
+        if chosen is not None and not _is_series(series, chosen):
             entry = choose(arrays_in(file), chosen, path=path, kind="NWB")
             return _plain_array(path, entry, wanted)
+        chosen = None if chosen is None else chosen.removesuffix("/data")
         entry = choose(entries, chosen, path=path, kind="NWB", what=" or ".join(SERIES))
         return _movie(file[entry.name], path, wanted)
 
@@ -60,7 +61,7 @@ def _series_in(file: Any) -> list[str]:
     return found
 
 
-def _names_series(series: list[str], dataset: str) -> bool:
+def _is_series(series: list[str], dataset: str) -> bool:
     name = dataset.strip("/").removesuffix("/data")
     return any(name in (one.strip("/"), one.rpartition("/")[2]) for one in series)
 

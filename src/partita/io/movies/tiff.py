@@ -106,12 +106,14 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
     tifffile = _tifffile(path)
     with naming(path), tifffile.TiffFile(path) as tiff:
         _refuse_broken_chain(tiff, path)
+        _refuse_lost_tags(tiff, path)
         about = describe(tiff, n_pages=len(tiff.pages), layout=wanted.dims is None)
         if about.layout is not None:
             values, axes = _laid_out(tiff, about, path)
         else:
             series = _chosen(tiff, wanted, path)
             about = describe(tiff, series=series)
+            _refuse_lost_images(tiff, series, path)
             values, axes = _values(series, path), tuple(series.axes)
         _refuse_codec(tiff.pages.first, path)
     return Movie(
@@ -220,6 +222,31 @@ def _refuse_broken_chain(tiff: Any, path: Path) -> None:
     following = struct.unpack(tiff.tiff.offsetformat, raw)[0] if raw else -1
     if following != 0:
         raise OSError(_cut_short(path, f"it ends after {len(tiff.pages)} pages and names more"))
+
+
+def _refuse_lost_tags(tiff: Any, path: Path) -> None:
+    """Refuse a file whose first directory points beyond its end: what it says there is lost."""
+    first, handle, about = tiff.pages.first, tiff.filehandle, tiff.tiff
+    handle.seek(first.offset)
+    n_tags = struct.unpack(about.tagnoformat, handle.read(about.tagnosize))[0]
+    number, order = about.offsetsize, about.byteorder
+    layout = f"{order}HH{'QQ' if number == 8 else 'II'}"
+    for raw in struct.iter_unpack(layout, handle.read(n_tags * about.tagsize)):
+        code, kind, count, offset = raw
+        size = count * struct.calcsize(
+            order + import_module("tifffile").TIFF.DATA_FORMATS.get(kind, "B")
+        )
+        if code not in first.tags and size > number and offset + size > handle.size:
+            raise OSError(_cut_short(path, f"what its tag {code} says lies beyond the end"))
+
+
+def _refuse_lost_images(tiff: Any, series: Any, path: Path) -> None:
+    """Refuse a file of which ImageJ says that it holds more images than there are."""
+    about = tiff.imagej_metadata or {}
+    stated = int(about.get("images", 1))
+    if series.kind != "imagej" and stated > len(tiff.pages):
+        what = f"ImageJ says that it holds {stated} images, and {len(tiff.pages)} are there"
+        raise OSError(_cut_short(path, what))
 
 
 def _refuse_cut(path: Path, size: int, end: int) -> None:

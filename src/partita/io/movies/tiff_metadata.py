@@ -56,7 +56,7 @@ def describe(tiff: Any, *, series: Any = None, n_pages: int = 0, layout: bool = 
     if series is None:
         return About()
     if tiff.is_ome:
-        return _ome(tiff, series.index)
+        return _ome(tiff, tiff.series.index(series))
     if tiff.is_imagej:
         return _imagej(tiff)
     return About()
@@ -162,7 +162,7 @@ def _several(value: Any) -> list[Any]:
 def _scanimage(tiff: Any, n_pages: int) -> About:
     about = scanimage_settings(tiff)
     shape = tiff.pages.first.shape
-    channels = np.atleast_1d(about.get("SI.hChannels.channelSave", 1))
+    channels = np.ravel(about.get("SI.hChannels.channelSave", 1))
     coords: dict[str, xr.DataArray] = {"channel": xr.DataArray(channels, dims="channel")}
     layout = scanimage_layout(about, n_pages) if n_pages else None
     notes: tuple[str, ...] = ()
@@ -195,8 +195,9 @@ def scanimage_settings(tiff: Any) -> dict[str, Any]:
         return dict(about)
     first = tiff.pages.first
     text = first.software if first.software.startswith("SI.") else first.description
-    lines = re.findall(r"^(?:scanimage\.)?((?:SI|state)\S*?\s*=.*?)\s*$", text, re.MULTILINE)
-    return dict(import_module("tifffile").matlabstr2py("\n".join(lines)))
+    lines = re.findall(r"^(?:scanimage\.)?((?:SI|state)\.\S+?)\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    parse = import_module("tifffile").matlabstr2py
+    return {key: parse(value) for key, value in lines}
 
 
 def scanimage_layout(about: Mapping[str, Any], n_pages: int) -> Layout:
@@ -212,7 +213,7 @@ def scanimage_layout(about: Mapping[str, Any], n_pages: int) -> Layout:
     n_pages : int
         Pages in the file.
     """
-    n_channels = np.atleast_1d(about.get("SI.hChannels.channelSave", 1)).size
+    n_channels = np.ravel(about.get("SI.hChannels.channelSave", 1)).size
     n_planes, n_repeats, n_frames = _volume(about)
     if n_planes * n_repeats > n_frames or n_frames * n_channels > n_pages:
         n_planes, n_repeats, n_frames = 1, 1, 1
@@ -267,7 +268,7 @@ def _scanimage_pixels(about: Mapping[str, Any], shape: tuple[int, ...]) -> dict[
 
 
 def _planes(about: Mapping[str, Any], n_planes: int) -> dict[str, xr.DataArray]:
-    depths = np.atleast_1d(about.get("SI.hStackManager.zs", []))
+    depths = np.ravel(about.get("SI.hStackManager.zs", []))
     if depths.size != n_planes or depths.dtype.kind not in "iuf":
         return {}
     return {"z": axis_coordinate("z", depths / 1000, float(np.median(np.diff(depths))) / 1000)}

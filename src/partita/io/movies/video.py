@@ -16,6 +16,10 @@ from partita.io.movies.values import Array, FileValues, Slices, naming
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
+# Damage that a codec notices is an error: otherwise it would be painted over in silence.
+_STRICT = {"err_detect": "explode"}
+
+
 class Index(NamedTuple):
     """Where the frames of a video are.
 
@@ -69,6 +73,7 @@ class VideoFrames(FileValues):
         stamps, keys = self.index
         with import_module("av").open(str(self.path)) as container:
             stream = container.streams.video[0]
+            stream.codec_context.options = _STRICT
             before = keys[keys <= wanted[0]]
             if before.size and before[-1] > 0:
                 container.seek(int(stamps[before[-1]]), stream=stream, backward=True)
@@ -130,7 +135,11 @@ def read_video(path: Path, wanted: Wanted) -> Movie:
     try:
         with naming(path), av.open(str(path)) as container:
             stream = _stream(container, path)
+            stream.codec_context.options = _STRICT
             codec, base, rate = stream.codec_context.name, stream.time_base, stream.average_rate
+            stated = stream.frames
+            alone = len(container.streams.get()) == 1
+            duration = (container.duration or 0) / 1e6 if alone else 0.0
             first = next(iter(container.decode(stream)), None)
             if first is None:
                 raise OSError(f"{path} holds no frame that can be decoded. Copy it again.")
@@ -146,7 +155,23 @@ def read_video(path: Path, wanted: Wanted) -> Movie:
         dims=name_axes(3, wanted, path),
         name=path.name.partition(".")[0] or path.name,
         kind=f"video, {codec}",
+        notes=_lost(stated, duration, times),
         **_timing(times, rate),
+    )
+
+
+def _lost(stated: int, duration: float, times: Array) -> tuple[str, ...]:
+    """Tell of frames, or seconds, that the header promises and the file does not have."""
+    gap = np.diff(times).max(initial=0)
+    if stated > times.size:
+        promised, there = f"{stated} frames", f"{times.size}"
+    elif duration > times[-1] + 2 * gap and times.size > 1:
+        promised, there = f"{duration:.6g} s", f"{times[-1] + gap:.6g} s"
+    else:
+        return ()
+    return (
+        f"its header promises {promised}, and {there} are there. Either the camera dropped some, "
+        "or the file is cut short: then copy or download it again.",
     )
 
 
@@ -171,6 +196,11 @@ def _av(path: Path) -> Any:
 
 
 def _stream(container: Any, path: Path) -> Any:
+    if not container.streams.get():
+        raise OSError(
+            f"{path} is cut short or damaged: its table of contents is lost. Copy or download it "
+            "again."
+        )
     if not container.streams.video:
         raise ValueError(f"{path} has no video in it. Check the name.")
     stream = container.streams.video[0]
@@ -190,11 +220,6 @@ def _indexed(container: Any, path: Path) -> Index:
     for packet in container.demux(container.streams.video[0]):
         if not packet.size:
             continue
-        if packet.is_corrupt:
-            raise OSError(
-                f"{path} is cut short or damaged after {len(stamps)} frames. Copy or download it "
-                "again."
-            )
         stamp = packet.pts if packet.pts is not None else packet.dts
         stamps.append(stamp)
         if packet.is_keyframe:
