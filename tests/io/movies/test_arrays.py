@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -100,6 +101,20 @@ def test_damage_in_npz_is_told_when_it_is_read(tmp_path, frames, load_numbered, 
     path.write_bytes(raw)
     with pytest.raises(OSError, match=naming(path, "damaged or truncated.*CRC")):
         load_numbered(path).compute()
+
+
+def test_other_members_of_an_archive_are_passed_over(tmp_path, frames, load_numbered):
+    np.savez(tmp_path / "a.npz", frames)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("notes.txt", "nothing")
+    np.testing.assert_array_equal(load_numbered(tmp_path / "a.npz"), frames)
+
+
+def test_one_frame_is_at_second_zero(tmp_path, frames):
+    np.save(tmp_path / "a.npy", frames[:1])
+    time = partita.load(tmp_path / "a.npy").time
+    assert float(time[0]) == 0
+    assert time.attrs["units"] == "s"
 
 
 def test_structured_values_are_refused(tmp_path, naming):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import partita
+from partita.io.movies import video
 from partita.io.movies.video import VideoFrames
 
 av = pytest.importorskip("av")
@@ -92,8 +94,6 @@ def test_frames_between_key_frames_are_the_same_from_any_start(tmp_path, smooth)
 
 
 def test_a_chunk_decodes_only_from_the_key_frame_before_it(tmp_path, smooth, monkeypatch):
-    from partita.io.movies import video
-
     path = write(tmp_path / "a.avi", smooth, codec="mjpeg", pixels="yuvj420p")
     decoded = []
     brightness = video.brightness
@@ -201,6 +201,18 @@ def test_a_video_that_lacks_frames_is_refused_when_read(tmp_path, smooth, monkey
     )
     with pytest.raises(OSError, match=naming(path, "2 frames cannot be decoded, the first")):
         recording[:10].compute()
+
+
+def test_frames_without_times_of_their_own_are_refused(tmp_path, smooth, monkeypatch, naming):
+    path = write(tmp_path / "a.avi", smooth, codec="mjpeg", pixels="yuvj420p")
+    with av.open(str(path)) as container:
+        packets = list(container.demux(video=0))
+    packets[3].pts = packets[4].pts
+    stub = SimpleNamespace(
+        demux=lambda stream: packets, streams=SimpleNamespace(video=[packets[0].stream])
+    )
+    with pytest.raises(ValueError, match=naming(path, "does not say when its frames are shown")):
+        video._indexed(stub, path)
 
 
 def test_a_video_without_frames_is_refused(tmp_path, smooth, naming):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,7 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
         If its images are of several sizes and none is chosen.
     """
     tifffile = _tifffile(path)
-    with naming(path), tifffile.TiffFile(path) as tiff:
+    with naming(path), _of_one_size(path), tifffile.TiffFile(path) as tiff:
         _refuse_broken_chain(tiff, path)
         _refuse_lost_tags(tiff, path)
         about = describe(tiff, n_pages=len(tiff.pages), layout=wanted.dims is None)
@@ -197,8 +199,6 @@ def _scattered(pages: list[Any], numbers: Array, path: Path) -> ScatteredPages:
         size = handle.size
         _refuse_cut(Path(handle.path), size, _end(page))
         places[row] = files.setdefault(handle.path, len(files)), page.offset
-        if page.keyframe.shape != first.shape or page.keyframe.dtype != first.dtype:
-            raise ValueError(f"{path} holds images of several sizes; a movie is of one.")
     return ScatteredPages(
         path, first.shape, first.dtype, files=[Stamp.of(f) for f in files], places=places[numbers]
     )
@@ -210,6 +210,20 @@ def _end(page: Any) -> int:
 
 
 # What is refused
+
+
+@contextlib.contextmanager
+def _of_one_size(path: Path) -> Iterator[None]:
+    """Say in words what tifffile finds where a page differs from the first."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "keyframe" not in str(error):
+            raise
+        raise ValueError(
+            f"{path} holds images of several kinds, and the frames of a movie are of one size and "
+            "type. Write those of one size to a file of their own."
+        ) from error
 
 
 def _refuse_broken_chain(tiff: Any, path: Path) -> None:

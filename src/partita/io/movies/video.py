@@ -31,6 +31,21 @@ class Index(NamedTuple):
     keys: Array
 
 
+class Header(NamedTuple):
+    """What a video says of itself.
+
+    ``tick`` is the unit of its times in s, ``rate`` in Hz, ``n_frames`` and ``duration`` (s) are
+    what it promises, each 0 where it does not; ``sample`` is the first frame.
+    """
+
+    codec: str
+    tick: float
+    rate: float
+    n_frames: int
+    duration: float
+    sample: Array
+
+
 class VideoFrames(FileValues):
     """The frames of a video; decoding begins at the key frame before those wanted.
 
@@ -132,31 +147,37 @@ def read_video(path: Path, wanted: Wanted) -> Movie:
     """
     av = _av(path)
     _refuse_cut_avi(path)
-    try:
-        with naming(path), av.open(str(path)) as container:
-            stream = _stream(container, path)
-            stream.codec_context.options = _STRICT
-            codec, base, rate = stream.codec_context.name, stream.time_base, stream.average_rate
-            stated = stream.frames
-            alone = len(container.streams.get()) == 1
-            duration = (container.duration or 0) / 1e6 if alone else 0.0
-            first = next(iter(container.decode(stream)), None)
-            if first is None:
-                raise OSError(f"{path} holds no frame that can be decoded. Copy it again.")
-            sample = brightness(first)
-        with naming(path), av.open(str(path)) as container:
-            index = _indexed(container, path)
-    except av.error.FFmpegError as error:
-        raise OSError(f"{path} cannot be decoded ({error}). Copy or download it again.") from error
-    shape = (index.stamps.size, *sample.shape)
-    times = (index.stamps - index.stamps[0]) * float(base)
+    with naming(path), av.open(str(path)) as container:
+        header = _header(container, path)
+    with naming(path), av.open(str(path)) as container:
+        index = _indexed(container, path)
+    times = (index.stamps - index.stamps[0]) * header.tick
+    shape = (index.stamps.size, *header.sample.shape)
     return Movie(
-        values=VideoFrames(path, shape, sample.dtype, index=index),
+        values=VideoFrames(path, shape, header.sample.dtype, index=index),
         dims=name_axes(3, wanted, path),
         name=path.name.partition(".")[0] or path.name,
-        kind=f"video, {codec}",
-        notes=_lost(stated, duration, times),
-        **_timing(times, rate),
+        kind=f"video, {header.codec}",
+        notes=_lost(header.n_frames, header.duration, times),
+        **_timing(times, header.rate),
+    )
+
+
+def _header(container: Any, path: Path) -> Header:
+    """Return what a video says of itself; one frame is decoded."""
+    stream = _stream(container, path)
+    stream.codec_context.options = _STRICT
+    is_alone = len(container.streams.get()) == 1  # sound may last longer than the frames
+    sample = next(iter(container.decode(stream)), None)
+    if sample is None:
+        raise OSError(f"{path} holds no frame that can be decoded. Copy or download it again.")
+    return Header(
+        codec=stream.codec_context.name,
+        tick=float(stream.time_base),
+        rate=float(stream.average_rate or 0),
+        n_frames=int(stream.frames),
+        duration=(container.duration or 0) / 1e6 if is_alone else 0.0,
+        sample=brightness(sample),
     )
 
 
@@ -175,13 +196,10 @@ def _lost(stated: int, duration: float, times: Array) -> tuple[str, ...]:
     )
 
 
-def _timing(times: Array, rate: Any) -> dict[str, Any]:
+def _timing(times: Array, rate: float) -> dict[str, Any]:
     """Return an even period where times are those of the stated rate, else the times."""
-    if not rate:
-        return {"times": times} if times.size > 1 else {}
-    even = np.arange(times.size) / float(rate)
-    if times.size and np.abs(times - even).max() < 0.5 / float(rate):
-        return {"period": 1 / float(rate)}
+    if rate > 0 and np.abs(times - np.arange(times.size) / rate).max() < 0.5 / rate:
+        return {"period": 1 / rate}
     return {"times": times}
 
 
