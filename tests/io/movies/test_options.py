@@ -58,6 +58,11 @@ def test_a_dataset_is_text(path):
         partita.load(path, dataset=3)
 
 
+def test_a_dataset_is_refused_where_there_is_one_movie(path, naming):
+    with pytest.raises(ValueError, match=naming(path, "holds one movie, and dataset='a' chooses")):
+        partita.load(path, dataset="a")
+
+
 def test_options_for_dimensions_that_are_not_there_are_refused(path, naming):
     with pytest.raises(ValueError, match=naming("pixel_size", "no dimension y")):
         partita.load(path, frame_rate=1, dims=("time", "neuron", "x"), pixel_size=1)

@@ -241,6 +241,8 @@ def test_scanimage_channels_are_a_dimension(tmp_path, frames):
     np.testing.assert_allclose(recording.time, np.arange(6) / 30.5)
     np.testing.assert_allclose(recording.y, 0.1 * np.arange(8))
     np.testing.assert_allclose(recording.x, 0.1 * np.arange(6))
+    pages = partita.load(path, dims=("time", "y", "x"), frame_rate=61)
+    np.testing.assert_array_equal(pages, frames)
 
 
 def test_scanimage_volumes_lose_their_flyback(tmp_path):

@@ -75,7 +75,10 @@ def read_npy(path: Path, wanted: Wanted) -> Movie:
         If the file is damaged or cut short.
     TypeError
         If it holds pickled objects, which are never unpickled.
+    ValueError
+        If `wanted` names a data set.
     """
+    wanted.refuse_dataset(path)
     with naming(path), path.open("rb") as file:
         shape, dtype = _header(file)
         _refuse_pickled(dtype, path)

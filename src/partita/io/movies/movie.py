@@ -114,6 +114,14 @@ class Wanted(NamedTuple):
             movie = replace(movie, spacing=kept)
         return movie
 
+    def refuse_dataset(self, path: Path) -> None:
+        """Refuse a choice where there is nothing to choose (ValueError)."""
+        if self.dataset is not None:
+            raise ValueError(
+                f"{path} holds one movie, and dataset={self.dataset!r} chooses among several. "
+                "Leave it out."
+            )
+
     @property
     def given(self) -> list[str]:
         """The options that are set."""

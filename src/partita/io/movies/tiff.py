@@ -13,7 +13,7 @@ import numpy as np
 
 from partita.io.gzip_index import Stamp
 from partita.io.movies.movie import Movie, Wanted, name_axes
-from partita.io.movies.tiff_metadata import About, describe
+from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
 from partita.io.movies.values import Array, FileValues, Slices, naming
 
 
@@ -109,12 +109,13 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
     with naming(path), _of_one_size(path), tifffile.TiffFile(path) as tiff:
         _refuse_broken_chain(tiff, path)
         _refuse_lost_tags(tiff, path)
-        about = describe(tiff, n_pages=len(tiff.pages), layout=wanted.dims is None)
-        if about.layout is not None:
-            values, axes = _laid_out(tiff, about, path)
+        if tiff.is_scanimage:
+            wanted.refuse_dataset(path)
+            about = describe_scanimage(tiff, as_pages=wanted.dims is not None)
+            values, axes = _laid_out(tiff, about.layout, path)
         else:
             series = _chosen(tiff, wanted, path)
-            about = describe(tiff, series=series)
+            about = describe(tiff, series)
             _refuse_lost_images(tiff, series, path)
             values, axes = _values(series, path), tuple(series.axes)
         _refuse_codec(tiff.pages.first, path)
@@ -128,7 +129,7 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
         spacing=about.spacing,
         coords=about.coords,
         notes=about.notes,
-        left_out=about.layout.left_out if about.layout else 0,
+        left_out=about.layout.left_out,
     )
 
 
@@ -180,13 +181,11 @@ def _values(series: Any, path: Path) -> FileValues:
     return _scattered(pages, np.arange(len(pages)).reshape(outer), path)
 
 
-def _laid_out(tiff: Any, about: About, path: Path) -> tuple[FileValues, tuple[str, ...]]:
+def _laid_out(tiff: Any, layout: Layout, path: Path) -> tuple[FileValues, tuple[str, ...]]:
     """Return pages as the microscope interleaved them: volumes, planes, channels."""
-    assert about.layout is not None
     tiff.pages.useframes = True
     tiff.pages.set_keyframe(0)
-    pages = tiff.pages[:]
-    return _scattered(pages, about.layout.pages, path), (*about.layout.axes, "y", "x")
+    return _scattered(tiff.pages[:], layout.pages, path), (*layout.axes, "y", "x")
 
 
 def _scattered(pages: list[Any], numbers: Array, path: Path) -> ScatteredPages:

@@ -34,27 +34,19 @@ class About(NamedTuple):
     spacing: Mapping[str, float] = {}
     coords: Mapping[str, xr.DataArray] = {}
     notes: tuple[str, ...] = ()
-    layout: Layout | None = None
+    layout: Layout = Layout((), np.empty(0, int))
 
 
-def describe(tiff: Any, *, series: Any = None, n_pages: int = 0, layout: bool = False) -> About:
-    """Return what the metadata of a TIFF file say.
+def describe(tiff: Any, series: Any) -> About:
+    """Return what ImageJ or OME metadata say of the images of a series.
 
     Parameters
     ----------
     tiff : tifffile.TiffFile
         Open.
-    series : tifffile.TiffPageSeries, optional
+    series : tifffile.TiffPageSeries
         The images that are read.
-    n_pages : int
-        Number of pages in the file.
-    layout : bool
-        Whether to undo the interleaving of ScanImage.
     """
-    if tiff.is_scanimage:
-        return _scanimage(tiff, n_pages if layout else 0)
-    if series is None:
-        return About()
     if tiff.is_ome:
         return _ome(tiff, tiff.series.index(series))
     if tiff.is_imagej:
@@ -159,26 +151,35 @@ def _several(value: Any) -> list[Any]:
 # ScanImage
 
 
-def _scanimage(tiff: Any, n_pages: int) -> About:
-    about = scanimage_settings(tiff)
-    shape = tiff.pages.first.shape
+def describe_scanimage(tiff: Any, *, as_pages: bool) -> About:
+    """Return what ScanImage says of its pages, and how it interleaved them.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+        Open.
+    as_pages : bool
+        Leave the pages as they lie, one after the other.
+    """
+    about, n_pages = scanimage_settings(tiff), len(tiff.pages)
+    spacing = _scanimage_pixels(about, tiff.pages.first.shape)
+    layout = scanimage_layout(about, n_pages)
+    n_planes = dict(zip(layout.axes, layout.pages.shape, strict=True)).get("z", 1)
+    period = _scanimage_period(about, volumes=n_planes > 1)
+    if as_pages:
+        is_plain = layout.axes == ("time",)
+        pages = Layout(("time",), np.arange(n_pages))
+        return About("ScanImage TIFF", period if is_plain else None, spacing=spacing, layout=pages)
     channels = np.ravel(about.get("SI.hChannels.channelSave", 1))
-    coords: dict[str, xr.DataArray] = {"channel": xr.DataArray(channels, dims="channel")}
-    layout = scanimage_layout(about, n_pages) if n_pages else None
     notes: tuple[str, ...] = ()
-    if layout is not None and layout.left_out:
-        notes = (
-            f"the last {layout.left_out} of {n_pages} pages are no whole volume and are left out.",
-        )
-    n_planes = 1
-    if layout is not None and "z" in layout.axes:
-        n_planes = layout.pages.shape[layout.axes.index("z")]
-        coords |= _planes(about, n_planes)
+    if layout.left_out:
+        left = f"the last {layout.left_out} of {n_pages} pages"
+        notes = (f"{left} are no whole volume and are left out.",)
     return About(
         "ScanImage TIFF",
-        period=_scanimage_period(about, volumes=n_planes > 1),
-        spacing=_scanimage_pixels(about, shape),
-        coords=coords if layout is not None else {},
+        period,
+        spacing=spacing,
+        coords={"channel": xr.DataArray(channels, dims="channel"), **_planes(about, n_planes)},
         notes=notes,
         layout=layout,
     )

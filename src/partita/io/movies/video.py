@@ -143,8 +143,9 @@ def read_video(path: Path, wanted: Wanted) -> Movie:
     OSError
         If the file is damaged or cut short.
     ValueError
-        If it has no video, or one of an unknown codec.
+        If it has no video, or one of an unknown codec; if `wanted` names a data set.
     """
+    wanted.refuse_dataset(path)
     av = _av(path)
     _refuse_cut_avi(path)
     with naming(path), av.open(str(path)) as container:
