@@ -13,7 +13,7 @@ import xarray as xr
 
 import partita
 from partita import _cli
-from partita.io import save_recording
+from partita.io import save_recording, write_dataset
 
 PNG = b"\x89PNG\r\n"
 
@@ -191,6 +191,56 @@ def test_info_says_when_times_are_uneven_and_dimensions_are_bare(capsys):
     assert "3, without coordinate" in said
     assert "V1 S1 M1" in said
     assert max(len(line) for line in said.splitlines()) < 100
+
+
+def test_info_says_what_format_is_in_a_file_whatever_its_name(recording, capsys):
+    np.save("movie.tif.npy", np.zeros((6, 4, 3), np.uint8))
+    Path("movie.tif.npy").rename("movie.nii")
+    arguments = ["--frame-rate", "30", "--pixel-size", "0.002", "0.004"]
+    assert _cli.main(["info", "movie.nii", *arguments]) == 0
+    said = capsys.readouterr().out
+    for expected in (
+        "NumPy .npy",
+        "time 6, y 4, x 3",
+        "0 to 0.166667 s, step 0.0333333",
+        "0 to 0.008 mm, step 0.004",
+        "as uint8",
+    ):
+        assert expected in said
+
+
+def test_info_lists_what_a_file_holds_and_shows_what_is_chosen(capsys):
+    np.savez("session.npz", raw=np.zeros((6, 4, 3)), traces=np.zeros((6, 2, 3), np.float32))
+    assert _cli.main(["info", "session.npz"]) == 0
+    said = capsys.readouterr().out
+    for expected in ("NumPy .npz", "2 arrays; choose one with --dataset NAME"):
+        assert expected in said
+    assert [line.split(maxsplit=1) for line in said.splitlines()[-2:]] == [
+        ["raw", "6 x 4 x 3, float64"],
+        ["traces", "6 x 2 x 3, float32"],
+    ]
+    arguments = ["--dataset", "traces", "--dims", "time,neuron,plane", "--frame-rate", "2"]
+    assert _cli.main(["info", "session.npz", *arguments]) == 0
+    assert "time 6, neuron 2, plane 3" in capsys.readouterr().out
+
+
+def test_info_lists_the_variables_of_netcdf(capsys):
+    both = xr.Dataset({"a": ("time", np.zeros(5)), "b": ("time", np.zeros(5))})
+    write_dataset(both, "both.nc")
+    assert _cli.main(["info", "both.nc"]) == 0
+    assert "NetCDF" in (said := capsys.readouterr().out)
+    assert "5, float64" in said
+    assert _cli.main(["info", "both.nc", "--dataset", "a"]) == 0
+
+
+def test_a_bare_movie_runs_from_the_shell(capsys):
+    values = np.random.default_rng(0).gamma(2, 10, (40, 6, 5))
+    np.save("movie.npy", values.transpose(1, 2, 0))
+    arguments = ["--dims", "y,x,time", "--frame-rate", "10", "--pixel-size", "0.1", "-k", "2"]
+    assert _cli.main(["run", "movie.npy", *arguments, "--quiet", "--out", "out.nc"]) == 0
+    model = partita.load_model("out.nc")
+    assert model.signals_.sizes["time"] == 40
+    np.testing.assert_allclose(model.maps_.x, 0.1 * np.arange(5))
 
 
 def test_a_missing_file_is_one_line_and_code_2(capsys):

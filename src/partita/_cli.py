@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from partita.decomposition import NMF
+    from partita.io import SeveralArrays
 
 _FAILED, _INTERRUPTED = 2, 130
 
-_FORMATS = {".nii": "NIfTI", ".nii.gz": "NIfTI, compressed", ".nc": "NetCDF", ".zarr": "Zarr"}
 _CONTENTS = {
     "_components.nii.gz": "maps",
     "_components.tsv": "maps",
@@ -132,7 +132,31 @@ def _add_run(commands: Any) -> None:
 
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", metavar="RECORDING", help=".nii, .nii.gz, .nc or .zarr")
+    parser.add_argument(
+        "recording",
+        metavar="RECORDING",
+        help="NIfTI, NetCDF, Zarr, TIFF, HDF5, NWB, AVI, MP4, .npy, .npz, .mat or .scan; a folder "
+        "of TIFF files or a quoted pattern ('run_*.tif') is joined along time",
+    )
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="which array of a file that holds several"
+    )
+    parser.add_argument(
+        "--dims",
+        type=lambda text: text.split(","),
+        metavar="NAMES",
+        help="what the axes of a bare array are, in the order of the file: y,x,time",
+    )
+    parser.add_argument(
+        "--frame-rate", type=float, metavar="HZ", help="where the file does not say it"
+    )
+    parser.add_argument(
+        "--pixel-size",
+        type=float,
+        nargs="+",
+        metavar="MM",
+        help="one number, or two (y and x), where the file does not say it",
+    )
 
 
 def _add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -176,6 +200,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _take_apart(
         source,
         _destination(arguments.out, source),
+        options=_options(arguments),
         k=arguments.k,
         quiet=arguments.quiet,
         split=not arguments.no_split,
@@ -187,8 +212,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _info(arguments: argparse.Namespace) -> None:
     import partita
+    from partita.io import SeveralArrays
 
-    facts = list(_facts(partita.load(arguments.recording), Path(arguments.recording)))
+    path = Path(arguments.recording)
+    try:
+        facts = list(_facts(partita.load(path, **_options(arguments)), path))
+    except SeveralArrays as several:
+        facts = list(_choice(several, path))
     width = max(len(label) for label, _ in facts) + 2
     for label, text in facts:
         print(f"{label:<{width}}{text}")
@@ -197,14 +227,32 @@ def _info(arguments: argparse.Namespace) -> None:
 # Their steps
 
 
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what load is told beside the path."""
+    size = arguments.pixel_size
+    return {
+        "dataset": arguments.dataset,
+        "dims": arguments.dims,
+        "frame_rate": arguments.frame_rate,
+        "pixel_size": size[0] if size and len(size) == 1 else size,
+    }
+
+
 def _take_apart(
-    source: Path, out: Path, *, k: int, quiet: bool, split: bool = True, **parameters: Any
+    source: Path,
+    out: Path,
+    *,
+    k: int,
+    quiet: bool,
+    split: bool = True,
+    options: Mapping[str, Any] | None = None,
+    **parameters: Any,
 ) -> None:
     """Load, standardise, factorise, save, draw, and say where it all is."""
     import partita
 
     started = perf_counter()
-    recording = partita.load(source)
+    recording = partita.load(source, **(options or {}))
     if not quiet:
         print(f"{source.name}: {_sizes(recording)}, {_size(recording.nbytes)}", flush=True)
     prepared = recording
@@ -288,8 +336,10 @@ def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     """Give what there is to know of a recording, as pairs of a label and a text."""
     yield "file", str(path)
     sidecar = path.with_name(path.name.removesuffix(_extension(path)) + ".json")
-    known = _FORMATS.get(_extension(path), _extension(path) or "unknown")
-    yield "format", known + (f" with sidecar {sidecar.name}" if sidecar.is_file() else "")
+    yield (
+        "format",
+        _format(recording, path) + (f" with sidecar {sidecar.name}" if sidecar.is_file() else ""),
+    )
     long_name = recording.attrs.get("long_name", recording.name)
     yield "values", f"{long_name} [{recording.attrs.get('units', 'no units')}]"
     yield "sizes", _sizes(recording)
@@ -304,6 +354,22 @@ def _facts(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     for key, value in recording.attrs.items():
         if key not in ("long_name", "units"):
             yield f"  {key}", _text(value)
+
+
+def _format(recording: xr.DataArray, path: Path) -> str:
+    """Return the format in words, by what is in the file."""
+    from partita.io import name_format
+
+    return str(recording.encoding.get("format") or name_format(path))
+
+
+def _choice(several: SeveralArrays, path: Path) -> Iterator[tuple[str, str]]:
+    """Give what a file holds of which none is loaded without its name."""
+    yield "file", str(path)
+    yield "format", several.kind
+    yield "holds", f"{len(several.entries)} arrays; choose one with --dataset NAME"
+    for entry in several.entries:
+        yield f"  {entry.name}", f"{' x '.join(map(str, entry.shape))}, {entry.type}"
 
 
 def _extent(coordinate: xr.DataArray) -> str:

@@ -1,4 +1,4 @@
-"""Files to recordings and back: NIfTI with BIDS sidecars, NetCDF, Zarr."""
+"""Files to recordings and back: NIfTI with BIDS sidecars, NetCDF, Zarr; movies to recordings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partita.io.components import write_components
     from partita.io.loading import load
+    from partita.io.movies.choice import SeveralArrays
+    from partita.io.recognition import name_format
     from partita.io.saving import save_recording
     from partita.io.stores import read_dataset, write_dataset
 
 _HOME = {
+    "SeveralArrays": "movies.choice",
     "load": "loading",
+    "name_format": "recognition",
     "read_dataset": "stores",
     "save_recording": "saving",
     "write_components": "components",
     "write_dataset": "stores",
 }
 
-__all__ = ["load", "read_dataset", "save_recording", "write_components", "write_dataset"]
+__all__ = [
+    "SeveralArrays",
+    "load",
+    "name_format",
+    "read_dataset",
+    "save_recording",
+    "write_components",
+    "write_dataset",
+]
 
 
 def __getattr__(name: str) -> Any:

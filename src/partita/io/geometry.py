@@ -19,8 +19,9 @@ _ROUNDING = 1e-6
 
 _MILLIMETRES_PER_UNIT = {
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
-    "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3,
-    "micrometre": 1e-3, "cm": 10.0, "m": 1e3, "meter": 1e3, "metre": 1e3,
+    "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3,
+    "micrometer": 1e-3, "micrometers": 1e-3, "micrometre": 1e-3, "cm": 10.0, "m": 1e3,
+    "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4,
 }  # fmt: skip
 
 
@@ -99,6 +100,12 @@ def _oblique_note(affine: Array, steps: Array) -> str:
         f"{turned}. The coordinates x, y and z are millimetres along the voxel axes i, j and k; "
         "the affine is kept exactly in the coordinate grid."
     )
+
+
+def in_millimetres(length: float, unit: str) -> float | None:
+    """Return a length in mm; None where the unit is no length."""
+    scale = _MILLIMETRES_PER_UNIT.get(unit.replace("\\u00B5", "µ"))
+    return None if scale is None else length * scale
 
 
 def voxel_affine(recording: xr.DataArray) -> Array:

@@ -3,81 +3,125 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from partita.io.atomic import is_zarr_store, refuse_missing
-from partita.io.gzip_index import GZIP_MAGIC
-from partita.io.stores import HDF5_MAGIC, NETCDF3_MAGIC, read_recording
+from partita.io.movies.movie import Wanted
+from partita.io.movies.reading import KINDS, read_movies
+from partita.io.nifti import Loaded, recording_from_image, recording_from_path
+from partita.io.recognition import WORDS, recognise
+from partita.io.sources import files_of, is_path_or_paths
+from partita.io.stores import read_recording
 
-_NIFTI_MAGICS = {344: (b"n+1\0", b"ni1\0"), 4: (b"n+2\0", b"ni2\0")}
 
+def load(
+    source: str | PathLike[str] | Sequence[str | PathLike[str]] | Any,
+    *,
+    dataset: str | None = None,
+    dims: Sequence[str] | None = None,
+    frame_rate: float | None = None,
+    pixel_size: float | Sequence[float] | None = None,
+    chunks: Any = "auto",
+) -> xr.DataArray:
+    """Load a recording from images, movies and arrays in files, or from a nibabel image.
 
-def load(source: str | PathLike[str] | Any, *, chunks: Any = "auto") -> xr.DataArray:
-    """Load a recording from NIfTI, NetCDF, Zarr, or a nibabel image.
-
-    The result is lazy: values are read where they are used. A ``.nii`` file is memory-mapped; of a
-    ``.nii.gz`` file, places to resume from are remembered, so that a chunk is read without
-    decompressing the file from its start each time.
+    Read are NIfTI, NetCDF and Zarr; TIFF (plain, ImageJ, OME, ScanImage); HDF5, NWB and Iconeus
+    scans; AVI, MP4 and MOV; ``.npy``, ``.npz`` and MATLAB's ``.mat``. What is in a file decides,
+    not its suffix. The result is lazy: values are read where they are used, by blocks of time.
+    Only ``.npz`` and ``.mat`` before version 7.3, which compress an array as one piece, are read
+    as a whole when first used.
 
     Parameters
     ----------
-    source : str, path-like or nibabel image
-        A ``.nii`` or ``.nii.gz`` file with or without its BIDS sidecar (the same name with
-        ``.json``), a NetCDF file, or a Zarr store. What is in the file decides, not its suffix.
+    source : str, path-like, sequence of them, or nibabel image
+        A file, or a Zarr store. Several movies are joined along time in natural order (frame2
+        before frame10), their times going on from file to file: a list, a pattern such as
+        ``"session/*.tif"``, or a folder of TIFF files.
+    dataset : str, optional
+        Which array of a file that holds several: a path in HDF5 and NWB, a variable of ``.mat``,
+        ``.npz``, NetCDF and Zarr, the number or name of an image series in TIFF. Without it, the
+        only array with three axes or more, else the only one with two.
+    dims : sequence of str, optional
+        What the axes of the array are, in the order of the file: ``("y", "x", "time")``. Without
+        it they are what the file says, else ``(time, y, x)``, ``(time, z, y, x)`` or
+        ``(time, neuron)`` by their number; in ``.mat`` files, in the order of MATLAB's ``size``,
+        ``(y, x, time)``, ``(y, x, z, time)`` or ``(neuron, time)``.
+    frame_rate : float, optional
+        Hz; of whole volumes where there are several planes. Goes before what the file says.
+    pixel_size : float or pair of float, optional
+        mm from one pixel to the next, the same along y and x or a pair (y, x). Goes before what
+        the file says.
     chunks : "auto", int, Mapping or None
         ``"auto"`` cuts time to dask's chunk size; a number cuts it to so many samples; a mapping
         says it by dimension; None reads the recording into memory.
 
     Returns
     -------
-    xarray.DataArray, (time, z, y, x) from NIfTI
-        (y, x) from a 2-D file, (z, y, x) from a 3-D one; a fifth dimension comes last as
-        ``volume``. float32 for stored float32 and for integers of up to 16 bits, scaled or not;
-        else float64. From NetCDF and Zarr as it was saved.
+    xarray.DataArray, (time, ..., z, y, x)
+        ``time`` in seconds; ``x``, ``y``, ``z`` in mm. Each is there as far as the file has it.
 
-        ``x``, ``y``, ``z`` are in mm: the scanner's where the voxel axes are the scanner's, else
-        along the voxel axes, which a warning says. The scalar coordinate ``grid`` holds in its
-        attributes ``affine`` (16 numbers row by row, from the recording's own x, y, z to scanner
-        mm), ``qform_code`` and ``sform_code``. ``time`` is the start of each volume in seconds:
-        ``VolumeTiming`` of the sidecar as given, else ``DelayAfterTrigger`` + i x
-        ``RepetitionTime``, else what the header says. Numbers of the header are read as the
-        shortest decimals they print as. The other fields of the sidecar become attributes in
-        snake_case.
+        *Movies and arrays* keep the type of their values. Interleaved channels and planes are the
+        dimensions ``channel`` and ``z``. Without a pixel size ``y`` and ``x`` have no coordinate.
+
+        *NIfTI* is (time, z, y, x): (y, x) from a 2-D file, (z, y, x) from a 3-D one; a fifth
+        dimension comes last as ``volume``. float32 for stored float32 and for integers of up to
+        16 bits, scaled or not; else float64. ``x``, ``y``, ``z`` are the scanner's where the
+        voxel axes are, else along the voxel axes, which a warning says. The scalar coordinate
+        ``grid`` holds in its attributes ``affine`` (16 numbers row by row, from the recording's
+        own x, y, z to scanner mm), ``qform_code`` and ``sform_code``. ``time`` is the start of
+        each volume: ``VolumeTiming`` of the BIDS sidecar (the same name with ``.json``) as given,
+        else ``DelayAfterTrigger`` + i x ``RepetitionTime``, else what the header says. Numbers of
+        the header are read as the shortest decimals they print as. The other fields of the
+        sidecar become attributes in snake_case.
+
+        *NetCDF and Zarr* are as they were saved.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file, or it is a folder; the message names it.
+        If there is no such file, or it is a folder without TIFF files; the message names it.
     OSError
-        If the file is truncated or damaged: when its size tells, here, else when the missing part
-        is first read.
+        If a file is truncated, damaged, or open for writing: when its size or headers tell,
+        here, else when the missing part is first read.
     ValueError
-        If the format is none of these; if the sidecar is not a JSON object, or its timing is not
-        numeric, not positive, or ``VolumeTiming`` has another length than the recording.
+        If the format is none of these; if it holds several arrays and none is chosen, or images
+        of several sizes; if an option cannot be right or is not for this format; if files to be
+        joined are not alike; if the sidecar is not a JSON object, or its timing is not numeric,
+        not positive, or ``VolumeTiming`` has another length than the recording.
     TypeError
-        If `source` is something else, or holds complex or colour values.
+        If `source` is something else, or holds complex or colour values, or pickled objects.
     ModuleNotFoundError
-        If it is a Zarr store and zarr is not installed.
+        If a package is missing, or a codec; the message has the command that installs it.
 
     Warns
     -----
     UserWarning
-        Each is one sentence that names the file. No repetition time: volumes are numbered from 0,
-        in units of "1". No unit of space or time in the header: mm and seconds are taken.
-        Negative sizes or times: their magnitude is. An sform or qform that is not finite or is
-        flat: it is left out, and the next of sform, qform, voxel sizes is taken. Voxel sizes of
-        zero: 1 mm is. An oblique affine: the coordinates lie along the voxel axes, and the affine
-        is kept exactly. Header and sidecar disagree on the repetition time by more than 1 %: the
-        sidecar is believed.
+        Each is one sentence that names the file. No frame rate or repetition time: frames are
+        numbered from 0, in units of "1". Files that are joined were given in another order than
+        the natural one. Pages that make no whole volume are left out. In NIfTI: no unit of space
+        or time in the header: mm and seconds are taken. Negative sizes or times: their magnitude
+        is. An sform or qform that is not finite or is flat: it is left out, and the next of
+        sform, qform, voxel sizes is taken. Voxel sizes of zero: 1 mm is. An oblique affine: the
+        coordinates lie along the voxel axes, and the affine is kept exactly. Header and sidecar
+        disagree on the repetition time by more than 1 %: the sidecar is believed.
 
     Examples
     --------
-    >>> import nibabel
+    >>> import tempfile
     >>> import partita
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/movie.npy", np.zeros((60, 4, 3), np.uint8))
+    ...     movie = partita.load(f"{folder}/movie.npy", frame_rate=30, pixel_size=0.002)
+    >>> dict(movie.sizes)
+    {'time': 60, 'y': 4, 'x': 3}
+    >>> movie.time.values[[0, -1]], movie.y.values
+    (array([0.        , 1.96666667]), array([0.   , 0.002, 0.004, 0.006]))
+
+    >>> import nibabel
     >>> image = nibabel.Nifti1Image(np.zeros((4, 3, 1, 10), np.float32), np.diag([0.1, 0.1, 1, 1]))
     >>> image.header.set_xyzt_units("mm", "sec")
     >>> image.header["pixdim"][4] = 0.3
@@ -87,62 +131,52 @@ def load(source: str | PathLike[str] | Any, *, chunks: Any = "auto") -> xr.DataA
     >>> recording.time.values[:3]
     array([0. , 0.3, 0.6])
     """
-    if isinstance(source, str | PathLike):
-        path = Path(source).expanduser()
-        recording, notes, name = *_load_path(path, chunks=chunks), path.name
+    wanted = Wanted.checked(
+        dataset=dataset, dims=dims, frame_rate=frame_rate, pixel_size=pixel_size
+    )
+    if is_path_or_paths(source):
+        files = files_of(source)
+        recording, notes = _read(files.paths, wanted, chunks=chunks)
+        notes, name = [*files.notes, *notes], files.paths[0].name
     elif hasattr(source, "dataobj") and hasattr(source, "affine"):
-        from partita.io.nifti import recording_from_image
-
-        recording, notes = recording_from_image(source, chunks=chunks)
-        name = Path(source.get_filename() or "image").name
+        image: Any = source
+        _refuse_options(wanted.given, "The image", "NIfTI")
+        recording, notes = recording_from_image(image, chunks=chunks)
+        name = Path(image.get_filename() or "image").name
     else:
         raise TypeError(
-            f"load takes a path or a nibabel image, and was given {type(source).__name__}. An "
-            "array becomes a recording by xr.DataArray(values, dims=('time', 'y', 'x'))."
+            "load takes several paths, a path or a nibabel image, and was given "
+            f"{type(source).__name__}. An array becomes a recording by xr.DataArray(values, "
+            "dims=('time', 'y', 'x'))."
         )
     for note in notes:
         warnings.warn(f"{name}: {note}", UserWarning, stacklevel=2)
     return recording
 
 
-def _load_path(path: Path, *, chunks: Any) -> tuple[xr.DataArray, list[str]]:
-    refuse_missing(path)
-    if path.is_dir():
-        _refuse_folder(path)
-        return read_recording(path, chunks=chunks), []
-    with path.open("rb") as file:
-        start = file.read(352)
-    if start.startswith((HDF5_MAGIC, NETCDF3_MAGIC)):
-        return read_recording(path, chunks=chunks), []
-    if not start.startswith(GZIP_MAGIC):
-        _refuse_other_formats(path, start)
-    from partita.io.nifti import recording_from_path
-
+def _read(paths: list[Path], wanted: Wanted, *, chunks: Any) -> Loaded:
+    kinds = [recognise(path) for path in paths]
+    others = [path for path, kind in zip(paths, kinds, strict=True) if kind not in KINDS]
+    if not others:
+        return read_movies(paths, kinds, wanted, chunks=chunks)
+    if len(paths) > 1:
+        raise ValueError(
+            f"load joins movies along time, and {others[0]} is {WORDS[recognise(others[0])]}. "
+            "Load each and join them: xarray.concat([partita.load(path) for path in paths], "
+            "'time')."
+        )
+    path, kind = paths[0], kinds[0]
+    if kind in ("netcdf", "zarr"):
+        _refuse_options([one for one in wanted.given if one != "dataset"], path, WORDS[kind])
+        recording = read_recording(path, chunks=chunks, variable=wanted.dataset)
+        return Loaded(recording, [])
+    _refuse_options(wanted.given, path, WORDS[kind])
     return recording_from_path(path, chunks=chunks)
 
 
-def _refuse_folder(path: Path) -> None:
-    if is_zarr_store(path):
-        return
-    endings = (".nii", ".nii.gz", ".nc", ".zarr")
-    inside = sorted(other.name for other in path.iterdir() if other.name.endswith(endings))
-    holds = f"It holds {', '.join(inside[:5])}" if inside else "It holds no recording"
-    raise IsADirectoryError(
-        f"{path} is a folder and not a Zarr store; load takes one recording. {holds}."
-    )
-
-
-def _refuse_other_formats(path: Path, start: bytes) -> None:
-    found = next(
-        (m for place, magics in _NIFTI_MAGICS.items() for m in magics if start[place:][:4] == m),
-        None,
-    )
-    if found in (b"n+1\0", b"n+2\0"):
-        return
-    if not start:
-        raise ValueError(f"{path} is empty. Copy or download it again.")
-    what = "is half of a pair of NIfTI files (.hdr and .img)" if found else "has no such content"
-    raise ValueError(
-        f"load reads NIfTI, NetCDF and Zarr; {path} {what}. If nibabel reads it, load the image: "
-        "partita.load(nibabel.load(path))."
-    )
+def _refuse_options(given: list[str], path: Path | str, kind: str) -> None:
+    if given:
+        raise ValueError(
+            f"{path} is {kind}, which says itself what {' and '.join(given)} would. Leave that "
+            "out; to change times or positions, recording.assign_coords(time=...)."
+        )

@@ -15,6 +15,7 @@ import xarray as xr
 from partita._labels.attrs import storable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.chunking import aligned_chunks, chunks_by_dim
+from partita.io.movies.choice import Entry, SeveralArrays
 from partita.io.sidecar import plain
 
 HDF5_MAGIC = b"\x89HDF"
@@ -183,25 +184,36 @@ def _plain_name(name: Hashable) -> Any:
     return name if name is None else str(name)
 
 
-def read_recording(path: Path, *, chunks: Any) -> xr.DataArray:
+def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> xr.DataArray:
     """Return the recording in a NetCDF file or Zarr store, lazily unless `chunks` is None.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file or store.
+    chunks : "auto", int, Mapping or None
+        As `partita.load` takes them.
+    variable : str, optional
+        Which variable; without it the one that Partita wrote as a recording, else the only one.
 
     Raises
     ------
     ValueError
-        If it holds no variable, or several and none that Partita wrote as a recording.
+        If it holds no such variable, or several and none is the recording.
     """
     dataset = opened(path)
-    about = _about(dataset)
-    variable = about.get("variable") or _only_variable(dataset, path)
-    recording = dataset[variable].rename(about.get("name", variable))
+    about = {} if variable else _about(dataset)
+    chosen = variable or about.get("variable") or _only_variable(dataset, path)
+    if chosen not in dataset.data_vars:
+        raise ValueError(f"{path} has no variable {chosen!r}; it holds {list(dataset)}.")
+    recording = dataset[chosen].rename(about.get("name", chosen))
     recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
     recording.encoding = {"source": str(path)}
     if chunks is None:
         recording.load()
         dataset.close()
         return recording
-    stored = dataset[variable].encoding.get("preferred_chunks", {})
+    stored = dataset[chosen].encoding.get("preferred_chunks", {})
     wanted = aligned_chunks(chunks, recording, stored=stored)
     return recording.copy(data=recording.variable.chunk(wanted).data)
 
@@ -224,9 +236,14 @@ def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
             f"{path} holds {names}: a saved model, not a recording. Load it with "
             "partita.load_model(path)."
         )
-    raise ValueError(
-        f"{path} holds {len(names)} variables {names}, and a recording is one. Choose it: "
-        "xarray.open_dataset(path, chunks={})['name']."
+    entries = [
+        Entry(str(name), array.shape, str(array.dtype)) for name, array in dataset.data_vars.items()
+    ]
+    choice = f" Choose it: partita.load(path, dataset={str(names[0])!r})." if names else ""
+    raise SeveralArrays(
+        f"{path} holds {len(names)} variables {names}, and a recording is one.{choice}",
+        kind="Zarr" if path.is_dir() else "NetCDF",
+        entries=entries,
     )
 
 

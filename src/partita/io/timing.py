@@ -43,6 +43,12 @@ class Timing(NamedTuple):
     notes: list[str]
 
 
+def unit_in_seconds(unit: str) -> float | None:
+    """Return how long a unit of time is in seconds; None where it is no unit of time."""
+    per_second = _UNITS_PER_SECOND.get(unit)
+    return None if per_second is None else 1 / per_second
+
+
 def time_of(
     n_volumes: int, header: HeaderTiming, *, fields: Mapping[str, Any], sidecar: Path | None
 ) -> Timing:

@@ -1,0 +1,1 @@
+"""Movies in files, one module a format; each answers with a `Movie`, its values unread."""

@@ -1,0 +1,135 @@
+"""NumPy's ``.npy`` and ``.npz``."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from partita.io.movies.choice import Entry, choose
+from partita.io.movies.movie import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.movies.values import Array, FileValues, Slices, naming
+
+
+class MappedArray(FileValues):
+    """An array in a ``.npy`` file, mapped into memory."""
+
+    def read(self, slices: Slices) -> Array:
+        """Return values as they are stored."""
+        mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return np.array(mapped[slices])
+
+
+class WholeArray(FileValues):
+    """An array that is compressed as one piece: read when first asked, and then kept in memory."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        super().__init__(path, shape, dtype)
+        self._lock = threading.Lock()
+        self._values: Array | None = None
+
+    def read(self, slices: Slices) -> Array:
+        """Return values as they are stored."""
+        with self._lock:
+            if self._values is None:
+                self._values = self.whole()
+        return self._values[slices]
+
+    @abstractmethod
+    def whole(self) -> Array:
+        """Return the array."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the values and the lock behind: another process reads for itself."""
+        return self.__dict__ | {"_lock": None, "_values": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+
+class ArchivedArray(WholeArray):
+    """An array in a ``.npz`` archive."""
+
+    def __init__(self, path: Path, entry: Entry) -> None:
+        super().__init__(path, entry.shape, np.dtype(entry.type))
+        self.name = entry.name
+
+    def whole(self) -> Array:
+        """Return the array."""
+        with np.load(self.path, allow_pickle=False) as archive:
+            return np.asarray(archive[self.name]).astype(self.dtype, copy=False)
+
+
+def read_npy(path: Path, wanted: Wanted) -> Movie:
+    """Return the movie in a ``.npy`` file.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged or cut short.
+    TypeError
+        If it holds pickled objects, which are never unpickled.
+    ValueError
+        If `wanted` names a data set.
+    """
+    wanted.refuse_dataset(path)
+    with naming(path), path.open("rb") as file:
+        shape, dtype = _header(file)
+        _refuse_pickled(dtype, path)
+        missing = file.tell() + int(np.prod(shape)) * dtype.itemsize - path.stat().st_size
+    if missing > 0:
+        raise OSError(f"{path} is cut short by {missing} bytes. Copy or download it again.")
+    dims = name_axes(len(shape), wanted, path, defaults=DEFAULT_DIMS)
+    return Movie(MappedArray(path, shape, dtype), dims, name=path.stem, kind="NumPy .npy")
+
+
+def read_npz(path: Path, wanted: Wanted) -> Movie:
+    """Return the movie in a ``.npz`` archive.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged or cut short.
+    TypeError
+        If the array that is asked for holds pickled objects.
+    ValueError
+        If no array, or several, may be meant.
+    """
+    entries = []
+    with naming(path), zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if not member.endswith(".npy"):
+                continue
+            with archive.open(member) as file:
+                shape, dtype = _header(file)
+            name = member.removesuffix(".npy")
+            if name == wanted.dataset:
+                _refuse_pickled(dtype, path)
+            if dtype.kind in "iufbc" and shape:
+                entries.append(Entry(name, shape, dtype.name))
+    entry = choose(entries, wanted.dataset, path=path, kind="NumPy .npz")
+    dims = name_axes(len(entry.shape), wanted, path, defaults=DEFAULT_DIMS)
+    return Movie(
+        ArchivedArray(path, entry), dims, name=entry.name, kind=f"NumPy .npz, {entry.name}"
+    )
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return tuple(shape), dtype
+
+
+def _refuse_pickled(dtype: np.dtype[Any], path: Path) -> None:
+    if dtype.hasobject:
+        raise TypeError(
+            f"{path} holds pickled Python objects, which are never unpickled: doing so may run "
+            "code. Save the numbers themselves: numpy.save(path, array.astype(float))."
+        )

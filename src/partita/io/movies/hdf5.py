@@ -1,0 +1,179 @@
+"""HDF5: any array in a file, chosen by its path; read by h5py."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from partita._labels.checks import promote
+from partita.io.geometry import in_millimetres
+from partita.io.movies.choice import Entry, choose
+from partita.io.movies.movie import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.movies.values import Array, FileValues, Slices, naming
+
+# What programs call the frame rate in Hz among the attributes of an array: CaImAn, and others.
+_RATES = ("fr", "frame_rate", "fps")
+
+
+class Hdf5Values(FileValues):
+    """An array in an HDF5 file, scaled where the file says so.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    name : str
+        The path of the array in it.
+    reversed_axes : bool
+        Whether the axes are wanted in the other order, as for arrays that MATLAB wrote.
+    slope, inter : float
+        ``slope * value + inter`` is what a value means.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        *,
+        reversed_axes: bool = False,
+        slope: float = 1.0,
+        inter: float = 0.0,
+    ) -> None:
+        with opened(path) as file:
+            array = file[name]
+            refuse_filters(array, path)
+            shape, dtype, blocks = array.shape, array.dtype, array.chunks
+        self.scaling = None if (slope, inter) == (1.0, 0.0) else (slope, inter)
+        self.name = name
+        self.turned = -1 if reversed_axes else 1
+        super().__init__(
+            path,
+            shape[:: self.turned],
+            promote(dtype) if self.scaling else dtype,
+            blocks[:: self.turned] if blocks else None,
+        )
+
+    def read(self, slices: Slices) -> Array:
+        """Return values, scaled."""
+        with opened(self.path) as file:
+            values = file[self.name][slices[:: self.turned]]
+        if self.turned == -1:
+            values = values.T
+        if self.scaling is None:
+            return np.asarray(values)
+        slope, inter = self.scaling
+        return np.asarray(values.astype(float) * slope + inter, self.dtype)
+
+
+def read_hdf5(path: Path, wanted: Wanted) -> Movie:
+    """Return the movie in an HDF5 file of no known layout.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged, cut short, or open for writing.
+    ValueError
+        If no array, or several, may be meant.
+    """
+    with opened(path) as file:
+        entry = choose(arrays_in(file), wanted.dataset, path=path, kind="HDF5")
+        array = file[entry.name]
+        attrs = dict(array.attrs)
+        said = axis_labels(array)
+    rate = next((_number(attrs[key]) for key in _RATES if key in attrs), 0.0)
+    dims = name_axes(len(entry.shape), wanted, path, said=said, defaults=DEFAULT_DIMS)
+    return Movie(
+        values=Hdf5Values(path, entry.name),
+        dims=dims,
+        name=path.name.partition(".")[0] or path.name,
+        kind=f"HDF5, {entry.name}",
+        period=1 / rate if rate > 0 else None,
+        spacing=_element_size(attrs),
+    )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file to read it.
+
+    Raises
+    ------
+    OSError
+        If it is open for writing, cut short or damaged; the message names it and the remedy.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise OSError(_unopened(path, str(error))) from error
+    with file, naming(path):
+        yield file
+
+
+def _unopened(path: Path, why: str) -> str:
+    if "unable to lock" in why or "already open" in why:
+        return (
+            f"{path} is still open for writing, or its writer ended without closing it ({why}). "
+            "Close it there and load it again; after a crash, mend it: h5clear -s file."
+        )
+    return (
+        f"{path} cannot be read as HDF5 or NetCDF; it is damaged, truncated or of another format "
+        f"({why}). Copy or download it again."
+    )
+
+
+def arrays_in(file: Any) -> list[Entry]:
+    """Return the numeric arrays in an HDF5 file, by their paths."""
+    found: list[Entry] = []
+
+    def collect(name: str, node: Any) -> None:
+        internal = name.startswith("#")  # where MATLAB keeps what cells refer to
+        if not internal and isinstance(node, h5py.Dataset) and node.shape and _is_number(node):
+            found.append(Entry(f"/{name}", node.shape, str(node.dtype)))
+
+    file.visititems(collect)
+    return found
+
+
+def _is_number(array: Any) -> bool:
+    return array.dtype.kind in "iufbc"
+
+
+def axis_labels(array: Any) -> list[str] | None:
+    """Return the labels of an array's axes, as HDF5 keeps them; None where there are none."""
+    labels = [dimension.label for dimension in array.dims]
+    return labels if all(labels) else None
+
+
+def _element_size(attrs: dict[str, Any]) -> dict[str, float]:
+    """Return mm per pixel from ``element_size_um`` (z, y, x), as ImageJ's HDF5 plugins write it."""
+    sizes = np.atleast_1d(attrs.get("element_size_um", []))
+    if sizes.shape != (3,) or sizes.dtype.kind not in "iuf" or not (sizes > 0).all():
+        return {}
+    return {
+        dim: in_millimetres(float(size), "um") or 0.0
+        for dim, size in zip(("z", "y", "x"), sizes, strict=True)
+    }
+
+
+def _number(value: Any) -> float:
+    values = np.ravel(value)
+    return float(values[0]) if values.size == 1 and values.dtype.kind in "iuf" else 0.0
+
+
+def refuse_filters(array: Any, path: Path) -> None:
+    """Refuse an array whose compression the HDF5 library cannot undo (ModuleNotFoundError)."""
+    created = array.id.get_create_plist()
+    for number in range(created.get_nfilters()):
+        code, _, _, name = created.get_filter(number)
+        if not h5py.h5z.filter_avail(code):
+            raise ModuleNotFoundError(
+                f"{path} is compressed with {name.decode() or f'the HDF5 filter {code}'}, which "
+                "h5py does not undo by itself. Install the filters (pip install hdf5plugin), and "
+                "import hdf5plugin before loading.",
+                name="hdf5plugin",
+            )

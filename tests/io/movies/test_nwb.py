@@ -1,0 +1,153 @@
+"""NWB ophys series, laid out as the schema says, frames with their width first."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+import partita
+
+
+def write(path, *series, plane=True):
+    """Write series as ``(name, type, data, fill)``; `fill` adds to the group."""
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        file["processing/ophys/Fluorescence/traces"] = np.arange(40.0).reshape(20, 2)
+        if plane:
+            about = file.create_group("general/optophysiology/plane")
+            about.attrs["neurodata_type"] = "ImagingPlane"
+            about["imaging_rate"] = 15.0
+            about["indicator"] = "GCaMP6f"
+            about["location"] = "V1"
+            about["grid_spacing"] = np.array([0.5, 0.8], np.float32)
+            about["grid_spacing"].attrs["unit"] = "micrometers"
+        for name, kind, data, fill in series:
+            group = file.create_group(f"acquisition/{name}")
+            group.attrs["neurodata_type"] = kind
+            group["data"] = data
+            if plane:
+                group["imaging_plane"] = h5py.SoftLink("/general/optophysiology/plane")
+            fill(group)
+    return path
+
+
+def rate(group):
+    group["starting_time"] = 0.0
+    group["starting_time"].attrs["rate"] = 20.0
+
+
+def test_a_two_photon_series_comes_back_upright_with_its_times_and_pixels(tmp_path, frames):
+    def fill(group):
+        rate(group)
+        group["data"].attrs["unit"] = "photons"
+
+    turned = frames.transpose(0, 2, 1)  # (time, x, y)
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", turned, fill))
+    recording = partita.load(path, chunks=5)
+    assert recording.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(recording, frames)
+    np.testing.assert_allclose(recording.time, np.arange(12) / 20)
+    np.testing.assert_allclose(recording.x, 0.0005 * np.arange(6), rtol=1e-6)
+    np.testing.assert_allclose(recording.y, 0.0008 * np.arange(8), rtol=1e-6)
+    assert recording.attrs == {"units": "photons", "indicator": "GCaMP6f", "location": "V1"}
+    assert recording.name == "movie"
+    assert recording.encoding["format"] == "NWB TwoPhotonSeries, /acquisition/movie"
+    assert recording.dtype == np.uint16
+
+
+def test_a_volume_has_its_depth_last_in_the_file(tmp_path):
+    values = np.random.default_rng(0).normal(size=(6, 3, 4, 5)).astype(np.float32)  # t, z, y, x
+    path = write(
+        tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", values.transpose(0, 3, 2, 1), rate)
+    )
+    np.testing.assert_array_equal(partita.load(path), values)
+
+
+def test_timestamps_are_kept_as_they_are(tmp_path, frames):
+    times = np.cumsum(np.random.default_rng(0).uniform(0.04, 0.06, 12)) + 100
+
+    def fill(group):
+        group["timestamps"] = times
+
+    path = write(tmp_path / "a.nwb", ("movie", "OnePhotonSeries", frames, fill))
+    np.testing.assert_array_equal(partita.load(path).time, times)
+    np.testing.assert_allclose(partita.load(path, frame_rate=10).time, np.arange(12) / 10)
+
+
+def test_a_starting_time_is_kept_and_a_missing_rate_is_the_planes(tmp_path, frames):
+    def start(group):
+        rate(group)
+        group["starting_time"][...] = 2.5
+
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, start))
+    np.testing.assert_allclose(partita.load(path).time, 2.5 + np.arange(12) / 20)
+    path = write(tmp_path / "b.nwb", ("movie", "TwoPhotonSeries", frames, lambda group: None))
+    np.testing.assert_allclose(partita.load(path).time, np.arange(12) / 15)
+
+
+def test_conversion_and_offset_are_applied(tmp_path, frames):
+    def fill(group):
+        rate(group)
+        group["data"].attrs.update(conversion=0.5, offset=3.0)
+
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, fill))
+    recording = partita.load(path, dims=("time", "y", "x"))
+    assert recording.dtype == np.float32
+    np.testing.assert_array_equal(recording, 0.5 * frames + 3)
+
+
+def test_without_grid_spacing_the_field_of_view_gives_the_pixels(tmp_path, frames):
+    def fill(group):
+        rate(group)
+        group["field_of_view"] = [6e-4, 1.6e-3]  # metres, width and height
+
+    turned = frames.transpose(0, 2, 1)
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", turned, fill), plane=False)
+    recording = partita.load(path)
+    np.testing.assert_allclose(recording.x, 0.1 * np.arange(6))
+    np.testing.assert_allclose(recording.y, 0.2 * np.arange(8))
+
+
+def test_without_any_rate_the_frames_are_numbered(tmp_path, frames, load_numbered):
+    path = write(
+        tmp_path / "a.nwb", ("movie", "OnePhotonSeries", frames, lambda group: None), plane=False
+    )
+    assert load_numbered(path).time.attrs["units"] == "1"
+
+
+def test_several_series_are_listed_and_chosen(tmp_path, frames, naming):
+    path = write(
+        tmp_path / "a.nwb",
+        ("green", "TwoPhotonSeries", frames, rate),
+        ("red", "TwoPhotonSeries", frames * 2, rate),
+        ("eye", "ImageSeries", frames, rate),
+    )
+    with pytest.raises(ValueError, match=naming(path, "2 arrays: /acquisition/green.*red")):
+        partita.load(path)
+    for name in ("red", "/acquisition/red", "acquisition/red/data"):
+        recording = partita.load(path, dataset=name)
+        np.testing.assert_array_equal(recording, 2 * frames.transpose(0, 2, 1))
+
+
+def test_another_array_is_loaded_by_its_path(tmp_path, frames):
+    path = write(tmp_path / "a.nwb", ("green", "TwoPhotonSeries", frames, rate))
+    traces = partita.load(path, dataset="processing/ophys/Fluorescence/traces", frame_rate=20)
+    assert traces.dims == ("time", "neuron")
+    assert traces.name == "traces"
+
+
+def test_a_file_without_series_is_refused(tmp_path, naming):
+    with pytest.raises(ValueError, match=naming(tmp_path, "no TwoPhotonSeries or OnePhotonSeries")):
+        partita.load(write(tmp_path / "a.nwb"))
+
+
+def test_frames_in_other_files_are_named(tmp_path, naming):
+    def fill(group):
+        group["external_file"] = [b"run1.tif", b"run2.tif"]
+
+    path = write(
+        tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", np.zeros((0, 0, 0), np.uint8), fill)
+    )
+    with pytest.raises(OSError, match=naming(path, r"other files: \['run1.tif', 'run2.tif'\]")):
+        partita.load(path)
