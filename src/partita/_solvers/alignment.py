@@ -16,8 +16,9 @@ from .splines import PAD, blend, cubic_weights, narrow
 
 Array = np.ndarray[Any, Any]
 
-_EDGE = 1e-4  # voxels: a place this far outside is on the border
+_EDGE = 1e-4  # voxels: a place this far outside is inside
 _LEAST_GAIN = 0.2  # of a frame's contrast: below it a step would be guesswork
+_FAINTEST = 1e-5  # of the strongest parameter's part in the normal equations
 _LONGEST = 3.0  # voxels a step may take
 
 
@@ -31,12 +32,13 @@ def align(
     spacing: Array,
     planes: Array,
     reach: Array,
+    margin: Array,
     max_iter: int,
     tolerance: float,
     turn: Array,
     shift: Array,
     warped: Array,
-) -> tuple[float, float, bool]:
+) -> tuple[float, bool]:
     """Follow one frame from a start in `turn` and `shift`, which are overwritten.
 
     Parameters
@@ -55,6 +57,8 @@ def align(
         The two axes of each angle: it turns the first towards the second.
     reach : ndarray, (p,)
         How many voxels a unit of a parameter moves a corner of the field.
+    margin : ndarray, (d,)
+        Voxels along the border of the frame that are not used: smoothing mirrored them.
     max_iter, tolerance : int, float
         Steps at most, and the length in voxels below which they end.
     turn, shift : ndarray, (d, d) and (d,)
@@ -64,49 +68,51 @@ def align(
 
     Returns
     -------
-    similarity : float
-        Correlation of the frame, seen so, with the reference; before the last step.
     seen : float
-        Share of the field that is seen.
+        Share of the reference that is seen.
     converged : bool
         Whether the last step was below `tolerance`.
     """
     n_axes, n_terms = spacing.size, full.shape[0]
     linear, offset = np.empty((n_axes, n_axes)), np.empty(n_axes)
-    products, moments = np.empty(n_terms), np.empty(2)
-    similarity, seen = 0.0, 0.0
+    products, seen = np.empty(n_terms), 0.0
+    least = _least_pivots(full, reach)
     for _ in range(max_iter):
         _to_voxels(turn, shift, spacing, warped.shape, linear, offset)
         matrix = full.copy()
-        count = _gather(
-            coefficients, missing, linear, offset, left, right, matrix, products, moments, warped
+        _gather(
+            coefficients, missing, linear, offset, margin, left, right, matrix, products, warped
         )
-        seen = count / warped.size
-        similarity = _correlate(count, matrix, products, moments)
-        if not solve(matrix, products):
-            return similarity, seen, False
+        seen = matrix[1, 1] / full[1, 1]
+        if not solve(matrix, products, least):
+            return seen, False
         step = products[2:] / max(products[0], _LEAST_GAIN)
         length = (np.abs(step) * reach).sum()
         if length > _LONGEST:
             step *= _LONGEST / length
         _take_back(step, planes, turn, shift)
         if length < tolerance:
-            return similarity, seen, True
-    return similarity, seen, False
+            return seen, True
+    return seen, False
 
 
 @compiled
-def warp(coefficients: Array, missing: Array, motion: tuple[Any, Any, Any], warped: Array) -> None:
-    """Fill `warped` with one frame under (turn, shift, spacing); 0 where it is not seen."""
-    turn, shift, spacing = motion
+def warp(
+    coefficients: Array,
+    missing: Array,
+    turn: Array,
+    shift: Array,
+    spacing: Array,
+    margin: Array,
+    warped: Array,
+) -> None:
+    """Fill `warped` with one frame under a motion; 0 where it is not seen."""
     n_axes = spacing.size
     linear, offset = np.empty((n_axes, n_axes)), np.empty(n_axes)
     _to_voxels(turn, shift, spacing, warped.shape, linear, offset)
     none = np.empty((0, *warped.shape), np.float32)
-    empty = np.empty((0, 0))
-    _gather(
-        coefficients, missing, linear, offset, none, none, empty, np.empty(0), np.empty(2), warped
-    )
+    matrix, products = np.empty((0, 0)), np.empty(0)
+    _gather(coefficients, missing, linear, offset, margin, none, none, matrix, products, warped)
 
 
 @compiled
@@ -137,26 +143,21 @@ def _take_back(step: Array, planes: Array, turn: Array, shift: Array) -> None:
 
 
 @compiled
-def _correlate(count: int, matrix: Array, products: Array, moments: Array) -> float:
-    """Correlate frame and reference where both are seen."""
-    if count < 2:
-        return 0.0
-    spread = matrix[0, 0] - matrix[0, 1] ** 2 / matrix[1, 1]
-    power = moments[1] - moments[0] ** 2 / count
-    if spread <= 0 or power <= 0:
-        return 0.0
-    shared = products[0] - products[1] * matrix[0, 1] / matrix[1, 1]
-    return float(shared / np.sqrt(spread * power))
+def _least_pivots(full: Array, reach: Array) -> Array:
+    """Return the pivots below which a parameter is unknown, as along stripes."""
+    least: Array = _FAINTEST * np.abs(np.diag(full))
+    strongest = (np.abs(np.diag(full))[2:] / reach**2).max()
+    least[2:] = _FAINTEST * strongest * reach**2
+    return least
 
 
 @compiled
-def solve(matrix: Array, answer: Array) -> bool:
-    """Solve a small system in place, with pivots; False if it is singular."""
+def solve(matrix: Array, answer: Array, least: Array) -> bool:
+    """Solve a small system in place, with pivots; False if one is not above `least`, (n,)."""
     n = answer.size
-    scale = np.abs(np.diag(matrix)) + 1e-300
     for k in range(n):
         pivot = k + np.argmax(np.abs(matrix[k:, k]))
-        if not np.abs(matrix[pivot, k]) > 1e-9 * scale[k]:
+        if not np.abs(matrix[pivot, k]) > least[k]:
             return False
         for j in range(n):
             matrix[k, j], matrix[pivot, j] = matrix[pivot, j], matrix[k, j]
@@ -179,27 +180,27 @@ def _gather(
     missing: Array,
     linear: Array,
     offset: Array,
+    margin: Array,
     left: Array,
     right: Array,
     matrix: Array,
     products: Array,
-    moments: Array,
     warped: Array,
-) -> int:
+) -> None:
     """Interpolate a frame under a motion, and sum what the normal equations need.
 
     `matrix` comes as the sums over the whole field; what is not seen is taken out of it.
-    `products` becomes ``left @ frame``, `moments` the sums of the frame and of its square.
+    `products` becomes ``left @ frame``.
     """
     products[:] = 0.0
-    moments[:] = 0.0
     if coefficients.ndim == 2:
-        return _gather_plane(
-            coefficients, missing, linear, offset, left, right, matrix, products, moments, warped
+        _gather_plane(
+            coefficients, missing, linear, offset, margin, left, right, matrix, products, warped
         )
-    return _gather_volume(
-        coefficients, missing, linear, offset, left, right, matrix, products, moments, warped
-    )
+    else:
+        _gather_volume(
+            coefficients, missing, linear, offset, margin, left, right, matrix, products, warped
+        )
 
 
 @compiled
@@ -208,34 +209,37 @@ def _gather_plane(
     missing: Array,
     linear: Array,
     offset: Array,
+    margin: Array,
     left: Array,
     right: Array,
     matrix: Array,
     products: Array,
-    moments: Array,
     warped: Array,
-) -> int:
+) -> None:
     ny, nx = warped.shape
-    masked, seen = missing.size > 0, 0
+    masked, weighted = missing.size > 0, left.shape[0] > 0
+    low_y, high_y = margin[0] - _EDGE, ny - 1 - margin[0] + _EDGE
+    low_x, high_x = margin[1] - _EDGE, nx - 1 - margin[1] + _EDGE
     for i in range(ny):
         row = warped[i]
         for j in range(nx):
+            if weighted and left[1, i, j] == 0:
+                row[j] = 0.0
+                continue
             y = linear[0, 0] * i + linear[0, 1] * j + offset[0]
             x = linear[1, 0] * i + linear[1, 1] * j + offset[1]
-            inside = min(y, x) >= -_EDGE and y <= ny - 1 + _EDGE and x <= nx - 1 + _EDGE
+            inside = y >= low_y and y <= high_y and x >= low_x and x <= high_x
             if inside and masked:
                 inside = not missing[min(int(y + 0.5), ny - 1), min(int(x + 0.5), nx - 1)]
             if not inside:
                 row[j] = 0.0
                 _leave_out(left[:, i, j], right[:, i, j], matrix)
                 continue
-            seen += 1
             top, at = int(y + 1), int(x + 1)
             v = narrow(cubic_weights(y + 1 - top), coefficients)
             w = narrow(cubic_weights(x + 1 - at), coefficients)
             row[j] = blend(coefficients, top + PAD - 2, at + PAD - 2, v, w)
-        _add_row(row, left[:, i], products, moments)
-    return seen
+        _add_row(row, left[:, i], products)
 
 
 @compiled
@@ -244,24 +248,28 @@ def _gather_volume(
     missing: Array,
     linear: Array,
     offset: Array,
+    margin: Array,
     left: Array,
     right: Array,
     matrix: Array,
     products: Array,
-    moments: Array,
     warped: Array,
-) -> int:
+) -> None:
     nz, ny, nx = warped.shape
-    masked, seen = missing.size > 0, 0
+    masked, weighted = missing.size > 0, left.shape[0] > 0
+    low, high = margin - _EDGE, np.array([nz - 1, ny - 1, nx - 1]) - margin + _EDGE
     for h in range(nz):
         for i in range(ny):
             row = warped[h, i]
             for j in range(nx):
+                if weighted and left[1, h, i, j] == 0:
+                    row[j] = 0.0
+                    continue
                 z = linear[0, 0] * h + linear[0, 1] * i + linear[0, 2] * j + offset[0]
                 y = linear[1, 0] * h + linear[1, 1] * i + linear[1, 2] * j + offset[1]
                 x = linear[2, 0] * h + linear[2, 1] * i + linear[2, 2] * j + offset[2]
-                inside = min(z, y, x) >= -_EDGE and z <= nz - 1 + _EDGE
-                inside = inside and y <= ny - 1 + _EDGE and x <= nx - 1 + _EDGE
+                inside = z >= low[0] and z <= high[0] and y >= low[1] and y <= high[1]
+                inside = inside and x >= low[2] and x <= high[2]
                 if inside and masked:
                     inside = not missing[
                         min(int(z + 0.5), nz - 1),
@@ -272,7 +280,6 @@ def _gather_volume(
                     row[j] = 0.0
                     _leave_out(left[:, h, i, j], right[:, h, i, j], matrix)
                     continue
-                seen += 1
                 deep, top, at = int(z + 1), int(y + 1), int(x + 1)
                 u = narrow(cubic_weights(z + 1 - deep), coefficients)
                 v = narrow(cubic_weights(y + 1 - top), coefficients)
@@ -284,8 +291,7 @@ def _gather_volume(
                     plane = coefficients[deep + PAD - 2 + k]
                     value += u[k] * blend(plane, top + PAD - 2, at + PAD - 2, v, w)
                 row[j] = value
-            _add_row(row, left[:, h, i], products, moments)
-    return seen
+            _add_row(row, left[:, h, i], products)
 
 
 @compiled
@@ -296,13 +302,7 @@ def _leave_out(left: Array, right: Array, matrix: Array) -> None:
 
 
 @compiled
-def _add_row(row: Array, left: Array, products: Array, moments: Array) -> None:
-    total, square = np.float32(0.0), np.float32(0.0)
-    for j in range(row.size):
-        total += row[j]
-        square += row[j] * row[j]
-    moments[0] += total
-    moments[1] += square
+def _add_row(row: Array, left: Array, products: Array) -> None:
     for a in range(left.shape[0]):
         term, product = left[a], np.float32(0.0)
         for j in range(row.size):

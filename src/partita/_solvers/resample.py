@@ -87,7 +87,7 @@ def _resample_block(
     if lost:
         values = values.copy()
     for n, gaps in lost.items():
-        _fill_nearest(values[n], gaps)
+        fill_nearest(values[n], gaps)
     padded = coefficients(values) if order == 3 else pad(values)
     for n in range(len(values)):
         pull(padded[n], linear[n], offset[n], order, nan_outside, lost.get(n, none), out[n])
@@ -95,7 +95,10 @@ def _resample_block(
             np.maximum(out[n], 0, out=out[n])
 
 
-def _fill_nearest(frame: Array, gaps: Array) -> None:
+def fill_nearest(frame: Array, gaps: Array) -> None:
+    """Fill gaps in place with the nearest value; with 0 where there is none."""
+    if not gaps.any():
+        return
     if gaps.all():
         frame[...] = 0
         return

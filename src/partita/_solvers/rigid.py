@@ -20,8 +20,9 @@ import numpy as np
 from scipy import ndimage
 
 from . import alignment
-from .conditioning import Conditioned, condition
+from .conditioning import Conditioned, condition, shading
 from .correlate import Correlator, find_shifts, prepare
+from .resample import fill_nearest
 from .threads import Crew
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +30,7 @@ Array = np.ndarray[Any, Any]
 _FINE, _COARSE = 3.0, 3.0  # voxels: what fine steps leave out above, coarse ones below
 _TOLERANCE, _COARSE_TOLERANCE = 0.004, 0.1  # voxels
 _MAX_ITER, _COARSE_ITER = 25, 12
+_THIN = 8  # voxels
 _LEAST_SEEN = 0.3  # share of the field
 _BLOCK_BYTES = 1 << 21
 
@@ -54,6 +56,11 @@ class Field(NamedTuple):
     limit: Array
 
     @property
+    def margin(self) -> Array:
+        """Voxels along the border whose smoothed values are not to be used."""
+        return np.array([_margin(n) for n in self.shape])
+
+    @property
     def planes(self) -> Array:
         """The two axes that each angle turns into each other."""
         if not self.turning:
@@ -72,6 +79,10 @@ class Reference(NamedTuple):
         The image, a constant, and the derivatives.
     fine, coarse : tuple of (numpy.ndarray, numpy.ndarray)
         Instruments (2 + p, *shape), and their products with the regressors.
+    detail : numpy.ndarray, (voxels,)
+        The image less its shading, 0 where it is not used.
+    smooth : numpy.ndarray, (voxels, k)
+        Orthonormal shadings where the image is used.
     reach : numpy.ndarray, (p,)
         Voxels that a corner of the field moves for a unit of each parameter.
     correlator : Correlator
@@ -81,6 +92,8 @@ class Reference(NamedTuple):
     regressors: Array
     fine: tuple[Array, Array]
     coarse: tuple[Array, Array]
+    detail: Array
+    smooth: Array
     reach: Array
     correlator: Correlator
 
@@ -106,17 +119,23 @@ class Motion(NamedTuple):
 def make_reference(image: Array, field: Field) -> Reference:
     """Compute once what all frames need of a reference (*shape), NaN where it is unknown."""
     known = np.isfinite(image)
-    filled = _fill(image, known)
-    inner = ndimage.binary_erosion(known, iterations=2, border_value=1)
-    derivatives = _differentiate(filled, field) * inner
+    filled = _continue(image, known)
+    used = _inner(known, field)
+    weight = used.ravel().astype(np.float64)
+    smooth, _ = np.linalg.qr((shading(image.shape).astype(np.float64) * weight).T)
+    detail = filled.ravel() * weight
+    detail -= smooth @ (smooth.T @ detail)
+    derivatives = _differentiate(filled, field) * used
     regressors = np.stack([filled, np.ones_like(filled), *derivatives]).astype(np.float32)
     sharp = [wave - ndimage.gaussian_filter(wave, _FINE) for wave in derivatives]
-    smooth = [ndimage.gaussian_filter(wave, _COARSE) for wave in derivatives]
+    broad = [ndimage.gaussian_filter(wave, _COARSE) for wave in derivatives]
     return Reference(
         image=np.where(known, filled, np.nan),
         regressors=regressors,
-        fine=_instruments(filled, sharp, inner, regressors),
-        coarse=_instruments(filled, smooth, inner, regressors),
+        fine=_instruments(detail, sharp, weight, smooth, regressors),
+        coarse=_instruments(detail, broad, weight, smooth, regressors),
+        detail=detail.astype(np.float32),
+        smooth=smooth.astype(np.float32),
         reach=_corner_reach(field),
         correlator=make_correlator(image, field),
     )
@@ -201,8 +220,15 @@ def warp(ready: Conditioned, motion: Motion, field: Field) -> tuple[Array, Array
     total, count = np.zeros(field.shape), np.zeros(field.shape, dtype=np.int32)
     warped = np.empty(field.shape, np.float32)
     for index in np.flatnonzero(np.isfinite(motion.similarity) & ~ready.blank):
-        where = (motion.turn[index], motion.shift[index], field.spacing)
-        alignment.warp(ready.coefficients[index], ready.missing[index], where, warped)
+        alignment.warp(
+            ready.coefficients[index],
+            ready.missing[index],
+            motion.turn[index],
+            motion.shift[index],
+            field.spacing,
+            field.margin,
+            warped,
+        )
         total += warped
         count += warped != 0
     return total, count
@@ -229,9 +255,9 @@ def _follow_one(
     stages = [(reference.fine, _MAX_ITER, _TOLERANCE)]
     if wide:
         stages.insert(0, (reference.coarse, _COARSE_ITER, _COARSE_TOLERANCE))
-    similarity, seen, converged = 0.0, 0.0, False
+    seen, converged = 0.0, False
     for (left, full), max_iter, tolerance in stages:
-        similarity, seen, converged = alignment.align(
+        seen, converged = alignment.align(
             ready.coefficients[index],
             ready.missing[index],
             left,
@@ -240,6 +266,7 @@ def _follow_one(
             field.spacing,
             field.planes,
             reference.reach,
+            field.margin,
             max_iter,
             tolerance,
             turn,
@@ -250,7 +277,19 @@ def _follow_one(
     if seen < _LEAST_SEEN or not np.isfinite(shift).all():
         return np.full_like(turn, np.nan), np.full_like(shift, np.nan), 0.0, False
     shift = np.clip(shift, -field.limit, field.limit)
+    similarity = _correlate(warped.ravel(), reference)
     return turn, shift, similarity, bool(converged and not beyond.any())
+
+
+def _correlate(frame: Array, reference: Reference) -> float:
+    """Correlate what is seen of a frame with the reference, shading apart."""
+    seen = frame != 0
+    frame = frame - frame.sum() / max(int(seen.sum()), 1) * seen
+    frame -= reference.smooth @ (frame @ reference.smooth)
+    frame *= seen
+    detail = reference.detail * seen
+    power = float(frame @ frame) * float(detail @ detail)
+    return float(frame @ detail) / np.sqrt(power) if power > 0 else 0.0
 
 
 def _fill(image: Array, known: Array) -> Array:
@@ -258,6 +297,13 @@ def _fill(image: Array, known: Array) -> Array:
     filled: Array = np.where(known, image, 0).astype(np.float64)
     filled -= filled.sum() / max(known.sum(), 1) * known
     return filled
+
+
+def _continue(image: Array, known: Array) -> Array:
+    """Return an image of mean 0 that goes on, without a step, beyond what is known."""
+    filled = np.where(known, image, 0).astype(np.float64)
+    fill_nearest(filled, ~known)
+    return filled - filled[known].mean() if known.any() else filled
 
 
 def _differentiate(image: Array, field: Field) -> Array:
@@ -278,11 +324,32 @@ def _slope(image: Array, axis: int) -> Array:
 
 
 def _instruments(
-    image: Array, waves: list[Array], known: Array, regressors: Array
+    detail: Array, waves: list[Array], weight: Array, smooth: Array, regressors: Array
 ) -> tuple[Array, Array]:
-    left = (np.stack([image, np.ones_like(image), *waves]) * known).astype(np.float32)
-    flat = left.reshape(len(left), -1).astype(np.float64)
-    return left, flat @ regressors.reshape(len(left), -1).T.astype(np.float64)
+    """Return instruments blind to shading, and their products with the regressors."""
+    flat = np.stack(waves).reshape(len(waves), -1) * weight
+    flat -= (flat @ smooth) @ smooth.T
+    left = np.vstack([detail, weight, flat]).astype(np.float32)
+    products = left.astype(np.float64) @ regressors.reshape(len(left), -1).T.astype(np.float64)
+    return left.reshape(regressors.shape), products
+
+
+def _inner(known: Array, field: Field) -> Array:
+    """Leave out what lies next to the unknown, where the image is not smooth as it should be."""
+    inner = known
+    for axis, n in enumerate(field.shape):
+        line = np.ones(
+            [1 + 2 * int(_margin(n) + 0.5) if k == axis else 1 for k in range(known.ndim)]
+        )
+        inner = ndimage.binary_erosion(inner, line, border_value=1)
+    return inner
+
+
+def _margin(size: int) -> float:
+    """Return how much of a border to leave out: thin stacks cannot spare any."""
+    if size < _THIN:
+        return 0.0
+    return 1.5 if size >= 2 * _THIN else 0.5
 
 
 def _corner_reach(field: Field) -> Array:

@@ -15,6 +15,7 @@ LEAST_SIZE = 8
 LEAST_PLANES = 4
 
 _ALONE = "_plane"
+_TAKEN = ("axis", "rotation_axis", "row", "column", "patch_y", "patch_x")
 
 
 class Grid(NamedTuple):
@@ -78,6 +79,12 @@ def grid_of(recording: xr.DataArray, *, per: str, caller: str) -> Grid:
         coordinates are not evenly spaced numbers in one unit.
     """
     checks.require_recording(recording, sample_dim=SAMPLES, caller=caller)
+    taken = [str(dim) for dim in recording.dims if dim in _TAKEN]
+    if taken:
+        raise ValueError(
+            f"{caller} gives the motion dimensions named {', '.join(_TAKEN)}, and the recording "
+            f"has {', '.join(taken)} too. Rename it: recording.rename({taken[0]}='y')."
+        )
     axes, plane, single = _name_axes(recording, per=per, caller=caller)
     shape = tuple(recording.sizes[axis] for axis in axes)
     _require_size(axes, shape, caller=caller)
@@ -103,6 +110,7 @@ def _name_axes(
         return tuple(named), None, None
     others = [dim for dim in features if dim not in ("y", "x")]
     if len(features) != 3 or len(others) != 1:
+        others.sort(key=lambda dim: dim == "z")
         raise ValueError(
             f"{caller} needs {SAMPLES}, y and x, and z in volumes; this recording has the "
             f"dimensions {_list(recording.dims)}. Choose one place of each further dimension, "

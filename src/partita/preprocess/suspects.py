@@ -40,6 +40,8 @@ def find_suspects(
     middle = float(np.median(displacement))
     spread = float(np.median(np.abs(displacement - middle)))
     leapt = displacement > middle + max(_LEAPING * spread, voxel)
+    # The way back from a frame that is suspect itself is no jump.
+    leapt[1:] &= ~(~converged | unlike)[:-1]
     suspect: np.ndarray = ~converged | unlike | leapt
     return suspect
 

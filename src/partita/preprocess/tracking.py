@@ -13,7 +13,7 @@ from partita._labels import checks
 from partita._solvers import reference as references
 from partita._solvers import rigid
 from partita._solvers.resample import resample
-from partita._solvers.threads import Crew
+from partita._solvers.threads import Crew, single_blas
 from partita.preprocess.grids import SAMPLES, Grid
 
 TRANSFORMS = ("translation", "rigid")
@@ -64,7 +64,7 @@ def track(
     field = rigid.Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
     sample = _values(laid.isel({SAMPLES: _spread(laid)}))
     roots = not np.nanmin(sample, initial=0) < 0
-    with Crew() as crew:
+    with Crew() as crew, single_blas():
         follows, images = [], []
         for number in range(laid.shape[1]):
             given = None if reference is None else reference.values[number]
