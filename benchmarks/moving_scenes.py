@@ -73,8 +73,13 @@ def turns(angles: Array) -> Array:
     return turned @ _plane_turn(about_x, 3, 0, 1)
 
 
-def compare(found: tuple[Array, Array], truth: tuple[Array, Array], shape: tuple[int, ...]) -> dict:
-    """Errors of (turn matrices, shifts) in voxels, less the offset that all frames share.
+def compare(
+    found: tuple[Array, Array],
+    truth: tuple[Array, Array],
+    shape: tuple[int, ...],
+    spacing: Array | float = 1.0,
+) -> dict:
+    """Errors of (turn matrices, shifts about the centre), less the offset that all frames share.
 
     The origin of a reference is arbitrary: the one rigid motion that lies between the truth and
     the answer in the median frame is taken out.
@@ -84,7 +89,8 @@ def compare(found: tuple[Array, Array], truth: tuple[Array, Array], shape: tuple
     left, _, right = np.linalg.svd(common[:-1, :-1])
     common[:-1, :-1] = left @ right
     error = found - truth @ common
-    corners = [(-(n - 1) / 2, (n - 1) / 2) for n in shape]
+    half = (np.array(shape) - 1) / 2 * np.broadcast_to(spacing, len(shape))
+    corners = [(-size, size) for size in half]
     grid = [np.linspace(low, high, 9) for low, high in corners]
     places = np.array([(*place, 1.0) for place in itertools.product(*grid)])
     field = np.einsum("nij,pj->npi", error, places)[..., :-1]
