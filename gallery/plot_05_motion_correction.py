@@ -97,9 +97,9 @@ ax.set(xlabel="correlation of found and true maps", xlim=(0, 1))
 # %%
 # Trust it, but not every frame
 # -----------------------------
-# Frames can be beyond help: dropped, saturated, torn. Nothing is hidden: they are suspect, and their
-# neighbours never notice. A frame without content takes the motion between its neighbours; a torn
-# one keeps what was found for it, and its similarity tells what that is worth.
+# Frames can be beyond help: dropped, saturated, torn. Nothing is hidden: they are suspect, and
+# their neighbours never notice. A frame without content takes the motion between its neighbours; a
+# torn one keeps what was found for it, and its similarity tells what that is worth.
 
 spoilt = recording.copy(deep=True)
 spoilt[100:104] = 0
