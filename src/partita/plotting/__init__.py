@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from partita.plotting.components import plot_components
     from partita.plotting.maps import plot_map
+    from partita.plotting.motion import plot_motion
     from partita.plotting.signals import plot_signals
 
-__all__ = ["plot_components", "plot_map", "plot_signals"]
+__all__ = ["plot_components", "plot_map", "plot_motion", "plot_signals"]
 
 _HOMES = {
     "plot_components": "components",
     "plot_map": "maps",
+    "plot_motion": "motion",
     "plot_signals": "signals",
 }
 

@@ -6,14 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from partita.preprocess.motion import apply_motion, estimate_motion, register
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
 
-__all__ = ["merge_sign", "rectify", "split_sign", "zscore"]
+__all__ = [
+    "apply_motion",
+    "estimate_motion",
+    "merge_sign",
+    "rectify",
+    "register",
+    "split_sign",
+    "zscore",
+]
 
 _HOMES = {
+    "apply_motion": "motion",
+    "estimate_motion": "motion",
     "merge_sign": "signs",
     "rectify": "signs",
+    "register": "motion",
     "split_sign": "signs",
     "zscore": "scaling",
 }

@@ -1,0 +1,89 @@
+"""Motion over time: frames not to be trusted, gaps bridged, and smoothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+_NEIGHBOURS = 61  # frames that a similarity is compared with
+_OUTLYING = 5 * 1.4826  # times the median absolute deviation
+_LEAST_DROP = 0.02  # of similarity
+_LEAPING = 10 * 1.4826
+_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+
+
+def find_suspects(
+    similarity: np.ndarray, converged: np.ndarray, displacement: np.ndarray, *, voxel: float
+) -> np.ndarray:
+    """Tell which frames of one series to distrust.
+
+    Parameters
+    ----------
+    similarity : numpy.ndarray, (n,)
+        Correlation with the reference.
+    converged : numpy.ndarray of bool, (n,)
+        Whether a frame was followed to the end.
+    displacement : numpy.ndarray, (n,)
+        How far the tissue came since the frame before.
+    voxel : float
+        The smallest size of a voxel: a shorter way is no jump.
+
+    Returns
+    -------
+    numpy.ndarray of bool, (n,)
+        Not converged; or a similarity below the running median by five scaled median absolute
+        deviations and by 0.02; or a jump beyond the median by ten, and by a voxel.
+    """
+    usual = ndimage.median_filter(similarity, min(_NEIGHBOURS, similarity.size), mode="nearest")
+    drop = usual - similarity
+    unlike = drop > max(_OUTLYING * float(np.median(np.abs(drop))), _LEAST_DROP)
+    middle = float(np.median(displacement))
+    spread = float(np.median(np.abs(displacement - middle)))
+    leapt = displacement > middle + max(_LEAPING * spread, voxel)
+    # The way back from a frame that is suspect itself is no jump.
+    leapt[1:] &= ~(~converged | unlike)[:-1]
+    suspect: np.ndarray = ~converged | unlike | leapt
+    return suspect
+
+
+def bridge(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Replace the rows of `values` (n, k) that are not good by linear interpolation over rows."""
+    if good.all():
+        return values
+    rows = np.arange(len(values))
+    columns = [np.interp(rows, rows[good], column[good]) for column in values.T]
+    return np.stack(columns, axis=1)
+
+
+def smooth_over_time(
+    values: np.ndarray, seconds: np.ndarray, good: np.ndarray, *, fwhm: float
+) -> np.ndarray:
+    """Average the good rows of `values` (n, k) under a Gaussian of full width `fwhm`, s.
+
+    A row far from every good one keeps its own value.
+    """
+    sigma = fwhm * _PER_FWHM
+    first = np.searchsorted(seconds, seconds - 4 * sigma, side="left")
+    last = np.searchsorted(seconds, seconds + 4 * sigma, side="right")
+    smoothed = values.copy()
+    for row, (begin, end) in enumerate(zip(first, last, strict=True)):
+        gap = (seconds[begin:end] - seconds[row]) / sigma
+        weight = np.exp(-0.5 * gap**2) * good[begin:end]
+        if weight.sum() > 0:
+            smoothed[row] = weight @ values[begin:end] / weight.sum()
+    return smoothed
+
+
+def framewise_displacement(turn: np.ndarray, shift: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return how far a voxel moves between frames, rms over the field; 0 for the first.
+
+    Parameters
+    ----------
+    turn, shift : numpy.ndarray, (n, d, d) and (n, d)
+        Motion about the centre of the field.
+    size : numpy.ndarray, (d,)
+        Spread (variance) of the places of voxels along each axis.
+    """
+    bend, move = np.diff(turn, axis=0), np.diff(shift, axis=0)
+    squared = (move**2).sum(axis=1) + np.einsum("tij,j->t", bend**2, size)
+    return np.concatenate([[0.0], np.sqrt(squared)])

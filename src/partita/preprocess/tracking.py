@@ -1,0 +1,190 @@
+"""From a recording laid out on its grid to the motion of every frame, in blocks of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from partita._labels import checks
+from partita._solvers import reference as references
+from partita._solvers import rigid
+from partita._solvers.resample import resample
+from partita._solvers.threads import Crew, single_blas
+from partita.preprocess.grids import SAMPLES, Grid
+
+TRANSFORMS = ("translation", "rigid")
+
+_SPAN_BYTES = 1 << 26  # of a recording held at a time
+_SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from
+_MOST_SAMPLES = {2: 96, 3: 32}
+_LEAST_SAMPLES = 8
+_QUARTER, _HALF = 0.25, 0.5  # of the field
+_ROOM = 2.0  # voxels beyond the quarter
+
+Follow = Callable[[np.ndarray, Crew], rigid.Motion]
+
+
+class Tracks(NamedTuple):
+    """The motion of every frame and plane, about the centre of the field.
+
+    Attributes
+    ----------
+    turn, shift : numpy.ndarray, (n, planes, d, d) and (n, planes, d)
+        In the units of space; NaN where a frame could not be followed.
+    similarity, converged : numpy.ndarray, (n, planes)
+    reference : numpy.ndarray, (planes, *shape)
+        What was aligned to, in the units of the recording.
+    """
+
+    turn: np.ndarray
+    shift: np.ndarray
+    similarity: np.ndarray
+    converged: np.ndarray
+    reference: np.ndarray
+
+
+def track(
+    laid: xr.DataArray,
+    grid: Grid,
+    *,
+    transform: str,
+    reference: xr.DataArray | None,
+    max_shift: float | None,
+    verbose: int,
+) -> Tracks:
+    """Follow every frame of a recording (time, plane, *axes).
+
+    Without a `reference` (plane, *axes) one is built from a spread of frames. The recording is
+    read once for these, and once in blocks of time.
+    """
+    field = rigid.Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
+    sample = _values(laid.isel({SAMPLES: _spread(laid)}))
+    roots = not np.nanmin(sample, initial=0) < 0
+    with Crew() as crew, single_blas():
+        follows, images = [], []
+        for number in range(laid.shape[1]):
+            given = None if reference is None else reference.values[number]
+            follow, image = _prepare(sample[:, number], given, field, roots=roots, crew=crew)
+            follows.append(follow)
+            images.append(image)
+        del sample
+        found = _follow_all(laid, follows, crew=crew, verbose=verbose)
+    return Tracks(found.turn, found.shift, found.similarity, found.converged, np.stack(images))
+
+
+def average(laid: xr.DataArray) -> xr.DataArray:
+    """Return the mean over time of a recording laid out, in one pass; NaN left out."""
+    total, count = np.zeros(laid.shape[1:]), np.zeros(laid.shape[1:], dtype=np.int64)
+    for span in spans(laid):
+        values = _values(laid.isel({SAMPLES: span}))
+        known = np.isfinite(values)
+        total += np.where(known, values, 0).sum(axis=0, dtype=np.float64)
+        count += known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return laid.isel({SAMPLES: 0}, drop=True).copy(data=total / np.where(count, count, np.nan))
+
+
+def spans(laid: xr.DataArray) -> Iterator[slice]:
+    """Cut time into stretches of some 64 MB, along the chunks of a lazy recording."""
+    frame = max(1, laid[:1].size * checks.promote(laid.dtype).itemsize)
+    most = max(1, _SPAN_BYTES // frame)
+    if laid.chunks is None:
+        yield from (slice(i, i + most) for i in range(0, len(laid), most))
+        return
+    begin = end = 0
+    for size in laid.chunks[0]:
+        if end > begin and end + size - begin > most:
+            yield slice(begin, end)
+            begin = end
+        end += size
+    yield slice(begin, end)
+
+
+def _follow_all(
+    laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbose: int
+) -> rigid.Motion:
+    parts = []
+    with tqdm(total=len(laid), desc="motion", unit="frame", disable=not verbose) as bar:
+        for span in spans(laid):
+            values = _values(laid.isel({SAMPLES: span}))
+            planes = [follow(values[:, k], crew) for k, follow in enumerate(follows)]
+            together = (np.stack(arrays, axis=1) for arrays in zip(*planes, strict=True))
+            parts.append(rigid.Motion(*together))
+            bar.update(len(values))
+    return rigid.join(parts)
+
+
+def _prepare(
+    sample: np.ndarray,
+    image: np.ndarray | None,
+    field: rigid.Field,
+    *,
+    roots: bool,
+    crew: Crew,
+) -> tuple[Follow, np.ndarray]:
+    """Return what follows the frames of one plane, and the picture of its reference."""
+    if image is None:
+        expected = references.build_reference(sample, field, roots=roots, crew=crew)
+        image = _picture(sample, expected, field, crew=crew)
+    else:
+        expected = references.adopt_reference(image, sample, field, roots=roots, crew=crew)
+
+    def follow(frames: np.ndarray, crew: Crew) -> rigid.Motion:
+        return rigid.follow(
+            frames,
+            expected.reference,
+            field,
+            roots=roots,
+            wide=expected.wide,
+            trusted=expected.trusted,
+            crew=crew,
+        )
+
+    return follow, image
+
+
+def _picture(
+    sample: np.ndarray, expected: references.Expectation, field: rigid.Field, *, crew: Crew
+) -> np.ndarray:
+    """Average the frames that the reference was built from, in the units of the recording."""
+    motion = expected.motion
+    good = motion.converged & (motion.similarity >= expected.trusted)
+    good = good if good.any() else np.isfinite(motion.shift[:, 0])
+    linear, offset = in_voxels(motion.turn[good], motion.shift[good], field)
+    frames = sample[good].astype(checks.promote(sample.dtype))
+    seen = resample(frames, linear, offset, order=3, nan_outside=True, crew=crew)
+    known = np.isfinite(seen)
+    count = known.sum(axis=0)
+    total = np.where(known, seen, 0).sum(axis=0, dtype=np.float64)
+    return np.where(count, total / np.maximum(count, 1), np.nan).astype(frames.dtype)
+
+
+def in_voxels(
+    turn: np.ndarray, shift: np.ndarray, field: rigid.Field
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return motions about the centre as ``linear @ voxel + offset``, in voxels."""
+    linear = turn * field.spacing / field.spacing[:, None]
+    middle = (np.array(field.shape) - 1) / 2
+    return linear, middle + shift / field.spacing - linear @ middle
+
+
+def _limit(grid: Grid, max_shift: float | None) -> np.ndarray:
+    sizes, step = np.array(grid.shape), np.abs(grid.spacing)
+    if max_shift is None:
+        return step * (sizes * _QUARTER + _ROOM)
+    return np.minimum(max_shift, step * sizes * _HALF)
+
+
+def _spread(laid: xr.DataArray) -> np.ndarray:
+    """Return the indices of a spread of frames, as many as a reference needs."""
+    frame = laid[:1].size * checks.promote(laid.dtype).itemsize
+    most = min(_MOST_SAMPLES[laid.ndim - 2], max(_LEAST_SAMPLES, _SAMPLE_BYTES // frame))
+    return np.unique(np.linspace(0, len(laid) - 1, min(most, len(laid))).round().astype(int))
+
+
+def _values(laid: xr.DataArray) -> np.ndarray:
+    return np.asarray(laid.values)
