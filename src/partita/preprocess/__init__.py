@@ -6,12 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from partita.preprocess.baselines import delta_f_over_f, estimate_baseline
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
 
-__all__ = ["merge_sign", "rectify", "split_sign", "zscore"]
+__all__ = [
+    "delta_f_over_f",
+    "estimate_baseline",
+    "merge_sign",
+    "rectify",
+    "split_sign",
+    "zscore",
+]
 
 _HOMES = {
+    "delta_f_over_f": "baselines",
+    "estimate_baseline": "baselines",
     "merge_sign": "signs",
     "rectify": "signs",
     "split_sign": "signs",
