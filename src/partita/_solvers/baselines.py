@@ -22,6 +22,7 @@ SOFTNESS = 2.0
 _PASSES = 3
 _QUIET_NOISE = -0.6744897501960817  # the lower quartile of a normal variable: quiet stretches
 _SEGMENT = 16
+_STRETCHES = 8
 _TINY = 1e-7
 _STEPS = 60
 
@@ -45,8 +46,10 @@ def noise_variance(noise: Array, samples: float) -> float:
 
     The lower quartile of the estimates, which transients hardly raise, over what that quartile is
     for chi-squared variables (Wilson & Hilferty 1931) of as many degrees of freedom as the second
-    differences of white noise have.
+    differences of white noise have; the mean of the estimates where there are fewer than eight.
     """
+    if len(noise) < _STRETCHES:
+        return float(noise.mean())
     freedom = max(1.0, 0.514 * samples)
     spread = 2.0 / (9.0 * freedom)
     expected = (1.0 - spread + _QUIET_NOISE * math.sqrt(spread)) ** 3

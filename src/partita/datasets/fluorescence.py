@@ -100,7 +100,7 @@ def simulate_traces(
     if not 0 <= bleaching < 1:
         raise ValueError(f"{CALLER} needs bleaching to be from 0 to below 1; got {bleaching!r}.")
     slow_rng, event_rng, noise_rng = spawn_generators(random_state, 3)
-    times = sampling_interval * np.arange(n_times)
+    times: Floats = float(sampling_interval) * np.arange(n_times, dtype=np.float64)
     baseline = _draw_baselines(times, n_neurons, bleaching=bleaching, drift=drift, rng=slow_rng)
     activity = _draw_transients(times, n_neurons, event_rate, decay_time, rng=event_rng)
     activity *= LEVEL * amplitude
