@@ -426,7 +426,7 @@ def test_a_given_baseline_on_another_grid_is_refused():
     with pytest.raises(ValueError, match="800 places along 'time', and the recording 900"):
         delta_f_over_f(recording, baseline=level[:800])
     moved = level.assign_coords(y=level.y + 0.05)
-    with pytest.raises(ValueError, match="another grid: its 'y' begins at 0.05"):
+    with pytest.raises(ValueError, match=r"another grid: its 'y' begins at 0\.05"):
         delta_f_over_f(recording, baseline=moved)
     with pytest.raises(ValueError, match=r"dimensions \['plane'\], which the recording lacks"):
         delta_f_over_f(recording, baseline=level.expand_dims("plane"))
@@ -481,7 +481,7 @@ def test_times_that_fall_or_repeat_are_refused():
     recording = movie()
     times = recording.time.values.copy()
     times[400:] -= 20
-    with pytest.raises(ValueError, match="times that increase.*each run"):
+    with pytest.raises(ValueError, match=r"times that increase.*each run"):
         delta_f_over_f(recording.assign_coords(time=times))
 
 

@@ -34,10 +34,42 @@ def quantile_of(values: Array, work: Array, share: float) -> float:
     work[:n] = values
     at = share * (n - 1)
     k = math.floor(at)
-    part = np.partition(work[:n], k)
-    if k == n - 1:
-        return float(part[k])
-    return float(part[k] + (at - k) * (part[k + 1 :].min() - part[k]))
+    _select(work, n, k)
+    low = float(work[k])
+    if at == k:
+        return low
+    high = work[k + 1]
+    for i in range(k + 2, n):
+        high = min(high, work[i])
+    return low + (at - k) * (float(high) - low)
+
+
+@compiled
+def _select(work: Array, n: int, k: int) -> None:
+    """Reorder the first n values so that the one of rank k stands at k, smaller ones before it.
+
+    Hoare's quickselect (1961), the pivot the middle one of three.
+    """
+    left, right = 0, n - 1
+    while left < right:
+        first, middle, last = work[left], work[(left + right) // 2], work[right]
+        pivot = max(min(first, middle), min(max(first, middle), last))
+        i, j = left, right
+        while i <= j:
+            while work[i] < pivot:
+                i += 1
+            while pivot < work[j]:
+                j -= 1
+            if i <= j:
+                work[i], work[j] = work[j], work[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            right = j
+        elif k >= i:
+            left = i
+        else:
+            return
 
 
 @compiled

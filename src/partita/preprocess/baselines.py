@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,6 +15,12 @@ from partita._labels.stack import Stacker
 from partita._solvers import knots as solver
 from partita._solvers.knots import Held, Plan
 from partita.preprocess import given, held
+from partita.preprocess.windows import (
+    require_offset,
+    require_percentile,
+    require_window,
+    sample_times,
+)
 
 Baseline = Literal["minimum", "adaptive", "maximin", "percentile", "median", "mean", "exponential"]
 BASELINES: tuple[str, ...] = get_args(Baseline)
@@ -265,66 +270,11 @@ def _planned(
             f"{caller} does not know the baseline {baseline!r}. Choose one of "
             f"{', '.join(map(repr, BASELINES))}."
         )
-    share = _require_percentile(percentile, caller) / 100 if baseline == "percentile" else 0.5
+    share = require_percentile(percentile, caller) / 100 if baseline == "percentile" else 0.5
     kind = "quantile" if baseline in ("percentile", "median") else baseline
-    times = _times(recording, sample_dim, caller)
-    plan = solver.plan(times, kind=kind, window=_window(window, times, caller), share=share)  # type: ignore[arg-type]
+    times = sample_times(recording, sample_dim, caller)
+    plan = solver.plan(times, kind=kind, window=require_window(window, times, caller), share=share)  # type: ignore[arg-type]
     return plan, held.positions(times, plan)
-
-
-def _times(recording: xr.DataArray, sample_dim: str, caller: str) -> np.ndarray:
-    if sample_dim not in recording.coords:
-        raise ValueError(
-            f"{caller} needs to know the times of the samples, and this recording has no "
-            f"coordinate {sample_dim!r}. Assign it in seconds: recording.assign_coords("
-            f"{sample_dim}=np.arange({recording.sizes[sample_dim]}) / frame_rate)."
-        )
-    return checks.seconds(recording[sample_dim], caller=caller)
-
-
-def _window(window: object, times: np.ndarray, caller: str) -> float | None:
-    if window is None:
-        return None
-    if isinstance(window, bool) or not isinstance(window, Real) or not 0 < float(window) < np.inf:
-        raise ValueError(
-            f"{caller} needs a window in seconds, above 0, or None for the whole recording; it "
-            f"was given {window!r}."
-        )
-    step = float(np.median(np.diff(times)))
-    if float(window) < 2 * step * (1 - 1e-6):
-        raise ValueError(
-            f"{caller} needs a window of at least two samples, {2 * step:g} s; it was given "
-            f"{window:g} s. Windows are in seconds by the time coordinate: is its unit right?"
-        )
-    duration = float(times[-1] - times[0]) + step
-    if float(window) > duration * (1 + 1e-6):
-        raise ValueError(
-            f"{caller} was given a window of {window:g} s, longer than the recording, "
-            f"{duration:g} s. Shorten it, or set window=None to use the whole recording. Windows "
-            "are in seconds by the time coordinate: is its unit right?"
-        )
-    return float(window)
-
-
-def _require_percentile(percentile: object, caller: str) -> float:
-    if isinstance(percentile, bool) or not isinstance(percentile, Real):
-        raise TypeError(f"{caller} needs percentile to be a number, and was given {percentile!r}.")
-    if not 0 <= float(percentile) <= 100:
-        raise ValueError(
-            f"{caller} needs percentile to be between 0 and 100, and was given {percentile!r}. 8 "
-            "is usual for calcium imaging."
-        )
-    return float(percentile)
-
-
-def require_offset(offset: object) -> float:
-    """Return the offset as a number, or refuse it."""
-    if isinstance(offset, bool) or not isinstance(offset, Real) or not np.isfinite(float(offset)):
-        raise ValueError(
-            f"delta_f_over_f needs offset to be a finite number, what the camera reads in the "
-            f"dark; it was given {offset!r}."
-        )
-    return float(offset)
 
 
 def _refuse_isolated(found: Held, recording: xr.DataArray, sample_dim: str, caller: str) -> None:
