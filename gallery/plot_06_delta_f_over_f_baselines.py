@@ -64,7 +64,9 @@ for ax, rate, panel in zip(axes, RATES, errors.transpose(1, 0, 2), strict=True):
     ax.minorticks_off()
 axes[0].set_ylabel("rms error of F0 [%]")
 axes[0].set_yticks([0.5, 1, 2, 5, 10, 20, 40], labels=[0.5, 1, 2, 5, 10, 20, 40])
-axes[-1].legend(frameon=False, fontsize="small")
+figure.legend(
+    *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False
+)
 
 # %%
 # What it does to ΔF/F
