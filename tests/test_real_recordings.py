@@ -90,6 +90,24 @@ def test_cells_of_a_rendered_calcium_movie_are_found(real_data: Path) -> None:
     assert np.median((true @ found.T).max(axis=1)) > 0.9
 
 
+def test_the_baseline_under_rendered_real_transients_is_found(real_data: Path) -> None:
+    factors = np.load(real_data / "calcium" / "demo_factors.npz")
+    activity = np.tensordot(factors["C"].T, factors["A"], 1)
+    times = np.arange(len(activity)) / 10
+    bleached = 1 - 0.25 * (1 - np.exp(-times / 100))
+    truth = 0.5 * activity.max() * bleached[:, None, None]
+    noise = 0.05 * activity.max() * np.random.default_rng(0).standard_normal(activity.shape)
+    recording = xr.DataArray(
+        (truth + activity + noise).astype("float32"),
+        dims=("time", "y", "x"),
+        coords={"time": times},
+    )
+    error = pt.preprocess.estimate_baseline(recording) / truth - 1
+    assert float(np.sqrt((error**2).mean())) < 0.02
+    change = pt.preprocess.delta_f_over_f(recording, rectify=True)
+    fit_both_modes(change, 8)
+
+
 def test_a_table_of_neurons_comes_apart(real_data: Path) -> None:
     data = scipy.io.loadmat(real_data / "songbird" / "MackeviciusData.mat")
     neurons = data["NEURAL"]

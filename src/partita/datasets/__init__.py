@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from partita.datasets.calcium import simulate_calcium
+    from partita.datasets.fluorescence import simulate_traces
     from partita.datasets.fusi import simulate_fusi
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
     from partita.datasets.parts import simulate_parts
@@ -20,6 +21,7 @@ __all__ = [
     "simulate_calcium",
     "simulate_fusi",
     "simulate_parts",
+    "simulate_traces",
 ]
 
 _HOMES = {
@@ -30,6 +32,7 @@ _HOMES = {
     "simulate_calcium": "calcium",
     "simulate_fusi": "fusi",
     "simulate_parts": "parts",
+    "simulate_traces": "fluorescence",
 }
 
 

@@ -6,12 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from partita.preprocess.baselines import delta_f_over_f, estimate_baseline
     from partita.preprocess.motion import apply_motion, estimate_motion, register
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
 
 __all__ = [
     "apply_motion",
+    "delta_f_over_f",
+    "estimate_baseline",
     "estimate_motion",
     "merge_sign",
     "rectify",
@@ -22,6 +25,8 @@ __all__ = [
 
 _HOMES = {
     "apply_motion": "motion",
+    "delta_f_over_f": "baselines",
+    "estimate_baseline": "baselines",
     "estimate_motion": "motion",
     "merge_sign": "signs",
     "rectify": "signs",

@@ -1,0 +1,145 @@
+"""A baseline that was given, in the places of a recording."""
+
+from __future__ import annotations
+
+from functools import partial
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+from partita._solvers import knots as solver
+from partita._solvers.knots import Plan
+from partita.preprocess import held
+
+_BLOCK = 1 << 20  # values compared at a time
+
+
+class Level(NamedTuple):
+    """A baseline with the dimensions of a recording, of length one where it does not change."""
+
+    array: xr.DataArray
+
+    def lowest(self, sample_dim: str) -> np.ndarray:
+        """Return the lowest value of every voxel over time; NaN where any is."""
+        return np.asarray(self.array.min(sample_dim, skipna=False).values, dtype=np.float64)
+
+    def apply(
+        self,
+        values: Any,
+        lost: np.ndarray,
+        *,
+        axis: int,
+        how: int,
+        offset: float,
+        dtype: np.dtype[Any],
+    ) -> Any:
+        """Return the baseline, or the change relative to it, where a voxel is not lost."""
+        work = partial(_compare, how=how, offset=offset, dtype=dtype)
+        level, lost = self.array.data, np.expand_dims(lost, axis)
+        if isinstance(values, np.ndarray):
+            return _in_slabs(work, values, np.asarray(level), lost, dtype)
+        import dask.array as da
+
+        level, lost = (_chunked_like(values, array) for array in (level, lost))
+        meta = np.empty((0,) * values.ndim, dtype=dtype)
+        return da.map_blocks(work, values, level, lost, dtype=dtype, meta=meta)
+
+
+def over(baseline: Any, recording: xr.DataArray) -> Level:
+    """Lay a given baseline over a recording, or refuse it.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a number nor a DataArray of numbers.
+    ValueError
+        If it has other dimensions, sizes or coordinates than the recording.
+    """
+    if isinstance(baseline, Real) and not isinstance(baseline, bool):
+        baseline = xr.DataArray(float(baseline))
+    if not isinstance(baseline, xr.DataArray):
+        raise TypeError(
+            "delta_f_over_f takes a baseline by name, as a number, or as a DataArray with the "
+            f"recording's coordinates; it was given {type(baseline).__name__}. Label it: "
+            "recording.copy(data=values)."
+        )
+    checks.require_array(baseline, caller="delta_f_over_f, for its baseline,")
+    foreign = [str(dim) for dim in baseline.dims if dim not in recording.dims]
+    if foreign:
+        raise ValueError(
+            f"The baseline has the dimensions {foreign}, which the recording lacks; it has "
+            f"{tuple(map(str, recording.dims))}."
+        )
+    for dim in baseline.dims:
+        _require_same(baseline, recording, str(dim))
+    missing = {dim: 1 for dim in recording.dims if dim not in baseline.dims}
+    plain = baseline.reset_coords(drop=True).drop_vars(list(baseline.dims), errors="ignore")
+    return Level(plain.expand_dims(missing).transpose(*recording.dims))
+
+
+def survey(n_times: int) -> tuple[Plan, np.ndarray]:
+    """Return a plan that only looks at a recording of so many samples."""
+    return solver.plan(np.arange(float(n_times)), kind="mean", window=None), np.zeros(n_times)
+
+
+def _require_same(baseline: xr.DataArray, recording: xr.DataArray, dim: str) -> None:
+    if baseline.sizes[dim] != recording.sizes[dim]:
+        raise ValueError(
+            f"The baseline has {baseline.sizes[dim]} places along {dim!r}, and the recording "
+            f"{recording.sizes[dim]}. Estimate it from this recording, or select the same part."
+        )
+    if dim not in baseline.coords or dim not in recording.coords:
+        return
+    if not checks.same_grid(baseline[dim], recording[dim]):
+        raise ValueError(
+            f"The baseline lies on another grid: its {dim!r} begins at "
+            f"{baseline[dim].values[0]!s} and ends at {baseline[dim].values[-1]!s}, the "
+            f"recording's at {recording[dim].values[0]!s} and {recording[dim].values[-1]!s}. "
+            "Interpolate it first: baseline.interp_like(recording)."
+        )
+
+
+def _compare(
+    values: np.ndarray,
+    level: np.ndarray,
+    lost: np.ndarray,
+    *,
+    how: int,
+    offset: float,
+    dtype: np.dtype[Any],
+) -> np.ndarray:
+    shape = np.broadcast_shapes(values.shape, level.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        base = np.where(lost, np.nan, np.asarray(level, dtype=np.float64))
+        if how == held.BASELINE:
+            return np.broadcast_to(base, shape).astype(dtype)
+        change = np.subtract(values, base, dtype=np.float64) / (base - offset)
+        if how == held.RISE:
+            change = np.where(change <= 0, 0.0, change)
+    return change.astype(dtype)
+
+
+def _in_slabs(
+    work: Any, values: np.ndarray, level: np.ndarray, lost: np.ndarray, dtype: np.dtype[Any]
+) -> np.ndarray:
+    result = np.empty(values.shape, dtype)
+    rows = max(1, _BLOCK * values.shape[0] // values.size)
+    for start in range(0, values.shape[0], rows):
+        part = slice(start, start + rows)
+        pieces = (array[part] if array.shape[0] > 1 else array for array in (level, lost))
+        result[part] = work(values[part], *pieces)
+    return result
+
+
+def _chunked_like(values: Any, array: Any) -> Any:
+    import dask.array as da
+
+    chunks = tuple(
+        sizes if n > 1 else (1,) for n, sizes in zip(array.shape, values.chunks, strict=True)
+    )
+    if isinstance(array, np.ndarray):
+        return da.from_array(array, chunks=chunks)
+    return array.rechunk(chunks)

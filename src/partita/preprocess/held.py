@@ -1,0 +1,310 @@
+"""Slow curves of every voxel, held at a few knots in time: computed in one pass, applied lazily.
+
+A recording in memory is worked on in tiles of voxels by several threads, in the order in which it
+lies in memory. A dask-backed one is read in one streaming pass when a curve is computed, or in a
+few where even its means over short bins would not fit into half a gigabyte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+
+from partita._solvers import knots as solver
+from partita._solvers.bins import place
+from partita._solvers.knots import Held, Plan, Summary
+from partita._solvers.quantiles import gather, quantiles_of
+from partita._solvers.relative import apply_knots
+from partita._solvers.threads import Crew
+from partita.preprocess.moments import as_cube
+
+BUDGET = 1 << 29  # bytes of bins held at a time
+BASELINE, CHANGE, RISE = 0, 1, 2
+
+
+def hold(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: int) -> Held:
+    """Compute the curve of every voxel; arrays are (n, *features) with the values' features."""
+    shape = values.shape[:axis] + values.shape[axis + 1 :]
+    with _bar(math.prod(shape), hidden=not verbose) as progress, Crew() as crew:
+        share = partial(_fit_memory if isinstance(values, np.ndarray) else _fit_chunks, values)
+        return share(plan, axis=axis, dtype=dtype, crew=crew, progress=progress)
+
+
+def apply(
+    values: Any,
+    knots: np.ndarray,
+    where: np.ndarray,
+    *,
+    axis: int,
+    how: int,
+    offset: float,
+    dtype: np.dtype[Any],
+) -> Any:
+    """Return the curve or what `how` says of values and curve; lazy if the values are.
+
+    Parameters
+    ----------
+    values : numpy.ndarray or dask.array.Array
+        Time along `axis`.
+    knots : numpy.ndarray, (n_knots, *features)
+        The curve.
+    where : numpy.ndarray, (n_times,)
+        Where the times lie among the knots.
+    how : int
+        BASELINE, CHANGE relative to it, or RISE: the change where positive, else 0.
+    """
+    work = partial(_apply_block, axis=axis, how=how, offset=offset, dtype=dtype)
+    if isinstance(values, np.ndarray):
+        with Crew() as crew:
+            return work(values, knots, where, crew=crew)
+    import dask.array as da
+
+    axes = tuple(range(values.ndim))
+    features = axes[:axis] + axes[axis + 1 :]
+    chunks = ((len(knots),), *values.chunks[:axis], *values.chunks[axis + 1 :])
+    held = da.from_array(knots, chunks=chunks)
+    places = da.from_array(where, chunks=(values.chunks[axis],))
+    return da.blockwise(
+        work,
+        axes,
+        values,
+        axes,
+        held,
+        (values.ndim, *features),
+        places,
+        (axis,),
+        concatenate=True,
+        dtype=dtype,
+        meta=np.empty((0,) * values.ndim, dtype=dtype),
+    )
+
+
+def lowest(knots: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return the lowest value of every curve over the times that lie at `where`."""
+    ends = where[[0, -1]]
+    left = np.clip(np.floor(ends).astype(int), 0, max(len(knots) - 2, 0))
+    right = np.minimum(left + 1, len(knots) - 1)
+    share = (ends - left).reshape(-1, *(1,) * (knots.ndim - 1))
+    outer = knots[left] + share * (knots[right] - knots[left])
+    return np.minimum(knots.min(axis=0), outer.min(axis=0))
+
+
+def positions(times: np.ndarray, plan: Plan) -> np.ndarray:
+    """Return where the times lie among the knots of a plan."""
+    return place(times, plan.knots)
+
+
+def _fit_memory(values: np.ndarray, plan: Plan, *, axis: int, **options: Any) -> Held:
+    order = _memory_order(values)
+    turned = values.transpose(order)
+    fitted = solver.fit_cube(as_cube(turned, order.index(axis)), plan, **options)
+    shape = tuple(values.shape[i] for i in order if i != axis)
+    kept = [i for i in order if i != axis]
+    back = [0, *(1 + kept.index(i) for i in range(values.ndim) if i != axis)]
+    arrays = (fitted.knots.T, fitted.sums, fitted.bad)
+    return Held(*(array.reshape(-1, *shape).transpose(back) for array in arrays))
+
+
+def _memory_order(values: np.ndarray) -> list[int]:
+    """Return the axes from the slowest to the fastest in memory."""
+    return sorted(range(values.ndim), key=lambda i: -abs(values.strides[i]))
+
+
+def _apply_block(
+    values: np.ndarray,
+    knots: np.ndarray,
+    where: np.ndarray,
+    *,
+    axis: int,
+    how: int,
+    offset: float,
+    dtype: np.dtype[Any],
+    crew: Crew | None = None,
+) -> np.ndarray:
+    order = _memory_order(values)
+    turned = values.transpose(order)
+    result = np.empty(turned.shape, dtype)
+    features = [i - (i > axis) for i in order if i != axis]
+    held = np.ascontiguousarray(knots.transpose([0, *(1 + i for i in features)]))
+    cube, target = (as_cube(array, order.index(axis)) for array in (turned, result))
+    held = held.reshape(len(knots), cube.shape[0], cube.shape[2])
+    left = np.clip(np.floor(where).astype(np.int64), 0, max(len(knots) - 2, 0))
+    share = where - left
+    if len(knots) == 1:
+        share = np.zeros_like(share)
+
+    def work(span: tuple[int, int]) -> None:
+        apply_knots(cube, held, left, share, offset, how, *span, target)
+
+    n_times, threads = len(where), 1 if crew is None else 4 * crew.threads
+    edges = np.unique(np.linspace(0, n_times, threads + 1).astype(int))
+    spans = [(int(a), int(b)) for a, b in pairwise(edges)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        (Crew(1) if crew is None else crew).map(work, spans)
+    return result.transpose(np.argsort(order))
+
+
+def _fit_chunks(
+    values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], **options: Any
+) -> Held:
+    shape = values.shape[:axis] + values.shape[axis + 1 :]
+    held = Held(
+        np.empty((len(plan.knots), *shape), dtype),
+        np.empty((2, *shape)),
+        np.empty((3, *shape), np.int64),
+    )
+    bytes_each = dtype.itemsize * (len(plan.grid.counts) + len(plan.grid.knots))
+    limit = max(1, BUDGET // bytes_each)
+    aligned = values.rechunk({axis: _whole_blocks(values.chunks[axis], plan)})
+    for group in _groups(aligned.chunks[:axis] + aligned.chunks[axis + 1 :], limit):
+        for tile, fitted in _fit_group(values, aligned, group, plan, axis, dtype, options):
+            sizes = tuple(part.stop - part.start for part in tile)
+            for target, array in zip(held, (fitted.knots.T, fitted.sums, fitted.bad), strict=True):
+                target[:, *tile] = array.reshape(-1, *sizes)
+    return held
+
+
+Tile = tuple[slice, ...]
+
+
+def _fit_group(
+    values: Any,
+    aligned: Any,
+    tiles: list[Tile],
+    plan: Plan,
+    axis: int,
+    dtype: np.dtype[Any],
+    options: dict[str, Any],
+) -> Iterator[tuple[Tile, Held]]:
+    """Summarise some tiles of features in one pass over their chunks, and fit them one by one."""
+    from dask import compute, delayed  # type: ignore[attr-defined]
+
+    edges = np.concatenate([[0], np.cumsum(aligned.chunks[axis])]).astype(int)
+    at = np.searchsorted(plan.grid.bins[plan.grid.blocks], edges)
+    pieces = [solver.cut(plan, a, b) for a, b in pairwise(at)]
+    summarise, rank = delayed(_summarise_block, pure=True), delayed(_rank_blocks, pure=True)
+    wanted = []
+    for tile in tiles:
+        blocks = _blocks_of(aligned, tile, axis)
+        parts = [
+            summarise(block, piece, axis, dtype)
+            for block, piece in zip(blocks, pieces, strict=True)
+        ]
+        ranks = []
+        if plan.kind == "quantile":
+            spans = _spans_in_chunks(plan.spans, values.chunks[axis])
+            raw = _blocks_of(values, tile, axis)
+            ranks = [rank(raw[a:b], span, plan.share, axis, dtype) for a, b, span in spans]
+        wanted.append((parts, ranks))
+    for tile, (parts, ranks) in zip(tiles, compute(*wanted), strict=True):
+        starts = [int(edge) for edge in edges[:-1]]
+        work = partial(_join_tile, parts, ranks, starts)
+        n_voxels = parts[0].sums.shape[1]
+        yield tile, solver.fit_tiles(work, n_voxels, plan, dtype=dtype, **options)
+
+
+def _join_tile(
+    parts: list[Summary], ranks: list[np.ndarray], starts: list[int], first: int, last: int
+) -> tuple[Summary, np.ndarray | None]:
+    summary = solver.join(parts, starts, first=first, last=last)
+    return summary, np.stack([rank[first:last] for rank in ranks], axis=1) if ranks else None
+
+
+def _summarise_block(block: np.ndarray, plan: Plan, axis: int, dtype: np.dtype[Any]) -> Summary:
+    cube = as_cube(block, axis)
+    last = cube.shape[0] * cube.shape[2]
+    return solver.summarise(cube, plan, first=0, last=last, dtype=dtype)
+
+
+def _rank_blocks(
+    blocks: list[np.ndarray], span: tuple[int, int], share: float, axis: int, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """Return a quantile of every voxel over a span that reaches over several blocks."""
+    cubes = [as_cube(block, axis) for block in blocks]
+    n_voxels, n_times = cubes[0].shape[0] * cubes[0].shape[2], sum(cube.shape[1] for cube in cubes)
+    found = np.empty((n_voxels, 1), dtype)
+    edges = np.cumsum([0, *(cube.shape[1] for cube in cubes)])
+    for first in range(0, n_voxels, solver.TILE):
+        last = min(first + solver.TILE, n_voxels)
+        traces = np.empty((last - first, n_times), dtype)
+        for cube, start, stop in zip(cubes, edges[:-1], edges[1:], strict=True):
+            gather(cube, first, last, traces[:, start:stop])
+        quantiles_of(traces, np.array([span]), share, found[first:last])
+    return found[:, 0]
+
+
+def _blocks_of(values: Any, tile: Tile, axis: int) -> list[Any]:
+    """Return the blocks in time of a tile of features, each whole, as delayed arrays."""
+    part = values[(*tile[:axis], slice(None), *tile[axis:])]
+    whole = {i: -1 for i in range(values.ndim) if i != axis}
+    return list(part.rechunk(whole).to_delayed().ravel())
+
+
+def _spans_in_chunks(
+    spans: np.ndarray, sizes: tuple[int, ...]
+) -> list[tuple[int, int, tuple[int, int]]]:
+    """Return which chunks every span touches, and where it lies in those."""
+    edges = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    found = []
+    for start, stop in spans:
+        a = int(np.searchsorted(edges, start, "right")) - 1
+        b = int(np.searchsorted(edges, stop))
+        found.append((a, b, (int(start - edges[a]), int(stop - edges[a]))))
+    return found
+
+
+def _whole_blocks(sizes: tuple[int, ...], plan: Plan) -> tuple[int, ...]:
+    """Return chunks in time near the given ones that hold whole blocks of the grid."""
+    edges = plan.grid.bins[plan.grid.blocks]
+    ends = np.cumsum(sizes)[:-1]
+    right = np.searchsorted(edges, ends)
+    nearer = ends - edges[right - 1] < edges[right] - ends
+    kept = edges[np.unique(right - nearer)]
+    inner = kept[(kept > 0) & (kept < edges[-1])]
+    return tuple(int(n) for n in np.diff([0, *inner, edges[-1]]))
+
+
+def _groups(chunks: tuple[tuple[int, ...], ...], limit: int) -> list[list[Tile]]:
+    """Cut the features into tiles of at most `limit` voxels, in groups of at most as many."""
+    groups: list[list[Tile]] = [[]]
+    held = 0
+    for tile in _tiles(chunks, limit):
+        size = math.prod(part.stop - part.start for part in tile)
+        if groups[-1] and held + size > limit:
+            groups.append([])
+            held = 0
+        groups[-1].append(tile)
+        held += size
+    return groups
+
+
+def _tiles(chunks: tuple[tuple[int, ...], ...], limit: int) -> Iterator[Tile]:
+    edges = [np.cumsum([0, *sizes]) for sizes in chunks]
+    for at in product(*(range(len(sizes)) for sizes in chunks)):
+        tile = tuple(slice(int(e[i]), int(e[i + 1])) for e, i in zip(edges, at, strict=True))
+        yield from _halved(tile, limit)
+
+
+def _halved(tile: Tile, limit: int) -> Iterator[Tile]:
+    sizes = [part.stop - part.start for part in tile]
+    if math.prod(sizes) <= limit or max(sizes, default=1) == 1:
+        yield tile
+        return
+    longest = int(np.argmax(sizes))
+    start, stop = tile[longest].start, tile[longest].stop
+    for part in (slice(start, (start + stop) // 2), slice((start + stop) // 2, stop)):
+        yield from _halved((*tile[:longest], part, *tile[longest + 1 :]), limit)
+
+
+@contextmanager
+def _bar(total: int, *, hidden: bool) -> Iterator[Callable[[int], object]]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc="baseline", unit="voxel", disable=hidden) as bar:
+        yield bar.update
