@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
     from partita.datasets.parts import simulate_parts
     from partita.datasets.shipped import load_sample, load_sample_truth, sample_path
+    from partita.datasets.two_photon import simulate_two_photon
 
 __all__ = [
     "fetch_nunez_elizalde_2022",
@@ -20,6 +21,7 @@ __all__ = [
     "simulate_calcium",
     "simulate_fusi",
     "simulate_parts",
+    "simulate_two_photon",
 ]
 
 _HOMES = {
@@ -30,6 +32,7 @@ _HOMES = {
     "simulate_calcium": "calcium",
     "simulate_fusi": "fusi",
     "simulate_parts": "parts",
+    "simulate_two_photon": "two_photon",
 }
 
 
