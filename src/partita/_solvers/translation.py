@@ -24,13 +24,14 @@ Singles = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 SPARED = 0.01
-"""Share of what is known of the position along an axis that may be left out with high frequencies."""
+"""Share of what tells the position along an axis that may be left out with high frequencies."""
 TAPER = 1 / 16
-"""Width of the soft edge of the template, a part of the field."""
+"""Width of the soft edge of the template, a part of the field; where that is fewer, 6 voxels."""
 SLOW = 1 / 12
 """Standard deviation of the blur that counts as slow brightness, a part of the field."""
 _DULL = 0.05
 _STEPS = 8
+_OVERLAPS = 4
 _SETTLED = 1e-3
 _ROUGHLY = 0.05
 
@@ -86,19 +87,19 @@ class TranslationTemplate:
         quarter = np.asarray(self.shape) / 4
         limits = quarter if max_shift is None else np.asarray(max_shift, dtype=np.float64)
         self.max_shift: Floats = np.minimum(limits, (np.asarray(self.shape) - 1) / 2)
-        sharp = remove_slow(image, SLOW * np.asarray(self.shape))
-        weights = soft_window(np.isfinite(image), TAPER * np.asarray(self.shape))
-        seen = weights * (sharp - (weights * sharp).sum() / max(weights.sum(), 1e-300))
+        self._sharp = remove_slow(image, SLOW * np.asarray(self.shape))
+        self._taper: Floats = np.maximum(TAPER * np.asarray(self.shape), np.minimum(6.0, quarter))
+        self._window = soft_window(np.isfinite(image), self._taper)
+        seen = _windowed(self._sharp, self._window)
         spectrum = scipy.fft.rfftn(seen)
         trust = spectral_trust(spectrum, self.shape) * _half_weights(spectrum.shape, self.shape)
         self._band = _Band.of(np.abs(spectrum) ** 2 * trust, self.shape)
         self._rough = self._band.lower_half()
-        self._filter = self._band.cut(np.conj(spectrum) * trust).astype(np.complex64)
+        self._trust = self._band.cut(trust).astype(np.float32)
         fast = 1 - _slow_response(self.shape)
         self._power = self._band.cut(trust * fast**2).astype(np.float32)
-        own = self._band.transform(_centred(sharp)[0])
-        self._norm = 1.0
-        self._norm = self._rise(own) / max(self._scale(own), 1e-300)
+        self._own = self._band.transform(_centred(image)[0])
+        self._filter, self._origin = self._match(self._window)
 
     def estimate(self, frames: NDArray[Any], *, crew: Crew) -> Translation:
         """Find the displacements of a block of frames."""
@@ -115,7 +116,7 @@ class TranslationTemplate:
     def _locate(self, frame: NDArray[Any]) -> tuple[Floats, float]:
         """Shift and similarity of one frame."""
         image, contrast = _centred(frame)
-        if not contrast or not self._norm > 0:
+        if not contrast or not self._filter.any():
             return np.zeros(len(self.shape)), np.nan
         spectrum = self._band.transform(image)
         product = spectrum * self._filter
@@ -123,17 +124,61 @@ class TranslationTemplate:
         start = self._rough.search(rough, self.max_shift)
         start, _ = self._rough.climb(rough, start, settled=_ROUGHLY)
         shift, height = self._band.climb(product, start, settled=_SETTLED)
+        shift = shift - self._origin
+        if np.any(np.abs(shift) > self._taper / 4):
+            shift, height = self._compare_overlap(spectrum, shift, height)
         shift = np.clip(shift, -self.max_shift, self.max_shift)
-        return shift, float(np.clip(height / self._scale(spectrum), -1, 1))
+        return shift, float(np.clip(height / self._loudness(spectrum), -1, 1))
 
-    def _rise(self, spectrum: Spectrum) -> float:
-        """Correlation with the template where both lie."""
-        return float((spectrum * self._filter).real.sum(dtype=np.float64))
+    def _compare_overlap(
+        self, spectrum: Spectrum, shift: Floats, height: float
+    ) -> tuple[Floats, float]:
+        """Climb again with what the frame still shows of the template, till that stays the same."""
+        for _ in range(_OVERLAPS):
+            before = shift
+            shown, origin = self._match(self._window * self._overlap(shift))
+            if not shown.any():
+                break
+            shift, height = self._band.climb(spectrum * shown, before, settled=_SETTLED)
+            shift = shift - origin
+            if np.all(np.abs(shift - before) < self._taper / 40):
+                break
+        return shift, height
 
-    def _scale(self, spectrum: Spectrum) -> float:
-        """Correlation of a frame that were the template but for its gain."""
+    def _match(self, window: Floats) -> tuple[Spectrum, Floats]:
+        """Filter that correlates with what the window shows of the template, and its origin.
+
+        The correlation of the template with itself under the window is 1, and highest at the
+        origin: a little off zero, where the soft edge of the window has bright structure.
+        """
+        spectrum = self._band.transform(_windowed(self._sharp, window).astype(np.float32))
+        matched: Spectrum = (np.conj(spectrum) * self._trust).astype(np.complex64)
+        origin, alike = self._band.climb(
+            matched * self._own, np.zeros(window.ndim), settled=_SETTLED
+        )
+        if not alike > 0:
+            return np.zeros_like(matched), np.zeros(window.ndim)
+        matched *= np.float32(self._loudness(self._own) / alike)
+        return matched, origin
+
+    def _overlap(self, shift: Floats) -> Floats:
+        """Window of the template that a frame displaced by `shift` still shows.
+
+        Without it, what has left the field on one side would be compared with what entered it on
+        the other.
+        """
+        ramps = []
+        for count, at, taper in zip(self.shape, shift, self._taper, strict=True):
+            index = np.arange(count)
+            depth = count - index - at if at > 0 else index + 1 + at
+            ramps.append(_rise(depth / taper))
+        window: Floats = np.prod(np.broadcast_arrays(*np.ix_(*ramps)), axis=0)
+        return window
+
+    def _loudness(self, spectrum: Spectrum) -> float:
+        """Root of the power of a frame, as the correlation weighs it."""
         power = spectrum.real**2 + spectrum.imag**2
-        return self._norm * np.sqrt(float(np.vdot(power, self._power)))
+        return float(np.sqrt(np.vdot(power, self._power)))
 
 
 class _Band(NamedTuple):
@@ -261,8 +306,20 @@ def soft_window(inside: NDArray[np.bool_], taper: Floats) -> Floats:
     reach = np.maximum(taper, 1.0)
     depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=1 / reach)
     core = depth[(slice(1, -1),) * inside.ndim]
-    weights: Floats = np.sin(np.pi / 2 * np.minimum(core, 1)) ** 2
+    return _rise(core)
+
+
+def _rise(depth: Floats) -> Floats:
+    """Rise smoothly from 0 at depth 0 to 1 at depth 1."""
+    weights: Floats = np.sin(np.pi / 2 * np.clip(depth, 0, 1)) ** 2
     return weights
+
+
+def _windowed(image: Floats, window: Floats) -> Floats:
+    """Image under a window, its weighted mean taken off first."""
+    mean = (window * image).sum() / max(float(window.sum()), 1e-300)
+    seen: Floats = window * (image - mean)
+    return seen
 
 
 def spectral_trust(spectrum: NDArray[Any], shape: tuple[int, ...]) -> Floats:
