@@ -252,11 +252,13 @@ def convolve(
         target[:] = 0
         for k in range(0, len(taps_x) - 1, 2):
             a, b = taps_x[k], taps_x[k + 1]
+            left, right = padded[k : k + width], padded[k + 1 : k + 1 + width]
             for x in range(width):
-                target[x] += a * padded[x + k] + b * padded[x + k + 1]
+                target[x] += a * left[x] + b * right[x]
         if len(taps_x) % 2:
+            left = padded[len(taps_x) - 1 :]
             for x in range(width):
-                target[x] += taps_x[-1] * padded[x + len(taps_x) - 1]
+                target[x] += taps_x[-1] * left[x]
 
 
 @compiled
