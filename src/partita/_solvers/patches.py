@@ -71,8 +71,10 @@ class Layout(NamedTuple):
 
     def centres(self) -> tuple[Floats, Floats]:
         """Middle of the patches along y and x, voxels."""
-        middles = [start + (one - 1) / 2 for start, one in zip(self.starts, self.size, strict=True)]
-        return middles[0], middles[1]
+        (start_y, start_x), (height, width) = self.starts, self.size
+        middle_y: Floats = start_y.astype(np.float64) + (height - 1) / 2
+        middle_x: Floats = start_x.astype(np.float64) + (width - 1) / 2
+        return middle_y, middle_x
 
     def cut(self, image: NDArray[Any], offset: NDArray[np.int64]) -> NDArray[Any]:
         """Patches (patches, *size) that lie `offset` further on; 0 beyond the image."""

@@ -23,7 +23,7 @@ from .warping import field_basis, shift_frames, warp
 
 __all__ = ["Piecewise", "PiecewiseTemplate", "estimate_piecewise", "shift_frames", "warp"]
 
-ROUGHNESS = 0.5
+ROUGHNESS = 0.3
 """Standard deviation that is expected of the field's second differences between patches, voxels."""
 SURE = (4.0, 7.0)
 """Confidence from which a patch has a say, and from which it has all of it."""

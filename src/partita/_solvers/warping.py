@@ -161,6 +161,8 @@ def _taps(shift: float, interpolation: Interpolation, dtype: DTypeLike) -> tuple
     """Filter that evaluates an image `shift` voxels further on, and the offset of its first tap."""
     whole = int(np.floor(shift))
     fraction = shift - whole
+    if fraction == 0:
+        return np.ones(1, dtype), whole
     if interpolation == "linear":
         return np.array([1 - fraction, fraction], dtype), whole
     lags = np.arange(1 - REACH, REACH + 1)
