@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
     from partita.datasets.parts import simulate_parts
     from partita.datasets.shipped import load_sample, load_sample_truth, sample_path
+    from partita.datasets.two_photon import simulate_two_photon
 
 __all__ = [
     "fetch_nunez_elizalde_2022",
@@ -22,6 +23,7 @@ __all__ = [
     "simulate_fusi",
     "simulate_parts",
     "simulate_traces",
+    "simulate_two_photon",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "simulate_fusi": "fusi",
     "simulate_parts": "parts",
     "simulate_traces": "fluorescence",
+    "simulate_two_photon": "two_photon",
 }
 
 

@@ -39,8 +39,8 @@ def draw_motion(
 ) -> Motion:
     """Draw jitter of `motion` mm rms, brief jumps up to `transient` mm, `rotation` degrees rms."""
     n_angles = 1 if n_axes == 2 else 3
-    jitter = _unit_jitter(rng, len(times), n_axes)
-    turning = _unit_jitter(rng, len(times), n_angles)
+    jitter = unit_jitter(rng, len(times), n_axes)
+    turning = unit_jitter(rng, len(times), n_angles)
     jumps = _unit_transients(rng, times, n_axes)
     return Motion(motion * jitter + transient * jumps, np.deg2rad(rotation) * turning)
 
@@ -129,7 +129,7 @@ def _turn(angle: Floats, n_axes: int, first: int, second: int) -> Floats:
     return turn
 
 
-def _unit_jitter(rng: np.random.Generator, n_times: int, n_axes: int) -> Floats:
+def unit_jitter(rng: np.random.Generator, n_times: int, n_axes: int) -> Floats:
     """Frame-to-frame jitter on a slower wander, of unit rms length over the recording."""
     wander = ndimage.gaussian_filter1d(rng.standard_normal((n_times, n_axes)), 3.0, axis=0)
     jitter = rng.standard_normal((n_times, n_axes)) + wander / max(wander.std(), 1e-12)
