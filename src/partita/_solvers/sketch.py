@@ -60,7 +60,7 @@ def explore(
     rng: np.random.Generator,
     short: bool,
 ) -> Explored:
-    """Rank several starts on a sample of a sketch, and solve the best on all of it.
+    """Rank several starts on a sample, and take the best near the minimum that it leads to.
 
     Parameters
     ----------

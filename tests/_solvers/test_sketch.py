@@ -1,0 +1,68 @@
+"""The sketch: what it keeps of X, and where solving on it leads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partita._solvers import nmf
+from partita._solvers.kernels import sweep_columns
+from partita._solvers.starts import complement
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def test_a_complement_brings_columns_into_the_span_and_stays_orthonormal(rng):
+    Q = np.linalg.qr(rng.standard_normal((60, 8)))[0].astype(np.float32)
+    columns = rng.random((60, 5)) * 10.0 ** rng.uniform(-6, 6, 5)
+    both = np.concatenate([Q, complement(Q, columns)], axis=1).astype(float)
+    np.testing.assert_allclose(both.T @ both, np.eye(13), atol=1e-5)
+    np.testing.assert_allclose(both @ (both.T @ columns), columns, rtol=1e-4, atol=1e-4 * 1e-6)
+
+
+def test_a_widened_sketch_has_both_products_of_the_data_at_its_point(rng):
+    X, S, L = rng.random((80, 300)), rng.random((4, 80)), rng.random((4, 300))
+    Q = np.linalg.qr(X @ rng.standard_normal((300, 10)))[0]
+    both = np.concatenate([Q, complement(Q, np.concatenate([S, L @ X.T]).T)], axis=1)
+    sketched = both @ (both.T @ X)
+    np.testing.assert_allclose(S @ sketched, S @ X, rtol=1e-9)
+    np.testing.assert_allclose(sketched @ L.T, X @ L.T, rtol=1e-9)
+    assert np.linalg.norm(sketched - X) > 0.1 * np.linalg.norm(X)
+
+
+def test_a_sweep_extrapolates_alike_when_the_new_answer_replaces_the_old(rng):
+    factor = rng.random((5, 200))
+    G, C = factor @ factor.T, factor @ rng.random((200, 300))
+    begin, old = rng.random((5, 300)), rng.random((5, 300))
+    apart, shared = np.empty_like(begin), np.empty_like(begin)
+    common = (0, 300, np.arange(5), 0.7, 4, 0.1, False, -1.0)
+    new = np.empty_like(begin)
+    sweep_columns(G, C, begin, apart, old, new, *common)
+    replaced = old.copy()
+    sweep_columns(G, C, begin, shared, replaced, replaced, *common)
+    np.testing.assert_array_equal(shared, apart)
+    np.testing.assert_array_equal(replaced, new)
+    assert not np.allclose(apart, new)
+
+
+def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
+    y, x = np.mgrid[:40, :40]
+    centres, widths = rng.uniform(5, 35, (6, 2)), rng.uniform(3, 6, 6)
+    maps = np.array(
+        [
+            np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * w * w)).ravel()
+            for (a, b), w in zip(centres, widths, strict=True)
+        ]
+    )
+    traces = rng.gamma(0.3, 1.0, (1200, 6))
+    X = np.maximum(traces @ maps + 0.1 * rng.standard_normal((1200, 1600)), 0).astype(np.float32)
+    sketched = nmf.factorise(X, 6, rng=np.random.default_rng(0))
+    direct = nmf.factorise(X, 6, solver="hals", rng=np.random.default_rng(0))
+    assert sketched.report["route"] == "sketch"
+    assert sketched.converged
+    assert sketched.n_iter <= 12
+    assert sketched.n_iter < direct.n_iter
+    assert sketched.losses[-1] <= direct.losses[-1] * (1 + 1e-5)
