@@ -106,6 +106,11 @@ class PiecewiseTemplate:
         self._patches = PatchTemplate(template, self._layout, max_deviation=max_deviation)
         self._field = _Field.of(self._patches, template.shape)
 
+    @property
+    def centres(self) -> tuple[Floats, Floats]:
+        """Middle of the patches along y and x, voxels."""
+        return self._layout.centres()
+
     def estimate(self, frames: NDArray[Any], *, shifts: Floats, crew: Crew) -> Piecewise:
         """Find the displacement fields of a block of frames."""
         n_frames = len(frames)

@@ -20,6 +20,7 @@ from .threads import Crew
 Floats = NDArray[np.float64]
 Frames = NDArray[Any]
 Interpolation = Literal["cubic", "linear"]
+Sampling = Literal["cubic", "linear", "nearest"]
 Fill = Literal["nearest", "nan"]
 
 REACH = 11
@@ -91,7 +92,7 @@ def warp(
     centres_x: Floats,
     *,
     fill: Fill = "nearest",
-    interpolation: Interpolation = "cubic",
+    interpolation: Sampling = "cubic",
     non_negative: bool = False,
     out_dtype: DTypeLike = np.float32,
     crew: Crew,
@@ -107,7 +108,9 @@ def warp(
         straight beyond the outermost.
     centres_y, centres_x : ndarray, (patches_y,), (patches_x,)
         Where the centres lie, voxels, rising.
-    fill, interpolation, non_negative, out_dtype, crew
+    interpolation : {"cubic", "linear", "nearest"}
+        As for :func:`shift_frames`, or the nearest voxel.
+    fill, non_negative, out_dtype, crew
         As for :func:`shift_frames`.
 
     Returns
@@ -129,7 +132,8 @@ def warp(
             np.maximum(out[number], 0, out=out[number])
         if holes is not None:
             touched = np.empty_like(out[number])
-            _sample(holes.astype(out.dtype), field, "linear", touched)
+            kind: Sampling = "nearest" if interpolation == "nearest" else "linear"
+            _sample(holes.astype(out.dtype), field, kind, touched)
             out[number][touched > _TOUCHED] = np.nan
         if fill == "nan":
             places = [line + one for line, one in zip(np.indices(image.shape), field, strict=True)]
@@ -137,6 +141,18 @@ def warp(
 
     crew.map(pull, range(len(frames)))
     return out
+
+
+def leaves_by_warp(
+    shape: tuple[int, int], displacement: Floats, centres_y: Floats, centres_x: Floats
+) -> NDArray[np.bool_]:
+    """Tell which voxels of the reference lie outside the field in any frame, as `warp` sees it."""
+    rows, columns = field_basis(centres_y, shape[0]), field_basis(centres_x, shape[1])
+    still, left = np.indices(shape), np.zeros(shape, bool)
+    for one in displacement:
+        field = rows @ one @ columns.T
+        left |= _outside(still + field, shape)
+    return left
 
 
 def field_basis(centres: Floats, count: int) -> Floats:
@@ -211,8 +227,15 @@ def _outside(places: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return outside
 
 
-def _sample(image: Frames, field: Frames, interpolation: Interpolation, out: Frames) -> None:
+def _sample(image: Frames, field: Frames, interpolation: Sampling, out: Frames) -> None:
     """Evaluate an image at the voxels displaced by a field."""
+    if interpolation == "nearest":
+        places = np.rint(np.indices(image.shape) + field).astype(np.intp)
+        down, right = (
+            np.clip(place, 0, count - 1) for place, count in zip(places, image.shape, strict=True)
+        )
+        out[...] = image[down, right]
+        return
     if interpolation == "linear":
         _sample_linear(image, field[0], field[1], out)
         return

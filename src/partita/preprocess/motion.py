@@ -13,12 +13,14 @@ from partita.preprocess import moving, tracking
 from partita.preprocess.grids import SAMPLES, Grid, grid_of
 from partita.preprocess.motion_labels import (
     Reference,
+    bending_of,
     beside_recording,
     describe_reference,
     motion_dataset,
     require_motion,
     require_motion_of,
     require_parameters,
+    require_planes,
     resolve_reference,
 )
 
@@ -56,8 +58,12 @@ def estimate_motion(
         Any real values. A single slice (z of length one) moves in its plane. Voxels that are NaN
         are left out, frame by frame. Coordinates are evenly spaced, in one unit of length; without
         them distances are in voxels.
-    transform : {"rigid", "translation"}
-        Shifts and rotation (3 parameters in a plane, 6 in a volume), or shifts only.
+    transform : {"rigid", "translation", "piecewise"}
+        Shifts and rotation (3 parameters in a plane, 6 in a volume), or shifts only. "piecewise",
+        for planes: tissue that bends. The shift of the whole frame is the peak of its
+        correlation with the reference (Guizar-Sicairos et al. 2008); patches of 64 voxels, half
+        overlapping, are matched near it, up to 5 voxels beyond (Pnevmatikakis & Giovannucci
+        2017), and a smooth field is fitted to what they tell.
     reference : {"robust", "mean"}, int or xarray.DataArray
         What to align to. "robust": the mean of a spread of frames, sharpened by aligning them to
         it, round by round; frames that resemble it least are left out, and its place is the median
@@ -89,7 +95,10 @@ def estimate_motion(
         not converge, whose similarity falls below that of their 60 neighbours by five scaled
         median absolute deviations (and 0.02), or that jumped, further than the median way by ten
         of them (and a voxel). ``reference``: what was aligned to. With ``per="plane"`` all have
-        the dimension of planes after time.
+        the dimension of planes after time. With ``transform="piecewise"`` the rotation is 0,
+        ``translation`` is that of the whole frame, and ``displacement`` (time, axis, patch_y,
+        patch_x) that of the tissue at the centres of patches, translation included, in the units
+        of space, as are the coordinates ``patch_y`` and ``patch_x``.
 
         A frame that could not be followed at all (blank, constant, mostly NaN) has the motion
         between its neighbours, is not converged, and is suspect.
@@ -101,13 +110,16 @@ def estimate_motion(
     ValueError
         If there are dimensions beside time and space, fewer than two frames, fewer than 8 voxels
         along y or x or 4 along z, uneven or mixed coordinates; if a parameter is unknown; if
-        every frame, or the reference, is constant.
+        a volume that moves as one is to bend; if every frame, or the reference, is constant.
 
     References
     ----------
     Baker & Matthews (2004), Lucas-Kanade 20 years on: a unifying framework.
     Evangelidis & Psarakis (2008), Parametric image alignment using enhanced correlation
     coefficient maximization.
+    Guizar-Sicairos, Thurman & Fienup (2008), Efficient subpixel image registration algorithms.
+    Pnevmatikakis & Giovannucci (2017), NoRMCorre: an online algorithm for piecewise rigid motion
+    correction of calcium imaging data.
 
     Examples
     --------
@@ -145,8 +157,9 @@ def apply_motion(
     """Take estimated motion out of a recording.
 
     Each frame is interpolated once, from its original samples, at the places that `motion.affine`
-    gives. The cubic spline rings a little at sharp edges: where a frame is nowhere negative, what
-    rings below zero is set to zero, so that a non-negative recording stays non-negative.
+    gives or, where tissue bends, a cubic spline through `motion.displacement`. The cubic spline
+    rings a little at sharp edges: where a frame is nowhere negative, what rings below zero is set
+    to zero, so that a non-negative recording stays non-negative.
 
     A lazy recording stays lazy: its blocks of time are kept, each in one piece in space.
 
@@ -157,7 +170,7 @@ def apply_motion(
         a second channel. NaN stays where it is in the tissue. Integers of up to 16 bits are
         promoted to float32, longer ones to float64.
     motion : xarray.Dataset
-        From `estimate_motion`.
+        From `estimate_motion`. If it holds ``displacement``, this is taken out; else ``affine``.
     interpolation : {"cubic", "linear", "nearest"}
         Cubic B-spline, linear, or the nearest voxel. Linear interpolation blurs by an amount that
         follows the motion.
@@ -215,10 +228,10 @@ def register(
     """Estimate the motion of a recording and take it out: `estimate_motion`, then `apply_motion`.
 
     The motion stays beside the recording as coordinates along time (and planes, with
-    ``per="plane"``): ``motion_y`` and ``motion_x`` (``motion_z`` in volumes) in the units of
-    space, ``motion_rotation`` in radians (``motion_rotation_z``, ``_y`` and ``_x`` in volumes),
-    ``motion_similarity``, ``framewise_displacement`` and ``suspect``. To keep the affines too, use
-    the two functions one after the other.
+    ``per="plane"``): ``motion_y`` and ``motion_x`` (``motion_z`` in volumes), of the whole frame,
+    in the units of space, ``motion_rotation`` in radians (``motion_rotation_z``, ``_y`` and ``_x``
+    in volumes), ``motion_similarity``, ``framewise_displacement`` and ``suspect``. To keep the
+    affines, and the displacement of patches, use the two functions one after the other.
 
     Parameters
     ----------
@@ -286,6 +299,7 @@ def _estimate(
 ) -> tuple[xr.Dataset, Grid]:
     require_parameters(transform=transform, max_shift=max_shift, smooth=smooth, caller=caller)
     grid = grid_of(recording, per=per, caller=caller)
+    require_planes(transform, grid, caller=caller)
     checks.require_samples(recording, sample_dim=SAMPLES, caller=caller)
     laid = grid.lay_out(recording)
     image = resolve_reference(reference, laid, grid, caller=caller)
@@ -313,9 +327,15 @@ def _estimate(
 def _apply(
     recording: xr.DataArray, motion: xr.Dataset, grid: Grid, interpolation: str, fill: str
 ) -> xr.DataArray:
+    laid = grid.lay_out(recording)
+    if "displacement" in motion:
+        bend, *centres = bending_of(motion, grid)
+        still = moving.straighten(
+            laid, bend, (centres[0], centres[1]), interpolation=interpolation, fill=fill
+        )
+        return grid.bring_back(still, recording)
     affine = motion["affine"].values
     affine = affine if grid.plane else affine[:, np.newaxis]
-    laid = grid.lay_out(recording)
     still = moving.undo(laid, affine, grid, order=ORDERS[interpolation], fill=fill)
     return grid.bring_back(still, recording)
 

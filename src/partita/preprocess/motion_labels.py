@@ -38,6 +38,16 @@ def require_parameters(
             )
 
 
+def require_planes(transform: str, grid: Grid, *, caller: str) -> None:
+    """Refuse to bend volumes whose planes move together."""
+    if transform == "piecewise" and len(grid.axes) != 2:
+        raise ValueError(
+            f'{caller} with transform="piecewise" bends planes, and was given a volume with the '
+            f'axes {", ".join(grid.axes)}. Let each plane move on its own, per="plane", or use '
+            'transform="rigid".'
+        )
+
+
 def describe_reference(reference: Reference) -> object:
     """Return what history says of a reference."""
     return "given image" if isinstance(reference, xr.DataArray) else reference
@@ -77,18 +87,22 @@ def motion_dataset(
     rows = np.concatenate([tracks.shift, angles], axis=2)
     for plane in planes:
         rows[:, plane] = suspects.bridge(rows[:, plane], good[:, plane])
+    bend = tracks.bend.reshape(*good.shape, -1)
+    for plane in planes if bend.size else ():
+        bend[:, plane] = suspects.bridge(bend[:, plane], good[:, plane])
     d = len(grid.axes)
     converged = tracks.converged & good
     suspect, displacement = _judge(rows, tracks.similarity, converged, grid)
     if smooth is not None:
         seconds = checks.seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
         for plane in planes:
-            rows[:, plane] = suspects.smooth_over_time(
-                rows[:, plane], seconds, ~suspect[:, plane], fwhm=smooth
-            )
+            for values in (rows, bend):
+                values[:, plane] = suspects.smooth_over_time(
+                    values[:, plane], seconds, ~suspect[:, plane], fwhm=smooth
+                )
         displacement = _displacements(rows, grid)
     translation, rotation = rows[..., :d], rows[..., d:]
-    return _label(
+    labelled = _label(
         laid,
         grid,
         translation=translation,
@@ -100,6 +114,21 @@ def motion_dataset(
         framewise_displacement=displacement,
         reference=tracks.reference,
     )
+    if not bend.size:
+        return labelled
+    return _with_bending(labelled, bend.reshape(tracks.bend.shape), tracks.centres, grid)
+
+
+def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return displacements (time, plane, 2, patch_y, patch_x) and the centres, all in voxels."""
+    along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
+    field = motion["displacement"].transpose(*along, "axis", "patch_y", "patch_x").values
+    field = field if grid.plane else field[:, np.newaxis]
+    centres = [
+        (motion[name].values - first) / step
+        for name, first, step in zip(("patch_y", "patch_x"), grid.first, grid.spacing, strict=True)
+    ]
+    return field / grid.spacing[:, None, None], centres[0], centres[1]
 
 
 def require_motion_of(motion: xr.Dataset, grid: Grid, laid: xr.DataArray, *, caller: str) -> None:
@@ -204,6 +233,23 @@ def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
     dataset = dataset.assign_coords({dim: laid[dim].variable for dim in shared})
     turns = list(grid.axes) if len(grid.axes) == 3 else [_normal(grid.axes)]
     return dataset.assign_coords(axis=list(grid.axes), rotation_axis=turns)
+
+
+def _with_bending(
+    motion: xr.Dataset, bend: np.ndarray, centres: tuple[np.ndarray, np.ndarray], grid: Grid
+) -> xr.Dataset:
+    along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
+    length = {"units": grid.units} if grid.units else {}
+    words = {**length, "long_name": "Displacement of the tissue at patches"}
+    kept = bend if grid.plane else bend.squeeze(1)
+    places = {
+        name: (name, first + step * at, {**length, "long_name": f"Centres of patches along {axis}"})
+        for name, axis, first, step, at in zip(
+            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, centres, strict=True
+        )
+    }
+    dims = (*along, "axis", "patch_y", "patch_x")
+    return motion.assign(displacement=(dims, kept, words)).assign_coords(places)
 
 
 def _normal(axes: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._solvers.resample import leaves_field, resample
 from partita._solvers.threads import Crew
+from partita._solvers.warping import leaves_by_warp, warp
 from partita.preprocess.grids import Grid
 
 
@@ -42,26 +43,70 @@ def undo(
     move = partial(_move, outside=outside, order=order, nan_outside=fill == "nan", dtype=dtype)
     if laid.chunks is None:
         return laid.copy(data=move(laid.values, linear, offset))
-    return laid.copy(data=_undo_lazily(laid.data, linear, offset, move, dtype))
+    return laid.copy(data=_undo_lazily(laid.data, (linear, offset), move, dtype))
+
+
+def straighten(
+    laid: xr.DataArray,
+    bend: np.ndarray,
+    centres: tuple[np.ndarray, np.ndarray],
+    *,
+    interpolation: str,
+    fill: str,
+) -> xr.DataArray:
+    """Return a recording (time, plane, y, x) with a bending taken out, now or lazily.
+
+    Parameters
+    ----------
+    laid : xarray.DataArray, (time, plane, y, x)
+    bend : numpy.ndarray, (time, plane, 2, patches_y, patches_x)
+        Displacement of the tissue at the centres of patches, in voxels.
+    centres : tuple of numpy.ndarray, (patches_y,) and (patches_x,)
+        In voxels, rising.
+    interpolation : str
+        "cubic", "linear" or "nearest".
+    fill : str
+        "nearest", "nan" or "outside".
+    """
+    outside = None
+    if fill == "outside":
+        shape = (laid.shape[2], laid.shape[3])
+        outside = np.stack(
+            [leaves_by_warp(shape, bend[:, k], *centres) for k in range(laid.shape[1])]
+        )
+    dtype = checks.promote(laid.dtype)
+    move = partial(
+        _bend_back,
+        centres=centres,
+        outside=outside,
+        interpolation=interpolation,
+        fill="nan" if fill == "nan" else "nearest",
+        dtype=dtype,
+    )
+    if laid.chunks is None:
+        return laid.copy(data=move(laid.values, bend))
+    return laid.copy(data=_undo_lazily(laid.data, (bend,), move, dtype))
 
 
 def _undo_lazily(
-    values: Any, linear: np.ndarray, offset: np.ndarray, move: Any, dtype: np.dtype[Any]
+    values: Any, motion: tuple[np.ndarray, ...], move: Any, dtype: np.dtype[Any]
 ) -> Any:
+    """Move each block of time by the part of `motion` (arrays (time, plane, ...)) that is its."""
     import dask.array as da
 
     whole = values.rechunk(dict.fromkeys(range(1, values.ndim), -1))
     times = whole.chunks[0]
     axes = "zyx"[-(values.ndim - 2) :]
+    pairs: list[Any] = []
+    for array in motion:
+        chunks = (times, *(-1,) * (array.ndim - 1))
+        pairs += [da.from_array(array, chunks=chunks), "tpabc"[: array.ndim]]
     return da.blockwise(
         move,
         f"tp{axes}",
         whole,
         f"tp{axes}",
-        da.from_array(linear, chunks=(times, -1, -1, -1)),
-        "tpab",
-        da.from_array(offset, chunks=(times, -1, -1)),
-        "tpa",
+        *pairs,
         concatenate=True,
         dtype=dtype,
         meta=np.empty((0,) * values.ndim, dtype=dtype),
@@ -85,6 +130,37 @@ def _move(
             result[:, k] = resample(
                 frames, linear[:, k], offset[:, k], order=order, nan_outside=nan_outside, crew=crew
             )
+    if outside is not None:
+        result[:, outside] = np.nan
+    return result
+
+
+def _bend_back(
+    values: np.ndarray,
+    bend: np.ndarray,
+    *,
+    centres: tuple[np.ndarray, np.ndarray],
+    outside: np.ndarray | None,
+    interpolation: Any,
+    fill: Any,
+    dtype: np.dtype[Any],
+) -> np.ndarray:
+    result = np.empty(values.shape, dtype)
+    with Crew() as crew:
+        for k in range(values.shape[1]):
+            frames = np.asarray(values[:, k], dtype=dtype)
+            result[:, k] = warp(
+                frames,
+                bend[:, k],
+                *centres,
+                fill=fill,
+                interpolation=interpolation,
+                out_dtype=dtype,
+                crew=crew,
+            )
+            lowest = np.fmin.reduce(frames, axis=(1, 2), initial=0)
+            never = np.where(lowest < 0, -np.inf, 0).astype(dtype)
+            np.maximum(result[:, k], never[:, None, None], out=result[:, k])
     if outside is not None:
         result[:, outside] = np.nan
     return result

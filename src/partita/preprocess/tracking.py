@@ -15,8 +15,9 @@ from partita._solvers import rigid
 from partita._solvers.resample import resample
 from partita._solvers.threads import Crew, single_blas
 from partita.preprocess.grids import SAMPLES, Grid
+from partita.preprocess.matching import Bending, Found, sharpen
 
-TRANSFORMS = ("translation", "rigid")
+TRANSFORMS = ("translation", "rigid", "piecewise")
 
 _SPAN_BYTES = 1 << 26  # of a recording held at a time
 _SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from
@@ -25,7 +26,7 @@ _LEAST_SAMPLES = 8
 _QUARTER, _HALF = 0.25, 0.5  # of the field
 _ROOM = 2.0  # voxels beyond the quarter
 
-Follow = Callable[[np.ndarray, Crew], rigid.Motion]
+Follow = Callable[[np.ndarray, Crew], Found]
 
 
 class Tracks(NamedTuple):
@@ -38,6 +39,11 @@ class Tracks(NamedTuple):
     similarity, converged : numpy.ndarray, (n, planes)
     reference : numpy.ndarray, (planes, *shape)
         What was aligned to, in the units of the recording.
+    bend : numpy.ndarray, (n, planes, d, patches_y, patches_x)
+        Displacement at the centres of patches, in the units of space; of no patches where the
+        tissue does not bend.
+    centres : tuple of numpy.ndarray, (patches_y,) and (patches_x,)
+        Where the patches are, in voxels.
     """
 
     turn: np.ndarray
@@ -45,6 +51,8 @@ class Tracks(NamedTuple):
     similarity: np.ndarray
     converged: np.ndarray
     reference: np.ndarray
+    bend: np.ndarray
+    centres: tuple[np.ndarray, np.ndarray]
 
 
 def track(
@@ -65,15 +73,23 @@ def track(
     sample = _values(laid.isel({SAMPLES: _spread(laid)}))
     roots = not np.nanmin(sample, initial=0) < 0
     with Crew() as crew, single_blas():
-        follows, images = [], []
+        follows: list[Follow] = []
+        images = []
+        centres = (np.zeros(0), np.zeros(0))
         for number in range(laid.shape[1]):
             given = None if reference is None else reference.values[number]
-            follow, image = _prepare(sample[:, number], given, field, roots=roots, crew=crew)
-            follows.append(follow)
+            seen = sample[:, number]
+            if transform == "piecewise":
+                bending, image = _prepare_bending(seen, given, field, roots=roots, crew=crew)
+                follows.append(bending.follow)
+                centres = bending.centres
+            else:
+                follow, image = _prepare(seen, given, field, roots=roots, crew=crew)
+                follows.append(follow)
             images.append(image)
         del sample
         found = _follow_all(laid, follows, crew=crew, verbose=verbose)
-    return Tracks(found.turn, found.shift, found.similarity, found.converged, np.stack(images))
+    return Tracks(**found._asdict(), reference=np.stack(images), centres=centres)
 
 
 def average(laid: xr.DataArray) -> xr.DataArray:
@@ -104,18 +120,16 @@ def spans(laid: xr.DataArray) -> Iterator[slice]:
     yield slice(begin, end)
 
 
-def _follow_all(
-    laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbose: int
-) -> rigid.Motion:
+def _follow_all(laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbose: int) -> Found:
     parts = []
     with tqdm(total=len(laid), desc="motion", unit="frame", disable=not verbose) as bar:
         for span in spans(laid):
             values = _values(laid.isel({SAMPLES: span}))
             planes = [follow(values[:, k], crew) for k, follow in enumerate(follows)]
             together = (np.stack(arrays, axis=1) for arrays in zip(*planes, strict=True))
-            parts.append(rigid.Motion(*together))
+            parts.append(Found(*together))
             bar.update(len(values))
-    return rigid.join(parts)
+    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _prepare(
@@ -133,8 +147,8 @@ def _prepare(
     else:
         expected = references.adopt_reference(image, sample, field, roots=roots, crew=crew)
 
-    def follow(frames: np.ndarray, crew: Crew) -> rigid.Motion:
-        return rigid.follow(
+    def follow(frames: np.ndarray, crew: Crew) -> Found:
+        motion = rigid.follow(
             frames,
             expected.reference,
             field,
@@ -143,8 +157,28 @@ def _prepare(
             trusted=expected.trusted,
             crew=crew,
         )
+        return Found(*motion, bend=np.zeros((*motion.shift.shape, 0, 0)))
 
     return follow, image
+
+
+def _prepare_bending(
+    sample: np.ndarray,
+    image: np.ndarray | None,
+    field: rigid.Field,
+    *,
+    roots: bool,
+    crew: Crew,
+) -> tuple[Bending, np.ndarray]:
+    """Return the picture of a reference that does not turn, and what frames are matched with."""
+    if image is None:
+        expected = references.build_reference(sample, field, roots=roots, crew=crew)
+        image = _picture(sample, expected, field, crew=crew)
+        image = sharpen(image, sample, field, crew=crew)
+    else:
+        references.require_contrast(image[None], "the reference", roots=roots, crew=crew)
+        references.require_contrast(sample, "every frame", roots=roots, crew=crew)
+    return Bending(image, field), image
 
 
 def _picture(

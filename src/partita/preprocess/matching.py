@@ -1,0 +1,87 @@
+"""Frames of planes matched with a picture: as a whole, and patch by patch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from partita._solvers.piecewise import PiecewiseTemplate
+from partita._solvers.reference import threshold
+from partita._solvers.rigid import Field
+from partita._solvers.threads import Crew
+from partita._solvers.translation import TranslationTemplate
+from partita._solvers.warping import warp
+
+_HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
+_LEAST_KNOWN = 0.5  # share of a frame that must have values
+
+
+class Found(NamedTuple):
+    """The motion of the frames of one plane, or of several planes.
+
+    Attributes
+    ----------
+    turn, shift : numpy.ndarray, (n, [planes,] d, d) and (n, [planes,] d)
+        In the units of space, about the centre of the field; NaN where a frame was lost.
+    similarity, converged : numpy.ndarray, (n, [planes])
+    bend : numpy.ndarray, (n, [planes,] d, patches_y, patches_x)
+        Displacement at the centres of patches, the shift included, in the units of space; of no
+        patches where the tissue does not bend.
+    """
+
+    turn: np.ndarray
+    shift: np.ndarray
+    similarity: np.ndarray
+    converged: np.ndarray
+    bend: np.ndarray
+
+
+class Bending:
+    """A picture made ready, whole and in patches, for any number of blocks of frames."""
+
+    def __init__(self, picture: np.ndarray, field: Field) -> None:
+        self._spacing = field.spacing
+        self._whole = TranslationTemplate(
+            picture, max_shift=list(field.limit / np.abs(field.spacing))
+        )
+        self._patches = PiecewiseTemplate(picture)
+        self.centres = self._patches.centres
+
+    def follow(self, frames: np.ndarray, crew: Crew) -> Found:
+        """Find the shift and the bending of frames (n, y, x)."""
+        shifts, alike = self._whole.estimate(frames, crew=crew)
+        fields = self._patches.estimate(frames, shifts=shifts, crew=crew)
+        known = np.isfinite(frames).mean(axis=(1, 2)) > _LEAST_KNOWN
+        good = known & np.isfinite(alike) & np.isfinite(fields.similarity)
+        held = np.any(np.abs(shifts) >= self._whole.max_shift - _HELD, axis=1)
+        turn = np.broadcast_to(np.eye(2), (len(frames), 2, 2)).copy()
+        bend = fields.displacement * self._spacing[:, None, None]
+        return Found(
+            turn=np.where(good[:, None, None], turn, np.nan),
+            shift=np.where(good[:, None], shifts * self._spacing, np.nan),
+            similarity=np.where(good, fields.similarity, 0.0),
+            converged=good & ~held,
+            bend=np.where(good[:, None, None, None], bend, np.nan),
+        )
+
+
+def sharpen(picture: np.ndarray, frames: np.ndarray, field: Field, *, crew: Crew) -> np.ndarray:
+    """Average frames (n, y, x) straightened on a picture of their shifted mean.
+
+    The mean of tissue that bends is blurred where it bends most; its place stays the picture's.
+    """
+    bending = Bending(picture, field)
+    found = bending.follow(frames, crew)
+    if not found.converged.any():
+        return picture
+    good = found.converged & (found.similarity >= threshold(found.similarity[found.converged]))
+    bend = found.bend[good] / field.spacing[:, None, None]
+    straight = warp(
+        frames[good], bend, *bending.centres, fill="nan", out_dtype=picture.dtype, crew=crew
+    )
+    known = np.isfinite(straight)
+    count = known.sum(axis=0)
+    total = np.where(known, straight, 0).sum(axis=0, dtype=np.float64)
+    mean: np.ndarray = np.where(count, total / np.maximum(count, 1), np.nan)
+    return mean.astype(picture.dtype)

@@ -1,0 +1,193 @@
+"""Tissue that bends: its field found and labelled, taken out, now or lazily."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import partita as pt
+from partita._solvers.warping import field_basis
+from partita.preprocess import apply_motion, estimate_motion, register
+
+PIXEL = 0.002
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return pt.datasets.simulate_two_photon(
+        n_times=24, shape=(128, 144), motion=0.004, warp=0.005, photons=30, random_state=3
+    )
+
+
+@pytest.fixture(scope="module")
+def motion(truth):
+    return estimate_motion(truth["recording"], transform="piecewise")
+
+
+def field_rms(motion, truth) -> float:
+    """Error of the field in voxels, less the offset that all frames share."""
+    bases = [
+        field_basis((motion[f"patch_{dim}"].values - float(truth[dim][0])) / PIXEL, truth[dim].size)
+        for dim in "yx"
+    ]
+    dense = bases[0] @ motion["displacement"].values @ bases[1].T
+    error = (dense - truth["displacement"].values) / PIXEL
+    return float(np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)))
+
+
+def scene_error(still, truth) -> float:
+    """Error to the scene that does not move, at the place of the reference."""
+    inside = {"y": slice(20, -20), "x": slice(20, -20)}
+    mean = still.mean("time").isel(inside)
+    sharpness = (still.isel(inside) - mean).values
+    return float(np.sqrt(np.mean(sharpness**2)))
+
+
+def test_the_field_is_recovered(motion, truth):
+    still = motion.assign(displacement=0 * motion["displacement"])
+    assert field_rms(still, truth) > 1.2
+    assert field_rms(motion, truth) < 0.35
+    assert not motion["suspect"].any()
+    assert not motion["rotation"].any()
+    error = (motion["translation"] - truth["translation"]) / PIXEL
+    assert float((error - error.median("time")).std()) < 0.5
+
+
+def test_the_scene_is_nearer_than_by_translation(truth):
+    errors = {}
+    for transform in ("translation", "piecewise"):
+        still = register(truth["recording"], transform=transform)
+        errors[transform] = scene_error(still, truth)
+    assert errors["piecewise"] < 0.95 * errors["translation"]
+
+
+def test_the_scene_itself_as_reference_gives_the_field_without_an_offset(truth):
+    motion = estimate_motion(
+        truth["recording"], transform="piecewise", reference=truth["reference"]
+    )
+    still = apply_motion(truth["recording"], motion)
+    inside = {"y": slice(20, -20), "x": slice(20, -20)}
+    shifted = register(truth["recording"], transform="translation", reference=truth["reference"])
+    left = (still.mean("time") - truth["reference"]).isel(inside).std()
+    assert float(left) < 0.6 * float((shifted.mean("time") - truth["reference"]).isel(inside).std())
+    xr.testing.assert_allclose(motion["reference"], truth["reference"].astype(np.float32))
+
+
+@pytest.mark.parametrize("fill", ["nearest", "nan", "outside"])
+@pytest.mark.parametrize("interpolation", ["cubic", "linear", "nearest"])
+def test_lazy_and_eager_are_the_same(motion, truth, interpolation, fill):
+    recording = truth["recording"]
+    chunked = recording.chunk(time=7, y=50)
+    eager = apply_motion(recording, motion, interpolation=interpolation, fill=fill)
+    lazy = apply_motion(chunked, motion, interpolation=interpolation, fill=fill)
+    assert lazy.chunks is not None
+    xr.testing.assert_identical(lazy.compute(), eager)
+    assert eager.dtype == np.float32
+    assert bool((eager.min() >= 0) & (recording.min() >= 0))
+    holes = np.isnan(eager)
+    assert bool(holes.any()) == (fill != "nearest")
+    if fill == "outside":
+        assert bool((holes == holes[0]).all())
+
+
+def test_estimation_does_not_depend_on_chunks_or_the_order_of_dimensions(motion, truth):
+    turned = truth["recording"].transpose("x", "time", "y").chunk(time=5, x=40)
+    xr.testing.assert_allclose(estimate_motion(turned, transform="piecewise"), motion)
+
+
+def test_a_coordinate_that_falls_flips_the_sign_and_not_the_picture(motion, truth):
+    falling = truth["recording"].assign_coords(y=("y", -truth["y"].values, {"units": "mm"}))
+    flipped = estimate_motion(falling, transform="piecewise")
+    for name in ("displacement", "translation"):
+        mirrored = motion[name] * xr.DataArray([-1, 1], coords={"axis": ["y", "x"]}, dims="axis")
+        np.testing.assert_allclose(flipped[name], mirrored, atol=1e-3 * PIXEL)
+    np.testing.assert_allclose(flipped["patch_y"], -motion["patch_y"])
+    there = apply_motion(falling, flipped)
+    np.testing.assert_allclose(there, apply_motion(truth["recording"], motion), rtol=1e-2, atol=0.5)
+
+
+def test_labels_and_units(motion, truth):
+    assert motion["displacement"].dims == ("time", "axis", "patch_y", "patch_x")
+    assert motion["displacement"].attrs["units"] == "mm"
+    assert motion["patch_x"].attrs["units"] == "mm"
+    for dim in "yx":
+        patches = motion[f"patch_{dim}"]
+        assert bool((np.diff(patches) > 0).all())
+        assert float(truth[dim][0]) < float(patches[0]) < float(patches[-1]) < float(truth[dim][-1])
+    still = register(truth["recording"], transform="piecewise")
+    assert still.dims == truth["recording"].dims
+    assert "transform='piecewise'" in still.attrs["history"]
+    np.testing.assert_allclose(still["motion_y"], motion["translation"].sel(axis="y"))
+
+
+def test_the_dataset_survives_netcdf(motion, truth, tmp_path):
+    motion.to_netcdf(tmp_path / "motion.nc")
+    with xr.open_dataset(tmp_path / "motion.nc") as opened:
+        loaded = opened.load()
+    xr.testing.assert_allclose(loaded, motion)
+    recording = truth["recording"]
+    xr.testing.assert_allclose(apply_motion(recording, loaded), apply_motion(recording, motion))
+
+
+def test_planes_bend_each_on_its_own(motion, truth):
+    recording = truth["recording"]
+    stack = xr.concat([recording, recording.isel(time=slice(None, None, -1))], "z", join="override")
+    both = estimate_motion(stack, transform="piecewise", per="plane")
+    assert both["displacement"].dims == ("time", "z", "axis", "patch_y", "patch_x")
+    alone = both["displacement"].isel(z=0)
+    np.testing.assert_allclose(alone, motion["displacement"], atol=1e-6)
+    still = apply_motion(stack, both)
+    xr.testing.assert_allclose(
+        still.isel(z=0).transpose(*recording.dims), apply_motion(recording, motion), atol=1e-3
+    )
+
+
+def test_a_single_slice_is_a_plane(motion, truth):
+    slab = truth["recording"].expand_dims(z=[0.1], axis=1)
+    found = estimate_motion(slab, transform="piecewise")
+    np.testing.assert_allclose(found["displacement"], motion["displacement"])
+    assert apply_motion(slab, found).dims == slab.dims
+
+
+def test_volumes_that_move_together_are_refused(truth):
+    volume = truth["recording"].expand_dims(z=5).assign_coords(z=np.arange(5.0))
+    with pytest.raises(ValueError, match=r'bends planes.*per="plane"'):
+        estimate_motion(volume, transform="piecewise")
+
+
+@pytest.mark.parametrize("lost", [0.0, np.nan])
+def test_a_lost_frame_takes_the_field_between_its_neighbours(truth, lost):
+    recording = truth["recording"].copy()
+    recording[9] = lost
+    motion = estimate_motion(recording, transform="piecewise")
+    field = motion["displacement"].values
+    np.testing.assert_allclose(field[9], (field[8] + field[10]) / 2)
+    assert bool(motion["suspect"][9])
+    assert not bool(motion["converged"][9])
+    assert float(motion["similarity"][9]) == 0
+    assert bool(np.isfinite(apply_motion(recording, motion)[8]).all())
+
+
+def test_smoothing_calms_the_field(motion, truth):
+    calm = estimate_motion(truth["recording"], transform="piecewise", smooth=0.2)
+    rough = [float(abs(one["displacement"].diff("time")).mean()) for one in (calm, motion)]
+    assert rough[0] < 0.5 * rough[1]
+
+
+def test_nothing_to_align_is_said_in_words(truth):
+    flat = xr.ones_like(truth["recording"])
+    with pytest.raises(ValueError, match="every frame is constant"):
+        estimate_motion(flat, transform="piecewise")
+    with pytest.raises(ValueError, match="the reference is constant"):
+        estimate_motion(
+            truth["recording"], transform="piecewise", reference=flat[0].drop_vars("time")
+        )
+
+
+@pytest.mark.parametrize("size", [8, 20])
+def test_small_fields_are_one_patch(truth, size):
+    small = truth["recording"].isel(y=slice(40, 40 + size), x=slice(40, 40 + size))
+    motion = estimate_motion(small, transform="piecewise")
+    assert motion["displacement"].shape[2:] == (1, 1)
+    assert bool(np.isfinite(apply_motion(small, motion)).all())
