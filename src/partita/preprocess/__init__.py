@@ -6,15 +6,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from partita.preprocess.censoring import censor
+    from partita.preprocess.confounds import compcor, regress_out
+    from partita.preprocess.drifts import detrend
+    from partita.preprocess.filtering import bandpass, highpass, lowpass
+    from partita.preprocess.masks import brain_mask, intensity_mask
+    from partita.preprocess.quality import dvars, temporal_mean, tsnr
+    from partita.preprocess.resampling import resample_time
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
+    from partita.preprocess.smoothing import smooth
 
-__all__ = ["merge_sign", "rectify", "split_sign", "zscore"]
+__all__ = [
+    "bandpass",
+    "brain_mask",
+    "censor",
+    "compcor",
+    "detrend",
+    "dvars",
+    "highpass",
+    "intensity_mask",
+    "lowpass",
+    "merge_sign",
+    "rectify",
+    "regress_out",
+    "resample_time",
+    "smooth",
+    "split_sign",
+    "temporal_mean",
+    "tsnr",
+    "zscore",
+]
 
 _HOMES = {
+    "bandpass": "filtering",
+    "brain_mask": "masks",
+    "censor": "censoring",
+    "compcor": "confounds",
+    "detrend": "drifts",
+    "dvars": "quality",
+    "highpass": "filtering",
+    "intensity_mask": "masks",
+    "lowpass": "filtering",
     "merge_sign": "signs",
     "rectify": "signs",
+    "regress_out": "confounds",
+    "resample_time": "resampling",
+    "smooth": "smoothing",
     "split_sign": "signs",
+    "temporal_mean": "quality",
+    "tsnr": "quality",
     "zscore": "scaling",
 }
 
