@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from partita.datasets.calcium import simulate_calcium
+    from partita.datasets.fmri import simulate_fmri
     from partita.datasets.fusi import simulate_fusi
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
     from partita.datasets.parts import simulate_parts
@@ -18,6 +19,7 @@ __all__ = [
     "load_sample_truth",
     "sample_path",
     "simulate_calcium",
+    "simulate_fmri",
     "simulate_fusi",
     "simulate_parts",
 ]
@@ -28,6 +30,7 @@ _HOMES = {
     "load_sample_truth": "shipped",
     "sample_path": "shipped",
     "simulate_calcium": "calcium",
+    "simulate_fmri": "fmri",
     "simulate_fusi": "fusi",
     "simulate_parts": "parts",
 }

@@ -62,9 +62,9 @@ def intensity_mask(
     Examples
     --------
     >>> import partita as pt
-    >>> image = xr.DataArray([1.0, 1.2, 9.0, 10.0, 400.0], dims="voxel")
+    >>> image = xr.DataArray([1.0, 1.2, 9.0, 10.0, 11.0, 40.0], dims="voxel")
     >>> pt.preprocess.intensity_mask(image).values
-    array([False, False,  True,  True,  True])
+    array([False, False,  True,  True,  True,  True])
     """
     image = _image_of(recording, sample_dim=sample_dim, caller="intensity_mask")
     mask = _bright(image, threshold, caller="intensity_mask")
@@ -78,10 +78,11 @@ def brain_mask(
     """Mark the brain: the largest bright region, its holes filled.
 
     The threshold of :func:`partita.preprocess.intensity_mask` is applied to the smoothed logarithm
-    that it was found on (a given one to the image itself). The bright region is opened by one voxel, so that thin bridges do not tie the brain
-    to what lies around it; of the pieces that hang together by their faces the largest is kept, and
-    what it encloses is inside too (in a single slice, what it encloses in the plane).
-    Look at it before trusting it: ``plot_map(mean, mask=mask)``.
+    that it was found on (a given one to the image itself). The bright region is opened by one
+    voxel, so that thin bridges do not tie the brain to what lies around it; of the pieces that hang
+    together by their faces the largest is kept, and what it encloses is inside too (in a single
+    slice, what it encloses in the plane). Look at it before trusting it:
+    ``plot_map(mean, mask=mask)``.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.
     >>> import partita as pt
     >>> image = xr.DataArray([0.0, 0, 4, 0, np.nan], {"x": np.arange(5) * 0.5}, ("x",))
     >>> pt.preprocess.smooth(image, fwhm=1.0).values.round(2)
-    array([0.14, 0.97, 1.99, 1.08,  nan])
+    array([0.16, 0.97, 1.94, 1.28,  nan])
     """
     checks.require_array(recording, caller="smooth")
     checks.require_dense(recording, caller="smooth")
