@@ -41,6 +41,9 @@ ax.legend(frameon=False)
 print(f"{int(suspect.sum())} frames are suspect; {int(truth.suspect.sum())} were spoilt")
 
 # %%
+# The way back from a jump changes as much as the jump itself, so the frame after it is suspect too.
+
+# %%
 # The confounds
 # -------------
 # The motion parameters and their squares explain what shows at the edges. What the ventricles share
@@ -109,7 +112,7 @@ matches = np.array([match for _, match in table.values()])
 axes[1].plot(ticks, matches[:, 0], "o-", color="#D55E00", label="task")
 axes[1].plot(ticks, matches[:, 1:], "o-", color="#999999")
 axes[1].plot([], [], "o-", color="#999999", label="rest")
-axes[1].set(ylabel="correlation with the true course", ylim=(0, 1))
+axes[1].set(ylabel="correlation with truth", ylim=(0, 1))
 axes[1].legend(frameon=False, loc="lower right")
 for ax in axes:
     ax.set_xticks(ticks, list(table), rotation=30, ha="right")

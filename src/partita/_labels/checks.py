@@ -247,7 +247,7 @@ def sampling_interval(recording: xr.DataArray, *, sample_dim: str, caller: str) 
         steps = np.diff(times)
         raise ValueError(
             f"{caller} needs even sampling; the times of this recording are {steps.min():.4g} to "
-            f"{steps.max():.4g} s apart, and lie up to {100 * away:.2g} % of the interval off an "
+            f"{steps.max():.4g} s apart, and lie up to {100 * away:.3g} % of the interval off an "
             "even grid (1 % passes). Resample it first: "
             f"partita.preprocess.resample_time(recording, step={float(np.median(steps)):.4g})."
         )

@@ -62,7 +62,8 @@ def simulate_fmri(
     :math:`s_k`, in grey matter; slow drifts :math:`d` of periods beyond 150 s; a physiological
     rhythm :math:`g`, breathing and heart beats aliased by the sampling, strongest in the
     ventricles; motion :math:`u`, a slow wander with jumps, which shows at the edges; and frames
-    :math:`j` that every jump spoils beyond what motion explains.
+    :math:`j` that every jump spoils beyond what motion explains. The recording is the magnitude,
+    :math:`|Y|`.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def simulate_fmri(
     centred = [-spacing * (n - 1) / 2 for n in counts]
     truth = xr.Dataset(
         {
-            "recording": (("time", *space), frames.astype(kind), dict(BOLD)),
+            "recording": (("time", *space), np.abs(frames).astype(kind), dict(BOLD)),
             "brightness": (space, head.brightness.astype(kind), dict(BOLD)),
             "brain": (space, head.brain, {"long_name": "Brain"}),
             "ventricles": (space, head.ventricles, {"long_name": "Ventricles"}),

@@ -146,7 +146,7 @@ def _interpolate(
 ) -> np.ndarray:
     targets = np.clip(targets, times[0], times[-1])
     if method == "cubic":
-        empty = np.isnan(columns[0])
+        empty = ~np.isfinite(columns).all(axis=0)
         columns[:, empty] = 0  # a spline takes no NaN
         found: np.ndarray = scipy.interpolate.CubicSpline(times, columns, axis=0)(targets)
         found[:, empty] = np.nan

@@ -27,8 +27,8 @@ def intensity_mask(
     that vessels do not set it: in power Doppler a few are tens of times brighter than the tissue,
     and on a linear scale the threshold would lie between vessels and tissue, not between tissue and
     the outside. So it is found on the logarithm of the mean over time, smoothed by one voxel in
-    space (single vessels and speckle), and a second time with all that is brighter than the median
-    of the bright class clipped to it (large vessels).
+    space (single vessels and speckle), and then a second time with all that lies above the first
+    threshold clipped to it (large vessels).
 
     The mean is computed when the function is called; a lazy recording is read once.
 
@@ -165,9 +165,7 @@ def _otsu_twice(image: xr.DataArray, *, caller: str) -> float:
         )
     smooth = _logarithm(image).values
     scale = smooth[np.isfinite(smooth)]
-    first = scale[scale > _otsu(scale)]
-    clipped = np.minimum(scale, np.median(first)) if first.size else scale
-    return float(np.exp(_otsu(clipped)))
+    return float(np.exp(_otsu(np.minimum(scale, _otsu(scale)))))
 
 
 def _otsu(scale: np.ndarray) -> float:

@@ -43,7 +43,9 @@ def orthonormal(courses: np.ndarray) -> np.ndarray:
     if not varies.any():
         return np.empty((len(courses), 0))
     left, strength, _ = np.linalg.svd(centred[:, varies] / length[varies], full_matrices=False)
-    kept: np.ndarray = left[:, strength > strength[0] * rounding * max(1, int(varies.sum()))]
+    # Of a course with an offset far larger than its changes, rounding is a larger share.
+    least = rounding * strength[0] * max(1.0, float((np.sqrt(len(courses)) / length[varies]).max()))
+    kept: np.ndarray = left[:, strength > least]
     return kept
 
 
