@@ -93,7 +93,7 @@ def test_frames_are_matched_by_label(recording, frames):
         (
             lambda f: f | True,
             ValueError,
-            "would leave 0 of 120 frames, and dropping needs at least",
+            "would leave 0 of 120 frames, and dropping",
         ),
     ],
 )

@@ -158,11 +158,11 @@ def test_memory_stays_bounded(name):
         rng = np.random.default_rng(start)
         return rng.random((stop - start, 100, 100), dtype=np.float32)
 
-    blocks = ((200,) * 30, (100,), (100,))
+    blocks = ((200,) * 20, (100,), (100,))
     values = da.map_blocks(noise, chunks=blocks, dtype="f4", meta=np.empty((0, 0, 0), "f4"))
-    recording = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": np.arange(6000.0)})
+    recording = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": np.arange(4000.0)})
     rng = np.random.default_rng(0)
-    table = xr.DataArray(rng.standard_normal((6000, 3)), dims=("time", "confound"))
+    table = xr.DataArray(rng.standard_normal((4000, 3)), dims=("time", "confound"))
     steps = {
         "detrend": lambda r: pp.detrend(r),
         "regress_out": lambda r: pp.regress_out(r, table),

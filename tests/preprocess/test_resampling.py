@@ -62,7 +62,7 @@ def test_lines_and_constants_stay_lines_and_constants(step):
 
 @pytest.mark.parametrize("step", [0.2, 0.3, 0.7, 3.0])
 @pytest.mark.parametrize("method", ["linear", "cubic"])
-@pytest.mark.parametrize("chunk", [1, 40, 333])
+@pytest.mark.parametrize("chunk", [25, 333])
 def test_chunks_change_nothing(step, method, chunk):
     times = uneven(600)
     rng = np.random.default_rng(0)

@@ -217,12 +217,13 @@ def _courses_inside(recording: xr.DataArray, stacker: Stacker) -> np.ndarray:
     inside = stacker.inside_mask().values
     columns = np.cumsum(inside).reshape(inside.shape) - 1
     courses = np.empty((stacker.n_samples, stacker.n_features))
+    parts = ordered.to_delayed()
     blocks, targets = [], []
-    for at in np.ndindex(ordered.numblocks):
+    for at in np.ndindex(parts.shape):
         rows, *where = spans_of(ordered.chunks, at)
         here = inside[tuple(where)]
         if here.any():
-            blocks.append(delayed(_pick)(ordered.blocks[at], here))
+            blocks.append(delayed(_pick)(parts[at], here))
             targets.append((rows, columns[tuple(where)][here]))
     for (rows, places), block in zip(targets, compute(*blocks), strict=True):
         courses[rows, places] = block

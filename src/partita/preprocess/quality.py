@@ -239,11 +239,11 @@ def _named(recording: xr.DataArray, what: str) -> str:
 
 
 def _brightness(recording: xr.DataArray, inside: xr.DataArray, *, sample_dim: str) -> float:
-    means = _moments(recording, sample_dim=sample_dim, caller="dvars").mean[inside.values]
-    means = means[~np.isnan(means)]
-    median = float(np.median(means)) if means.size else float("nan")
-    typical = float(np.abs(means).max()) if means.size else 0.0
-    if not median > 1e-6 * typical:
+    found = _moments(recording, sample_dim=sample_dim, caller="dvars")
+    there = inside.values & ~np.isnan(found.mean)
+    median = float(np.median(found.mean[there])) if there.any() else float("nan")
+    spread = (found.high[there].astype(float) - found.low[there]).max(initial=0)
+    if not median > 1e-6 * spread:
         raise ValueError(
             f"dvars in percent needs a recording with its mean; the median over the voxels is "
             f"{median:g}. Keep the mean, detrend(recording, keep_mean=True), leave out what is "
@@ -290,14 +290,14 @@ def _squares_of_chunks(values: Any, inside: np.ndarray) -> tuple[np.ndarray, np.
 
     squares = np.zeros(values.shape[0] - 1)
     counts = np.zeros(values.shape[0] - 1, np.int64)
-    blocks, last = values.blocks, len(values.chunks[0]) - 1
+    blocks, last = values.to_delayed(), len(values.chunks[0]) - 1
     tasks, rows = [], []
     for at in np.ndindex(values.numblocks):
         row, *where = spans_of(values.chunks, at)
         if not inside[tuple(where)].any():
             continue
         # A chunk brings along the first frame of the next.
-        beyond = blocks[(at[0] + 1, *at[1:])][:1] if at[0] < last else blocks[at][:0]
+        beyond = blocks[(min(at[0] + 1, last), *at[1:])][: int(at[0] < last)]
         tasks.append(delayed(_squares_to)(blocks[at], beyond, inside[tuple(where)]))
         rows.append(slice(row.start, row.stop if at[0] < last else row.stop - 1))
     for row, (added, count) in zip(rows, compute(*tasks), strict=True):
