@@ -119,3 +119,38 @@ def test_a_table_of_neurons_comes_apart(real_data: Path) -> None:
     nmf = fit_both_modes(recording, 5)
     assert nmf.maps_.dims == ("component", "neuron")
     pt.plotting.plot_components(nmf)
+
+
+def linear_shifts(recording: xr.DataArray) -> xr.DataArray:
+    """Estimate in-plane motion to first order: each frame on the slopes of the mean image."""
+    mean = recording.mean("time")
+    slopes = np.stack([np.gradient(mean.values, axis=mean.get_axis_num(dim)).ravel()
+                       for dim in ("y", "x")])  # fmt: skip
+    design = np.column_stack([mean.values.ravel(), *slopes])
+    change = (recording - mean).values.reshape(recording.sizes["time"], -1)
+    weights, *_ = np.linalg.lstsq(design, change.T, rcond=None)
+    return xr.DataArray(weights[1:].T, dims=("time", "axis"), coords={"time": recording["time"]})
+
+
+@pytest.mark.parametrize("run", [1, 6, 12])
+def test_cleaning_an_fmri_run_makes_it_steadier(real_data: Path, run: int) -> None:
+    recording = pt.load(real_data / f"fmri/haxby2001_1slice/run{run:03}.nii.gz", chunks=None)
+    brain = pt.preprocess.brain_mask(recording)
+    assert 0.5 < float(brain.mean()) < 0.7
+    inside = recording.where(brain)
+    detrended = pt.preprocess.detrend(inside, drift="cosine", cutoff=128, keep_mean=True)
+    shifts = pt.preprocess.detrend(linear_shifts(recording), drift="cosine", cutoff=128)
+    still = pt.preprocess.regress_out(detrended, shifts, keep_mean=True)
+    steadiness = [float(pt.preprocess.tsnr(step).median()) for step in (inside, detrended, still)]
+    assert steadiness[0] < steadiness[1] < steadiness[2]
+    jumps = [float(pt.preprocess.dvars(step, mask=brain).mean()) for step in (inside, still)]
+    assert jumps[1] < jumps[0]
+
+
+def test_motion_parameters_of_another_run_are_refused(real_data: Path) -> None:
+    recording = pt.load(real_data / "fmri" / "pymvpa_bold.nii.gz")
+    motion = xr.DataArray(
+        np.loadtxt(real_data / "fmri" / "pymvpa_bold_mc.par"), dims=("time", "parameter")
+    )
+    with pytest.raises(ValueError, match=r"have 19 samples along 'time', and the recording 1452"):
+        pt.preprocess.regress_out(recording, motion)

@@ -10,6 +10,8 @@ import xarray as xr
 
 # Two grids are the same when their coordinates agree within this share of the spacing.
 GRID_TOLERANCE = 1e-3
+# Places are evenly spaced when each lies within this share of the spacing of an even grid.
+EVEN_TOLERANCE = 0.01
 
 _SECONDS_PER_UNIT = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
@@ -88,6 +90,15 @@ def require_samples(recording: xr.DataArray, *, sample_dim: str, caller: str) ->
         raise ValueError(
             f"{caller} needs at least two samples along {sample_dim!r}, and was given "
             f"{recording.sizes[sample_dim]}. Was one volume selected with a slice of length one?"
+        )
+
+
+def require_dense(recording: xr.DataArray, *, caller: str) -> None:
+    """Refuse a sparse recording (TypeError); a dask-backed one passes."""
+    if recording.chunks is None and not isinstance(recording.data, np.ndarray):
+        raise TypeError(
+            f"{caller} needs a dense recording, and was given {type(recording.data).__name__}: its "
+            "zeros would not stay zeros. Make it dense first: recording.as_numpy()."
         )
 
 
@@ -215,6 +226,47 @@ def seconds(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
     return values
 
 
+def sampling_interval(recording: xr.DataArray, *, sample_dim: str, caller: str) -> float:
+    """Return the time between the samples of an evenly sampled recording, s.
+
+    Evenly means that no sample lies further than 1 % of the interval from an even grid.
+
+    Raises
+    ------
+    ValueError
+        If the recording has no times, or they are uneven, fall or repeat.
+    """
+    if sample_dim not in recording.coords:
+        raise ValueError(
+            f"{caller} needs the time of every sample, and this recording has no coordinate "
+            f"{sample_dim!r}. Assign it in seconds: recording.assign_coords({sample_dim}=...)."
+        )
+    times = seconds(recording[sample_dim], caller=caller)
+    step, away = even_spacing(times)
+    if away > EVEN_TOLERANCE:
+        steps = np.diff(times)
+        raise ValueError(
+            f"{caller} needs even sampling; the times of this recording are {steps.min():.4g} to "
+            f"{steps.max():.4g} s apart, and lie up to {100 * away:.3g} % of the interval off an "
+            "even grid (1 % passes). Resample it first: "
+            f"partita.preprocess.resample_time(recording, step={float(np.median(steps)):.4g})."
+        )
+    return step
+
+
+def even_spacing(places: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the spacing of the even grid that fits best, and how far places lie off it.
+
+    The distance is the largest of all, a share of the spacing (infinite where that is 0).
+    """
+    counts = np.arange(places.size) - (places.size - 1) / 2
+    spacing = float(counts @ places / (counts @ counts))
+    if not spacing:
+        return 0.0, float("inf")
+    away = places - places.mean() - spacing * counts
+    return spacing, float(np.abs(away).max() / abs(spacing))
+
+
 def _seconds_of(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
     values = coordinate.values
     if values.dtype.kind == "M":
@@ -226,6 +278,17 @@ def _seconds_of(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
             f"{caller} needs numeric times, datetimes or timedeltas; {coordinate.name!r} holds "
             f"{values.dtype}. Assign times in seconds: recording.assign_coords(time=...)."
         )
+    return np.asarray(values.astype(float) * seconds_per_unit(coordinate, caller=caller))
+
+
+def seconds_per_unit(coordinate: xr.DataArray, *, caller: str) -> float:
+    """Return how long one unit of a numeric time coordinate is, s.
+
+    Raises
+    ------
+    ValueError
+        If the units are unknown.
+    """
     units = str(coordinate.attrs.get("units", "s")).strip()
     if units not in _SECONDS_PER_UNIT:
         raise ValueError(
@@ -233,7 +296,7 @@ def _seconds_of(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
             f"{', '.join(sorted(_SECONDS_PER_UNIT))}. Convert the times and set "
             "recording.time.attrs['units'] = 's'."
         )
-    return np.asarray(values.astype(float) * _SECONDS_PER_UNIT[units])
+    return _SECONDS_PER_UNIT[units]
 
 
 def _names(names: Any) -> str:

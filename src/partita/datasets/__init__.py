@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from partita.datasets.calcium import simulate_calcium
     from partita.datasets.fluorescence import simulate_traces
+    from partita.datasets.fmri import simulate_fmri
     from partita.datasets.fusi import simulate_fusi
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
     from partita.datasets.parts import simulate_parts
@@ -20,6 +21,7 @@ __all__ = [
     "load_sample_truth",
     "sample_path",
     "simulate_calcium",
+    "simulate_fmri",
     "simulate_fusi",
     "simulate_parts",
     "simulate_traces",
@@ -32,6 +34,7 @@ _HOMES = {
     "load_sample_truth": "shipped",
     "sample_path": "shipped",
     "simulate_calcium": "calcium",
+    "simulate_fmri": "fmri",
     "simulate_fusi": "fusi",
     "simulate_parts": "parts",
     "simulate_traces": "fluorescence",

@@ -7,31 +7,67 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from partita.preprocess.baselines import delta_f_over_f, estimate_baseline
+    from partita.preprocess.censoring import censor
+    from partita.preprocess.confounds import compcor, regress_out
+    from partita.preprocess.drifts import detrend
+    from partita.preprocess.filtering import bandpass, highpass, lowpass
+    from partita.preprocess.masks import brain_mask, intensity_mask
     from partita.preprocess.motion import apply_motion, estimate_motion, register
+    from partita.preprocess.quality import dvars, temporal_mean, tsnr
+    from partita.preprocess.resampling import resample_time
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
+    from partita.preprocess.smoothing import smooth
 
 __all__ = [
     "apply_motion",
+    "bandpass",
+    "brain_mask",
+    "censor",
+    "compcor",
     "delta_f_over_f",
+    "detrend",
+    "dvars",
     "estimate_baseline",
     "estimate_motion",
+    "highpass",
+    "intensity_mask",
+    "lowpass",
     "merge_sign",
     "rectify",
     "register",
+    "regress_out",
+    "resample_time",
+    "smooth",
     "split_sign",
+    "temporal_mean",
+    "tsnr",
     "zscore",
 ]
 
 _HOMES = {
     "apply_motion": "motion",
+    "bandpass": "filtering",
+    "brain_mask": "masks",
+    "censor": "censoring",
+    "compcor": "confounds",
     "delta_f_over_f": "baselines",
+    "detrend": "drifts",
+    "dvars": "quality",
     "estimate_baseline": "baselines",
     "estimate_motion": "motion",
+    "highpass": "filtering",
+    "intensity_mask": "masks",
+    "lowpass": "filtering",
     "merge_sign": "signs",
     "rectify": "signs",
     "register": "motion",
+    "regress_out": "confounds",
+    "resample_time": "resampling",
+    "smooth": "smoothing",
     "split_sign": "signs",
+    "temporal_mean": "quality",
+    "tsnr": "quality",
     "zscore": "scaling",
 }
 

@@ -12,7 +12,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
-from partita.preprocess import moments
+from partita.preprocess import gaps, moments
 
 # A range of this many roundings of the largest value is noise of the arithmetic, no signal.
 _ROUNDINGS = 8
@@ -74,15 +74,12 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
     checks.require_recording(recording, sample_dim=sample_dim, caller="zscore")
     checks.require_samples(recording, sample_dim=sample_dim, caller="zscore")
     _require_ddof(ddof, count=recording.sizes[sample_dim], sample_dim=sample_dim)
+    checks.require_dense(recording, caller="zscore")
     values, axis = recording.data, recording.get_axis_num(sample_dim)
     lazy = recording.chunks is not None
-    if not lazy and not isinstance(values, np.ndarray):
-        raise TypeError(
-            f"zscore needs a dense recording, and was given {type(values).__name__}: its zeros "
-            "would not stay zeros. Make it dense first: recording.as_numpy()."
-        )
     found = (moments.over_chunks if lazy else moments.over_time)(values, axis=axis)
-    _refuse_isolated(found, recording, sample_dim)
+    stacker = Stacker.of(recording, sample_dim=sample_dim)
+    gaps.refuse_isolated(found, stacker, caller="zscore")
     dtype = checks.promote(recording.dtype)
     sd = _spread(found, ddof, dtype)
     mean, sd = np.expand_dims(found.mean, axis), np.expand_dims(sd, axis)
@@ -121,22 +118,6 @@ def _standardise_lazily(
     standardise = partial(moments.standardise, axis=axis, dtype=dtype)
     meta = np.empty((0,) * values.ndim, dtype=dtype)
     return da.map_blocks(standardise, values, mean, sd, dtype=dtype, meta=meta)
-
-
-def _refuse_isolated(found: moments.Moments, recording: xr.DataArray, sample_dim: str) -> None:
-    isolated = (found.n_bad > 0) & (found.n_nan < found.n_samples)
-    if not isolated.any():
-        return
-    earliest = np.where(isolated, found.first_bad, found.n_samples)
-    column = int(np.argmin(earliest))
-    stacker = Stacker.of(recording, sample_dim=sample_dim)
-    raise ValueError(
-        f"zscore cannot use NaN or infinite values: {int(found.n_bad[isolated].sum())} in "
-        f"{int(isolated.sum())} of {isolated.size} voxels, the first at "
-        f"{stacker.place(int(earliest.flat[column]), column)}. Voxels that are NaN at all times "
-        f"are left as they are. Fill the isolated ones, recording.interpolate_na({sample_dim!r}), "
-        f"or drop their time points, recording.dropna({sample_dim!r})."
-    )
 
 
 def _require_ddof(ddof: object, *, count: int, sample_dim: str) -> None:

@@ -1,0 +1,127 @@
+"""Frames that cannot be trusted: left out, or replaced by what their neighbours say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+from partita._labels.attrs import append_history, describe_call
+from partita.preprocess.drifts import times_of
+from partita.preprocess.interpolation import LEAST, interpolate
+from partita.preprocess.regressors import match
+
+
+def censor(
+    recording: xr.DataArray,
+    frames: xr.DataArray,
+    *,
+    how: str = "drop",
+    method: str = "linear",
+    sample_dim: str = "time",
+) -> xr.DataArray:
+    """Leave out suspect frames, or interpolate over them.
+
+    Dropping makes the times uneven, which regressions and decompositions take and filters refuse;
+    interpolate before a filter, so that a frame spoilt by motion does not ring through its
+    neighbours, and drop afterwards what was interpolated: it holds no information of its own.
+
+    Interpolation goes by the times of the frames kept, uneven or not. Frames before the first and
+    after the last one kept are given its values. What the suspect frames themselves hold, NaN
+    included, does not matter. A voxel that is NaN in all frames stays NaN. On a lazy recording
+    nothing is computed when the function is called, and NaN elsewhere are refused when a block is
+    computed; a cubic spline then sees 60 frames on either side of a chunk, enough for its rounding.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, *features) in any order
+        Any real values in any units. Interpolation promotes integers of up to 16 bits to float32,
+        longer ones to float64.
+    frames : xarray.DataArray of bool, (time,)
+        True for the frames to censor, such as `suspect` of a motion estimate, or
+        ``framewise_displacement > 0.5``. Matched by time label where both have one.
+    how : {"drop", "interpolate"}
+        What becomes of them.
+    method : {"linear", "cubic"}
+        How to interpolate. A cubic spline is smoother, and can overshoot.
+    sample_dim : str
+        The dimension of samples.
+
+    Returns
+    -------
+    xarray.DataArray, same dimensions as `recording`, fewer samples after "drop"
+        In the same units, with every coordinate. After "interpolate" a coordinate `censored` on
+        time says which frames were.
+
+    Raises
+    ------
+    TypeError
+        If `recording` is not a DataArray of real numbers, or `frames` not one of truth values.
+    ValueError
+        If the frames belong to other samples; if too few would be left; if `how` or `method` is
+        not known; or if values kept are NaN or infinite, and others of the same voxel are not.
+
+    References
+    ----------
+    Power et al. (2014), Methods to detect, characterize, and remove motion artifact in resting
+    state fMRI.
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> import xarray as xr
+    >>> recording = xr.DataArray([[1.0], [90.0], [3.0]], dims=("time", "neuron"))
+    >>> jumped = xr.DataArray([False, True, False], dims="time")
+    >>> pt.preprocess.censor(recording, jumped, how="interpolate").values.ravel()
+    array([1., 2., 3.])
+    """
+    checks.require_recording(recording, sample_dim=sample_dim, caller="censor")
+    checks.require_dense(recording, caller="censor")
+    _require_known("how", how, ("drop", "interpolate"))
+    _require_known("method", method, tuple(LEAST))
+    bad = _frames_of(frames, recording, sample_dim=sample_dim)
+    least = 1 if how == "drop" else LEAST[method]
+    if (~bad).sum() < least:
+        raise ValueError(
+            f"censor would leave {int((~bad).sum())} of {bad.size} frames, and "
+            f"{'dropping' if how == 'drop' else method + ' interpolation'} needs at least {least}. "
+            "Raise the threshold that marks them, or leave this recording out."
+        )
+    kept = recording.isel({sample_dim: ~bad})
+    if how == "drop":
+        line = describe_call("censor", n_frames=int(bad.sum()), how=how)
+        return append_history(kept, line)
+    times = times_of(recording, sample_dim=sample_dim, caller="censor")
+    values = interpolate(
+        kept, times[~bad], times, method=method, sample_dim=sample_dim, caller="censor"
+    )
+    result = recording.copy(data=values).assign_coords(
+        censored=(sample_dim, bad, {"long_name": "Interpolated frame"})
+    )
+    line = describe_call("censor", n_frames=int(bad.sum()), how=how, method=method)
+    return append_history(result, line)
+
+
+def _frames_of(frames: Any, recording: xr.DataArray, *, sample_dim: str) -> np.ndarray:
+    if not isinstance(frames, xr.DataArray) or frames.dtype.kind != "b":
+        kind = f"{type(frames).__name__} of {getattr(frames, 'dtype', 'no dtype')}"
+        raise TypeError(
+            "censor needs the frames as a boolean DataArray over time, True where suspect; given: "
+            f"{kind}. Compare to make one: motion.framewise_displacement > 0.5."
+        )
+    if frames.dims != (sample_dim,):
+        raise ValueError(
+            f"censor needs frames over {sample_dim!r} alone; given: "
+            f"{tuple(map(str, frames.dims))}. Reduce them: frames.any('plane')."
+        )
+    table = frames.reset_coords(drop=True).expand_dims("confound", axis=1)
+    matched = match(table, recording, sample_dim=sample_dim, what="The frames to censor")
+    found: np.ndarray = matched.values[:, 0]
+    return found
+
+
+def _require_known(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, and was {value!r}.")

@@ -1,0 +1,318 @@
+"""Frequencies let through or held back: Butterworth filters that shift nothing in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.signal
+import xarray as xr
+
+from partita._labels import checks
+from partita._labels.attrs import append_history, describe_call
+from partita.preprocess.columns import Window, transform
+from partita.preprocess.outcome import as_fluctuation
+from partita.preprocess.recursion import Filter, filter_chunks, filter_columns
+from partita.preprocess.resampling import resample_time
+
+
+def lowpass(
+    recording: xr.DataArray,
+    *,
+    cutoff: float,
+    order: int = 4,
+    irregular: str = "refuse",
+    sample_dim: str = "time",
+) -> xr.DataArray:
+    """Keep what is slower than a cut-off frequency.
+
+    A Butterworth filter is run forwards and backwards, so nothing is shifted in time; at the
+    cut-off half of the amplitude is left. Both ends are continued by turning the recording about
+    its end points, as `scipy.signal.sosfiltfilt` does.
+
+    A lazy recording whose time lies in one chunk is filtered chunk by chunk, and nothing is
+    computed when the function is called. Where time is cut into several chunks, the state of the
+    filter at every border is computed when the function is called, in one streaming pass (the
+    first and the last chunk are read once more before it); the result stays lazy, in the
+    recording's own chunks, and is the same. The states are `order` numbers a voxel and direction
+    (twice as many for `bandpass`), in float64, for every chunk: let a chunk of time hold a hundred
+    samples or more. A voxel that is NaN at all times stays NaN.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, *features) in any order
+        Evenly sampled, to 1 % of the interval. Integers of up to 16 bits are promoted to float32,
+        longer ones to float64.
+    cutoff : float
+        Frequency at which half of the amplitude is left, Hz.
+    order : int
+        Of the filter; its two runs make it twice as steep.
+    irregular : {"refuse", "resample"}
+        What to do with uneven times: refuse them, or bring the recording to even ones first, as
+        far apart as the median (:func:`partita.preprocess.resample_time`).
+    sample_dim : str
+        The dimension of samples.
+
+    Returns
+    -------
+    xarray.DataArray, same dimensions and coordinates as `recording`
+        The filtered recording, in the same units; float32 for float32, else float64.
+
+    Raises
+    ------
+    TypeError
+        If `recording` is not a dense DataArray of real numbers.
+    ValueError
+        If the recording has no times, or uneven ones; if the cut-off is not between 0 and half the
+        sampling rate; if the recording is too short for the filter; or if some values of a voxel
+        are NaN or infinite (on a lazy recording with time in one chunk, when it is computed).
+
+    See Also
+    --------
+    highpass, bandpass, detrend
+
+    References
+    ----------
+    Gustafsson (1996), Determining the initial states in forward-backward filtering.
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> time = np.arange(200) * 0.5
+    >>> slow, fast = np.sin(0.1 * time), np.sin(3 * time)
+    >>> recording = xr.DataArray((slow + fast)[:, None], {"time": time}, ("time", "neuron"))
+    >>> left = pt.preprocess.lowpass(recording, cutoff=0.1)
+    >>> bool(abs(left.squeeze() - slow)[20:-20].max() < 0.01)
+    True
+    """
+    return _filtered(
+        recording, "lowpass", {"cutoff": cutoff}, order=order, keep_mean=False,
+        irregular=irregular, sample_dim=sample_dim,
+    )  # fmt: skip
+
+
+def highpass(
+    recording: xr.DataArray,
+    *,
+    cutoff: float,
+    order: int = 4,
+    keep_mean: bool = False,
+    irregular: str = "refuse",
+    sample_dim: str = "time",
+) -> xr.DataArray:
+    """Keep what is faster than a cut-off frequency.
+
+    The filter, its edges and what it does with lazy recordings are those of
+    :func:`partita.preprocess.lowpass`. A recording shorter than one period of the cut-off is
+    refused: it holds nothing that the filter could tell from a drift.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, *features) in any order
+        Evenly sampled, to 1 % of the interval. Integers of up to 16 bits are promoted to float32,
+        longer ones to float64.
+    cutoff : float
+        Frequency at which half of the amplitude is left, Hz.
+    order : int
+        Of the filter; its two runs make it twice as steep.
+    keep_mean : bool
+        Whether every voxel gets its mean over time back, as tSNR and ΔF/F need it.
+    irregular : {"refuse", "resample"}
+        What to do with uneven times, as in :func:`partita.preprocess.lowpass`.
+    sample_dim : str
+        The dimension of samples.
+
+    Returns
+    -------
+    xarray.DataArray, same dimensions and coordinates as `recording`
+        The filtered recording, in the same units; float32 for float32, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`partita.preprocess.lowpass`, and if the recording is shorter than one period.
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> time = np.arange(200) * 0.5
+    >>> recording = xr.DataArray(
+    ...     (7 + np.sin(3 * time))[:, None], {"time": time}, ("time", "neuron")
+    ... )
+    >>> bool(abs(pt.preprocess.highpass(recording, cutoff=0.1).mean()) < 0.01)
+    True
+    """
+    return _filtered(
+        recording, "highpass", {"cutoff": cutoff}, order=order, keep_mean=keep_mean,
+        irregular=irregular, sample_dim=sample_dim,
+    )  # fmt: skip
+
+
+def bandpass(
+    recording: xr.DataArray,
+    *,
+    lowcut: float,
+    highcut: float,
+    order: int = 4,
+    keep_mean: bool = False,
+    irregular: str = "refuse",
+    sample_dim: str = "time",
+) -> xr.DataArray:
+    """Keep what lies between two cut-off frequencies.
+
+    The filter, its edges and what it does with lazy recordings are those of
+    :func:`partita.preprocess.lowpass`. Confounds that are regressed out of the result must have
+    been filtered alike, or the regression brings back what the filter took out (Hallquist et al.
+    2013, Lindquist et al. 2019).
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, *features) in any order
+        Evenly sampled, to 1 % of the interval. Integers of up to 16 bits are promoted to float32,
+        longer ones to float64.
+    lowcut, highcut : float
+        Frequencies at which half of the amplitude is left, Hz.
+    order : int
+        Of the filter at each side; its two runs make it twice as steep.
+    keep_mean : bool
+        Whether every voxel gets its mean over time back, as tSNR and ΔF/F need it.
+    irregular : {"refuse", "resample"}
+        What to do with uneven times, as in :func:`partita.preprocess.lowpass`.
+    sample_dim : str
+        The dimension of samples.
+
+    Returns
+    -------
+    xarray.DataArray, same dimensions and coordinates as `recording`
+        The filtered recording, in the same units; float32 for float32, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`partita.preprocess.lowpass`, and if `lowcut` is not below `highcut` or the
+        recording is shorter than one period of `lowcut`.
+
+    References
+    ----------
+    Hallquist, Hwang & Luna (2013), The nuisance of nuisance regression.
+    Lindquist et al. (2019), Modular preprocessing pipelines can reintroduce artifacts into fMRI
+    data.
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> time = np.arange(300) * 2.0
+    >>> recording = xr.DataArray(np.sin(0.3 * time)[:, None], {"time": time}, ("time", "voxel"))
+    >>> left = pt.preprocess.bandpass(recording, lowcut=0.01, highcut=0.1)
+    >>> bool(abs(left - recording)[50:-50].max() < 0.05)
+    True
+    """
+    return _filtered(
+        recording, "bandpass", {"lowcut": lowcut, "highcut": highcut}, order=order,
+        keep_mean=keep_mean, irregular=irregular, sample_dim=sample_dim,
+    )  # fmt: skip
+
+
+def _filtered(
+    recording: xr.DataArray,
+    kind: str,
+    cuts: dict[str, float],
+    *,
+    order: int,
+    keep_mean: bool,
+    irregular: str,
+    sample_dim: str,
+) -> xr.DataArray:
+    checks.require_recording(recording, sample_dim=sample_dim, caller=kind)
+    checks.require_samples(recording, sample_dim=sample_dim, caller=kind)
+    checks.require_dense(recording, caller=kind)
+    recording = _evenly_sampled(recording, irregular, sample_dim=sample_dim, caller=kind)
+    step = checks.sampling_interval(recording, sample_dim=sample_dim, caller=kind)
+    _require_cuts(cuts, 1 / step, caller=kind)
+    chosen = _design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
+    n_times = recording.sizes[sample_dim]
+    _require_length(n_times, step, chosen.edge, kind, cuts)
+    if recording.chunks is not None and len(recording.chunksizes[sample_dim]) > 1:
+        values = filter_chunks(recording, chosen, sample_dim=sample_dim, caller=kind)
+    else:
+        window = Window(0, n_times, n_times, _Whole(chosen))
+        values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
+    result = recording.copy(data=values)
+    if kind == "lowpass":
+        return append_history(result, describe_call(kind, **cuts, order=order))
+    line = describe_call(kind, **cuts, order=order, keep_mean=keep_mean)
+    return append_history(result if keep_mean else as_fluctuation(result), line)
+
+
+class _Whole:
+    """Filters whole courses."""
+
+    def __init__(self, chosen: Filter) -> None:
+        self.chosen = chosen
+
+    def __call__(self, columns: np.ndarray) -> np.ndarray:
+        return filter_columns(columns, chosen=self.chosen)
+
+
+def _evenly_sampled(
+    recording: xr.DataArray, irregular: str, *, sample_dim: str, caller: str
+) -> xr.DataArray:
+    if irregular not in ("refuse", "resample"):
+        raise ValueError(f"irregular must be 'refuse' or 'resample', and was {irregular!r}.")
+    if irregular == "refuse" or sample_dim not in recording.coords:
+        return recording
+    times = checks.seconds(recording[sample_dim], caller=caller)
+    if checks.even_spacing(times)[1] <= checks.EVEN_TOLERANCE:
+        return recording
+    return resample_time(recording, step=float(np.median(np.diff(times))), sample_dim=sample_dim)
+
+
+def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
+    for name, value in cuts.items():
+        number = isinstance(value, int | float | np.integer | np.floating)
+        if not number or not np.isfinite(value) or value <= 0:
+            raise ValueError(f"{name} must be a frequency above 0 Hz, and was {value!r}.")
+        if value >= rate / 2:
+            raise ValueError(
+                f"{caller} with {name}={value:g} Hz needs more than {2 * value:g} samples a "
+                f"second, and the recording has {rate:g}: nothing above half its rate, "
+                f"{rate / 2:g} Hz, is in it. Choose {name} below that."
+            )
+    if "lowcut" in cuts and cuts["lowcut"] >= cuts["highcut"]:
+        raise ValueError(
+            f"lowcut must be below highcut; given: {cuts['lowcut']:g} and {cuts['highcut']:g} Hz. "
+            "Were they given in seconds, or exchanged?"
+        )
+
+
+def _design(
+    kind: str, cuts: dict[str, float], order: Any, rate: float, *, keep_mean: bool
+) -> Filter:
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
+        raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
+    edges = list(cuts.values())
+    sections = scipy.signal.butter(
+        order, edges if len(edges) > 1 else edges[0], kind, fs=rate, output="sos"
+    )
+    # As long as `scipy.signal.sosfiltfilt` takes it.
+    spared = min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum()))
+    return Filter(sections, 3 * (2 * len(sections) + 1 - spared), kind == "lowpass", keep_mean)
+
+
+def _require_length(
+    n_times: int, step: float, edge: int, kind: str, cuts: dict[str, float]
+) -> None:
+    if n_times <= edge:
+        raise ValueError(
+            f"{kind} of this order needs more than {edge} samples, and was given {n_times}. Lower "
+            "the order, or take drifts out with detrend."
+        )
+    if kind == "lowpass":
+        return
+    slowest = next(iter(cuts.values()))
+    if n_times * step < 1 / slowest:
+        raise ValueError(
+            f"{kind} from {slowest:g} Hz on needs at least one period, {1 / slowest:g} s, and the "
+            f"recording lasts {n_times * step:g} s. Raise the cut-off, or take drifts out with "
+            "detrend."
+        )

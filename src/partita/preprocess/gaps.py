@@ -1,0 +1,105 @@
+"""Values that are missing: which voxels lie outside, and which hold gaps that must be filled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partita._labels.stack import Stacker
+
+
+class Gaps(NamedTuple):
+    """What is not finite in a recording; each array has the shape of one frame.
+
+    Attributes
+    ----------
+    n_samples : int
+        Time points seen.
+    n_nan, n_bad : numpy.ndarray, (*features), or (voxels inside a mask)
+        How many values are NaN, and how many are NaN or infinite.
+    first_bad : numpy.ndarray, (*features)
+        Index in time of the first value that is not finite; `n_samples` where all are.
+    """
+
+    n_samples: int
+    n_nan: np.ndarray
+    n_bad: np.ndarray
+    first_bad: np.ndarray
+
+
+def find_gaps(values: np.ndarray) -> Gaps | None:
+    """Return what is not finite in (time, *features); None where everything is."""
+    count = values.shape[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return None
+    bad = ~np.isfinite(values)
+    if not bad.any():  # the sum alone was too large
+        return None
+    first = np.where(bad.any(axis=0), bad.argmax(axis=0), count)
+    return Gaps(count, np.isnan(values).sum(axis=0), bad.sum(axis=0), first)
+
+
+def merge_gaps(first: Gaps | None, second: Gaps | None, *, sizes: tuple[int, int]) -> Gaps | None:
+    """Join what two stretches of time lack, the first, `sizes` long, before the second."""
+    if first is None and second is None:
+        return None
+    first, second = _or_whole(first, second, sizes[0]), _or_whole(second, first, sizes[1])
+    later = first.first_bad == first.n_samples
+    return Gaps(
+        first.n_samples + second.n_samples,
+        first.n_nan + second.n_nan,
+        first.n_bad + second.n_bad,
+        np.where(later, first.n_samples + second.first_bad, first.first_bad),
+    )
+
+
+def refuse_isolated(
+    found: Any,
+    stacker: Stacker,
+    *,
+    caller: str,
+    origin: tuple[int, ...] | None = None,
+) -> None:
+    """Refuse voxels that lack some of their values, not all (ValueError).
+
+    Parameters
+    ----------
+    found : Gaps or Moments or None
+        What was found in the recording, or in one block of it.
+    stacker : Stacker
+        The geometry of the whole recording, to say where.
+    caller : str
+        Who asks, for the message.
+    origin : tuple of int, optional
+        Where the block begins, time first, then the features in their order.
+    """
+    if found is None:
+        return
+    isolated = (found.n_bad > 0) & (found.n_nan < found.n_samples)
+    if not isolated.any():
+        return
+    earliest = np.where(isolated, found.first_bad, found.n_samples)
+    voxel = np.unravel_index(int(np.argmin(earliest)), isolated.shape)
+    start, *corner = origin or (0,) * (isolated.ndim + 1)
+    full = tuple(stacker.sizes[dim] for dim in stacker.feature_dims)
+    shape = full if isolated.ndim == len(full) else isolated.shape
+    place = tuple(int(i) + offset for i, offset in zip(voxel, corner, strict=True))
+    column = int(np.ravel_multi_index(place, shape)) if shape else 0
+    dim = stacker.sample_dim
+    raise ValueError(
+        f"{caller} cannot use NaN or infinite values: {int(found.n_bad[isolated].sum())} in "
+        f"{int(isolated.sum())} of {isolated.size} voxels, the first at "
+        f"{stacker.place(start + int(earliest[voxel]), column)}. Voxels that are NaN at all times "
+        f"are left as they are. Fill the isolated ones, recording.interpolate_na({dim!r}), "
+        f"or drop their time points, recording.dropna({dim!r})."
+    )
+
+
+def _or_whole(gaps: Gaps | None, like: Gaps | None, count: int) -> Gaps:
+    if gaps is not None:
+        return gaps
+    assert like is not None  # one of the two was found
+    none = np.zeros_like(like.n_bad)
+    return Gaps(count, none, none, none + count)

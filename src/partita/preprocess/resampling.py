@@ -1,0 +1,215 @@
+"""Another rate of sampling, or an even one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+from partita._labels.attrs import append_history, describe_call
+from partita.preprocess.interpolation import LEAST, Grid, decimate, interpolate
+
+# Up to this share of the interval, another one is the same.
+_SAME = 0.01
+
+
+def resample_time(
+    recording: xr.DataArray,
+    *,
+    rate: float | None = None,
+    step: float | None = None,
+    times: Any = None,
+    method: str = "cubic",
+    sample_dim: str = "time",
+) -> xr.DataArray:
+    """Bring a recording to even times, to another rate, or to given times.
+
+    Values between samples are interpolated. Where the new samples are even and further apart than
+    the old ones, what is too fast for them is taken out first, by a windowed sinc that ends at
+    half the new rate, so that nothing comes back as an alias.
+
+    On a lazy recording nothing is computed when the function is called; a block of the result
+    needs the chunks around it (60 samples on either side for the spline, 10 of the result for the
+    windowed sinc), so memory stays bounded. NaN are refused when a block is computed. A voxel that
+    is NaN at all times stays NaN.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, *features) in any order
+        With rising times, even or not. Integers of up to 16 bits are promoted to float32, longer
+        ones to float64.
+    rate : float, optional
+        Samples a second, from the first time on.
+    step : float, optional
+        Seconds between samples, from the first time on.
+    times : array_like or xarray.DataArray, (n_times,), optional
+        The new times themselves: in seconds, or in the dtype or `units` of the recording's if it
+        is a DataArray; within the recording. If they are uneven, no low-pass is applied.
+    method : {"cubic", "linear"}
+        How to interpolate: a cubic spline keeps fast fluctuations better, and can overshoot (below
+        zero, too); a line cannot.
+    sample_dim : str
+        The dimension of samples.
+
+    Returns
+    -------
+    xarray.DataArray, same dimensions as `recording`
+        In the same units. Its times have the units or dtype of the old ones; other coordinates on
+        time are interpolated by a line if they hold floating numbers, else taken from the nearest
+        sample.
+
+    Raises
+    ------
+    TypeError
+        If `recording` is not a dense DataArray of real numbers.
+    ValueError
+        If not exactly one of `rate`, `step` and `times` is given; if it is out of range; if the
+        recording has no times, too few, or they fall or repeat; or if values are NaN or infinite,
+        and others of the same voxel are not.
+
+    Examples
+    --------
+    >>> import partita as pt
+    >>> import xarray as xr
+    >>> recording = xr.DataArray(
+    ...     [[0.0], [1.0], [3.0]], dims=("time", "neuron"), coords={"time": [0.0, 1.0, 3.0]}
+    ... )
+    >>> pt.preprocess.resample_time(recording, step=0.5, method="linear").values.ravel()
+    array([0. , 0.5, 1. , 1.5, 2. , 2.5, 3. ])
+    """
+    checks.require_recording(recording, sample_dim=sample_dim, caller="resample_time")
+    checks.require_dense(recording, caller="resample_time")
+    own = _own_times(recording, sample_dim=sample_dim, method=method)
+    targets = _targets(recording, own, rate=rate, step=step, times=times, sample_dim=sample_dim)
+    factor = _factor(own, targets)
+    if factor > 1:
+        spacing = (targets[-1] - targets[0]) / (targets.size - 1)
+        grid = Grid(targets[0], spacing, targets.size, factor)
+        values = decimate(
+            recording, own, grid, method=method, sample_dim=sample_dim, caller="resample_time"
+        )
+    else:
+        values = interpolate(
+            recording, own, targets, method=method, sample_dim=sample_dim, caller="resample_time"
+        )
+    coords = _coords_at(recording, own, targets, sample_dim=sample_dim)
+    result = xr.DataArray(
+        values, dims=recording.dims, coords=coords, name=recording.name, attrs=recording.attrs
+    )
+    asked: dict[str, Any] = {"rate": rate} if rate is not None else {"step": step}
+    if times is not None:
+        asked = {"n_times": targets.size}
+    return append_history(result, describe_call("resample_time", **asked, method=method))
+
+
+def _own_times(recording: xr.DataArray, *, sample_dim: str, method: str) -> np.ndarray:
+    if method not in LEAST:
+        raise ValueError(f"method must be 'cubic' or 'linear', and was {method!r}.")
+    if sample_dim not in recording.coords:
+        raise ValueError(
+            f"resample_time needs the time of every sample, and this recording has no coordinate "
+            f"{sample_dim!r}. Assign it in seconds: recording.assign_coords({sample_dim}=...)."
+        )
+    if recording.sizes[sample_dim] < LEAST[method]:
+        raise ValueError(
+            f"resample_time needs at least {LEAST[method]} samples for method={method!r}, and was "
+            f"given {recording.sizes[sample_dim]}."
+        )
+    return checks.seconds(recording[sample_dim], caller="resample_time")
+
+
+def _targets(
+    recording: xr.DataArray,
+    own: np.ndarray,
+    *,
+    rate: float | None,
+    step: float | None,
+    times: Any,
+    sample_dim: str,
+) -> np.ndarray:
+    given = [name for name, value in (("rate", rate), ("step", step), ("times", times))
+             if value is not None]  # fmt: skip
+    if len(given) != 1:
+        raise ValueError(
+            "resample_time needs exactly one of rate= (samples a second), step= (seconds) and "
+            f"times=; given: {', '.join(given) or 'none'}."
+        )
+    if times is not None:
+        return _given_times(times, recording[sample_dim], own)
+    value = rate if step is None else step
+    if value is None or not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{given[0]} must be a number above 0, and was {value!r}.")
+    spacing = 1 / value if step is None else value
+    span = own[-1] - own[0]
+    if spacing > span:
+        raise ValueError(
+            f"resample_time would leave one sample: the recording spans {span:g} s, and the new "
+            f"ones are {spacing:g} s apart. Take a mean over time instead: temporal_mean."
+        )
+    return own[0] + spacing * np.arange(int(np.floor(span / spacing * (1 + 1e-9))) + 1)
+
+
+def _given_times(times: Any, coordinate: xr.DataArray, own: np.ndarray) -> np.ndarray:
+    if not isinstance(times, xr.DataArray):
+        times = xr.DataArray(np.asarray(times), dims="time", name="times")
+    if times.dtype.kind == "M" and coordinate.dtype.kind == "M":
+        times = times.copy(data=times.values - coordinate.values[0])
+    targets = checks.seconds(times, caller="resample_time") if times.size else np.empty(0)
+    slack = 1e-9 * max(float(own[-1] - own[0]), 1.0)
+    if (
+        times.ndim != 1
+        or not times.size
+        or targets[0] < own[0] - slack
+        or targets[-1] > own[-1] + slack
+    ):
+        raise ValueError(
+            f"times must be a row of times within the recording, which runs from {own[0]:g} to "
+            f"{own[-1]:g} s: nothing is known of it before and after. Given: "
+            f"{f'{targets[0]:g} to {targets[-1]:g} s' if times.size else 'none'}."
+        )
+    return targets
+
+
+def _factor(own: np.ndarray, targets: np.ndarray) -> int:
+    """Return how many old steps, at least, make a new one; 1 where the rate does not fall."""
+    if targets.size < 2:
+        return 1
+    spacing, away = checks.even_spacing(targets)
+    ratio = spacing / float(np.median(np.diff(own)))
+    if away > checks.EVEN_TOLERANCE or ratio < 1 + _SAME:
+        return 1
+    return int(np.ceil(ratio * (1 - 1e-6)))
+
+
+def _coords_at(
+    recording: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str
+) -> dict[Any, Any]:
+    middles = (own[1:] + own[:-1]) / 2
+    nearest = np.searchsorted(middles, targets)
+    coords: dict[Any, Any] = {}
+    for name, coord in recording.coords.items():
+        if name == sample_dim:
+            coords[name] = _times_like(coord, targets)
+        elif sample_dim not in coord.dims:
+            coords[name] = coord.variable
+        elif coord.dtype.kind == "f":
+            plain = coord.reset_coords(drop=True)
+            values = interpolate(
+                plain, own, targets, method="linear", sample_dim=sample_dim, caller=str(name)
+            )
+            coords[name] = (coord.dims, values, coord.attrs)
+        else:
+            coords[name] = coord.variable.isel({sample_dim: nearest})
+    return coords
+
+
+def _times_like(coordinate: xr.DataArray, targets: np.ndarray) -> Any:
+    """Return seconds in the units or the dtype of the recording's own times."""
+    if coordinate.dtype.kind in "mM":
+        spans = np.round(targets * 1e9).astype("timedelta64[ns]")
+        values = spans if coordinate.dtype.kind == "m" else coordinate.values[0] + spans
+        return (coordinate.dims, values, coordinate.attrs)
+    unit = checks.seconds_per_unit(coordinate, caller="resample_time")
+    return (coordinate.dims, targets / unit, coordinate.attrs)
