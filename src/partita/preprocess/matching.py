@@ -37,33 +37,50 @@ class Found(NamedTuple):
     bend: np.ndarray
 
 
-class Bending:
-    """A picture made ready, whole and in patches, for any number of blocks of frames."""
+class Shifting:
+    """A picture made ready for any number of blocks of frames that are shifted as a whole."""
 
     def __init__(self, picture: np.ndarray, field: Field) -> None:
         self._spacing = field.spacing
         self._whole = TranslationTemplate(
             picture, max_shift=list(field.limit / np.abs(field.spacing))
         )
+
+    def follow(self, frames: np.ndarray, crew: Crew) -> Found:
+        """Find the shifts of frames (n, y, x)."""
+        shifts, alike = self._whole.estimate(frames, crew=crew)
+        return self._found(frames, shifts, alike, np.zeros((len(frames), 2, 0, 0)))
+
+    def _found(
+        self, frames: np.ndarray, shifts: np.ndarray, alike: np.ndarray, bend: np.ndarray
+    ) -> Found:
+        """Shifts and bendings in voxels as motion in the units of space; NaN where lost."""
+        known = np.isfinite(frames).mean(axis=(1, 2)) > _LEAST_KNOWN
+        good = known & np.isfinite(alike)
+        held = np.any(np.abs(shifts) >= self._whole.max_shift - _HELD, axis=1)
+        step = self._spacing
+        return Found(
+            turn=np.where(good[:, None, None], np.eye(2), np.nan),
+            shift=np.where(good[:, None], shifts * step, np.nan),
+            similarity=np.where(good, alike, 0.0),
+            converged=good & ~held,
+            bend=np.where(good[:, None, None, None], bend * step[:, None, None], np.nan),
+        )
+
+
+class Bending(Shifting):
+    """A picture made ready, whole and in patches, for frames that bend."""
+
+    def __init__(self, picture: np.ndarray, field: Field) -> None:
+        super().__init__(picture, field)
         self._patches = PiecewiseTemplate(picture)
         self.centres = self._patches.centres
 
     def follow(self, frames: np.ndarray, crew: Crew) -> Found:
         """Find the shift and the bending of frames (n, y, x)."""
-        shifts, alike = self._whole.estimate(frames, crew=crew)
+        shifts, _ = self._whole.estimate(frames, crew=crew)
         fields = self._patches.estimate(frames, shifts=shifts, crew=crew)
-        known = np.isfinite(frames).mean(axis=(1, 2)) > _LEAST_KNOWN
-        good = known & np.isfinite(alike) & np.isfinite(fields.similarity)
-        held = np.any(np.abs(shifts) >= self._whole.max_shift - _HELD, axis=1)
-        turn = np.broadcast_to(np.eye(2), (len(frames), 2, 2)).copy()
-        bend = fields.displacement * self._spacing[:, None, None]
-        return Found(
-            turn=np.where(good[:, None, None], turn, np.nan),
-            shift=np.where(good[:, None], shifts * self._spacing, np.nan),
-            similarity=np.where(good, fields.similarity, 0.0),
-            converged=good & ~held,
-            bend=np.where(good[:, None, None, None], bend, np.nan),
-        )
+        return self._found(frames, shifts, fields.similarity, fields.displacement)
 
 
 def sharpen(picture: np.ndarray, frames: np.ndarray, field: Field, *, crew: Crew) -> np.ndarray:

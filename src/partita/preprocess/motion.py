@@ -59,11 +59,11 @@ def estimate_motion(
         are left out, frame by frame. Coordinates are evenly spaced, in one unit of length; without
         them distances are in voxels.
     transform : {"rigid", "translation", "piecewise"}
-        Shifts and rotation (3 parameters in a plane, 6 in a volume), or shifts only. "piecewise",
-        for planes: tissue that bends. The shift of the whole frame is the peak of its
-        correlation with the reference (Guizar-Sicairos et al. 2008); patches of 64 voxels, half
-        overlapping, are matched near it, up to 5 voxels beyond (Pnevmatikakis & Giovannucci
-        2017), and a smooth field is fitted to what they tell.
+        Shifts and rotation (3 parameters in a plane, 6 in a volume), or shifts only: in planes
+        the peak of a frame's correlation with the reference (Guizar-Sicairos et al. 2008), to a
+        fraction of a voxel. "piecewise", for planes: tissue that bends. Patches of 64 voxels,
+        half overlapping, are matched near the shift of the whole frame, up to 5 voxels beyond
+        (Pnevmatikakis & Giovannucci 2017), and a smooth field is fitted to what they tell.
     reference : {"robust", "mean"}, int or xarray.DataArray
         What to align to. "robust": the mean of a spread of frames, sharpened by aligning them to
         it, round by round; frames that resemble it least are left out, and its place is the median

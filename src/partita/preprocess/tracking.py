@@ -15,7 +15,7 @@ from partita._solvers import rigid
 from partita._solvers.resample import resample
 from partita._solvers.threads import Crew, single_blas
 from partita.preprocess.grids import SAMPLES, Grid
-from partita.preprocess.matching import Bending, Found, sharpen
+from partita.preprocess.matching import Bending, Found, Shifting, sharpen
 
 TRANSFORMS = ("translation", "rigid", "piecewise")
 
@@ -80,9 +80,13 @@ def track(
             given = None if reference is None else reference.values[number]
             seen = sample[:, number]
             if transform == "piecewise":
-                bending, image = _prepare_bending(seen, given, field, roots=roots, crew=crew)
+                image = _match_with(seen, given, field, bends=True, roots=roots, crew=crew)
+                bending = Bending(image, field)
                 follows.append(bending.follow)
                 centres = bending.centres
+            elif transform == "translation" and len(grid.axes) == 2:
+                image = _match_with(seen, given, field, bends=False, roots=roots, crew=crew)
+                follows.append(Shifting(image, field).follow)
             else:
                 follow, image = _prepare(seen, given, field, roots=roots, crew=crew)
                 follows.append(follow)
@@ -162,23 +166,23 @@ def _prepare(
     return follow, image
 
 
-def _prepare_bending(
+def _match_with(
     sample: np.ndarray,
     image: np.ndarray | None,
     field: rigid.Field,
     *,
+    bends: bool,
     roots: bool,
     crew: Crew,
-) -> tuple[Bending, np.ndarray]:
-    """Return the picture of a reference that does not turn, and what frames are matched with."""
+) -> np.ndarray:
+    """Return the picture of a plane that does not turn, which frames are matched with."""
     if image is None:
         expected = references.build_reference(sample, field, roots=roots, crew=crew)
         image = _picture(sample, expected, field, crew=crew)
-        image = sharpen(image, sample, field, crew=crew)
-    else:
-        references.require_contrast(image[None], "the reference", roots=roots, crew=crew)
-        references.require_contrast(sample, "every frame", roots=roots, crew=crew)
-    return Bending(image, field), image
+        return sharpen(image, sample, field, crew=crew) if bends else image
+    references.require_contrast(image[None], "the reference", roots=roots, crew=crew)
+    references.require_contrast(sample, "every frame", roots=roots, crew=crew)
+    return image
 
 
 def _picture(
