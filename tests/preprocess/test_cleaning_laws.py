@@ -158,7 +158,7 @@ def test_memory_stays_bounded(name):
         rng = np.random.default_rng(start)
         return rng.random((stop - start, 100, 100), dtype=np.float32)
 
-    blocks = ((200,) * 20, (100,), (100,))
+    blocks = ((100,) * 40, (100,), (100,))
     values = da.map_blocks(noise, chunks=blocks, dtype="f4", meta=np.empty((0, 0, 0), "f4"))
     recording = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": np.arange(4000.0)})
     rng = np.random.default_rng(0)

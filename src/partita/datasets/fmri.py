@@ -136,17 +136,41 @@ def simulate_fmri(
     frames -= np.tensordot(shift, np.array(slopes), 1)
     frames += _spoil(suspect, counts, rng=motion_rng) * head.brightness
     frames += noise * BRIGHTNESS * noise_rng.standard_normal(frames.shape)
+    truth = _label(
+        times, counts, spacing, kind,
+        recording=np.abs(frames), head=head, maps=maps, signals=signals, drift=wander,
+        beat=beat, shift=shift, suspect=suspect,
+    )  # fmt: skip
+    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+
+
+def _label(
+    times: Floats,
+    counts: tuple[int, ...],
+    spacing: float,
+    kind: np.dtype[np.floating],
+    *,
+    recording: Floats,
+    head: _Head,
+    maps: Floats,
+    signals: Floats,
+    drift: Floats,
+    beat: Floats,
+    shift: Floats,
+    suspect: npt.NDArray[np.bool_],
+) -> xr.Dataset:
+    """Name the dimensions of everything and give them coordinates."""
     space = ("z", "y", "x")
     centred = [-spacing * (n - 1) / 2 for n in counts]
-    truth = xr.Dataset(
+    return xr.Dataset(
         {
-            "recording": (("time", *space), np.abs(frames).astype(kind), dict(BOLD)),
+            "recording": (("time", *space), recording.astype(kind), dict(BOLD)),
             "brightness": (space, head.brightness.astype(kind), dict(BOLD)),
             "brain": (space, head.brain, {"long_name": "Brain"}),
             "ventricles": (space, head.ventricles, {"long_name": "Ventricles"}),
             "maps": (("component", *space), maps.astype(kind), dict(SOURCE_MAP)),
             "signals": (("time", "component"), signals.astype(kind), dict(CHANGE)),
-            "drift": (("time", *space), wander.astype(kind), dict(CHANGE)),
+            "drift": (("time", *space), drift.astype(kind), dict(CHANGE)),
             "physiology": ("time", beat.astype(kind), dict(CHANGE)),
             "translation": (
                 ("time", "axis"),
@@ -162,11 +186,10 @@ def simulate_fmri(
                 for name, start, n in zip(space, centred, counts, strict=True)
             },
             "axis": list(space),
-            "component": component_coordinate(n_components),
+            "component": component_coordinate(len(maps)),
             "grid": grid_coordinate(),
         },
     )
-    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
 
 
 class _Head:
