@@ -164,6 +164,14 @@ def test_a_template_without_contrast_bends_nothing(crew):
     assert np.isnan(answer.similarity).all()
 
 
+def test_no_frames_have_no_fields(bending, crew):
+    answer = estimate(bending.isel(time=slice(0)), crew)
+    assert answer.displacement.shape == (0, 2, 7, 7)
+    centres = answer.centres_y, answer.centres_x
+    empty = np.empty((0, 256, 256))
+    assert warp(empty, answer.displacement, *centres, crew=crew).shape == empty.shape
+
+
 def test_fields_smaller_than_a_patch_have_one(crew):
     truth = bend(shape=(40, 48), warp=0.0, motion=0.002)
     answer = estimate(truth, crew)

@@ -37,7 +37,9 @@ def rms(values):
 
 def cramer_rao(reference, sigma):
     """Bound on the standard deviation along each axis, from slopes and noise alone."""
-    slopes = np.stack([slope.ravel() for slope in np.gradient(reference.astype(float))])
+    stencil = np.array([-1, 9, -45, 0, 45, -9, 1]) / 60
+    slopes = [ndimage.correlate1d(reference.astype(float), stencil, axis=axis) for axis in (0, 1)]
+    slopes = np.stack([slope.ravel() for slope in slopes])
     return sigma * np.sqrt(np.diag(np.linalg.inv(slopes @ slopes.T)))
 
 
@@ -170,6 +172,12 @@ def test_a_template_without_contrast_tells_nothing(crew):
     answer = estimate_translation(texture((2, 32, 32)), np.ones((32, 32)), crew=crew)
     np.testing.assert_array_equal(answer.shifts, 0)
     assert np.isnan(answer.similarity).all()
+
+
+def test_no_frames_have_no_shifts(moving, crew):
+    answer = estimate_translation(np.empty((0, 128, 160)), moving.reference.values, crew=crew)
+    assert answer.shifts.shape == (0, 2)
+    assert answer.similarity.shape == (0,)
 
 
 def test_volumes_move_along_three_axes(crew):

@@ -126,6 +126,7 @@ class PatchTemplate:
         bend = (own * self._filter).real.reshape(len(own), -1) @ rotate.T
         bend = bend.reshape(-1, 2, 2)
         tilt[~known], bend[~known] = np.eye(2), 0.0
+        tilt += 1e-9 * np.trace(tilt, axis1=1, axis2=2)[:, None, None] * np.eye(2)
         self._precision = np.swapaxes(bend, 1, 2) @ np.linalg.solve(tilt, bend)
         self._known = known
 

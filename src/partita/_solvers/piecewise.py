@@ -117,15 +117,21 @@ class PiecewiseTemplate:
         size = max(1, min(16, -(-n_frames // (2 * crew.threads))))
         blocks = [slice(start, start + size) for start in range(0, n_frames, size)]
         known = np.nan_to_num(np.asarray(shifts, dtype=np.float64), posinf=0.0, neginf=0.0)
+        count, grid = len(self._patches.origin), self._layout.grid
+        moved, confidence = np.empty((n_frames, 2, count)), np.empty((n_frames, count))
+        similarity = np.empty(n_frames)
+
+        def bend(block: slice) -> None:
+            moved[block], similarity[block], confidence[block] = self._bend(
+                frames[block], known[block]
+            )
+
         with single_blas():
-            answers = crew.map(lambda block: self._bend(frames[block], known[block]), blocks)
-        grid = self._layout.grid
-        moved, similarity, confidence = (
-            np.concatenate([answer[part] for answer in answers]) for part in range(3)
-        )
+            crew.map(bend, blocks)
         displacement = known[:, :, None, None] + moved.reshape(n_frames, 2, *grid)
-        centres = self._layout.centres()
-        return Piecewise(displacement, *centres, similarity, confidence.reshape(n_frames, *grid))
+        centres_y, centres_x = self._layout.centres()
+        sure = confidence.reshape(n_frames, *grid)
+        return Piecewise(displacement, centres_y, centres_x, similarity, sure)
 
     def _bend(self, frames: NDArray[Any], shifts: Floats) -> tuple[Floats, Floats, Floats]:
         """Bending, similarity and confidence of some frames."""
