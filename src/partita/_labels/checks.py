@@ -97,8 +97,8 @@ def require_dense(recording: xr.DataArray, *, caller: str) -> None:
     """Refuse a sparse recording (TypeError); a dask-backed one passes."""
     if recording.chunks is None and not isinstance(recording.data, np.ndarray):
         raise TypeError(
-            f"{caller} needs a dense recording, and was given {type(recording.data).__name__}: its "
-            "zeros would not stay zeros. Make it dense first: recording.as_numpy()."
+            f"{caller} needs a dense recording, and was given {type(recording.data).__name__}. "
+            "Make it dense first: recording.as_numpy()."
         )
 
 

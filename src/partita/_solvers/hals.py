@@ -19,7 +19,7 @@ Watch = Callable[[int, float, float, Array, Array], bool]
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
-_NEAR, _FLAT, _STILL, _ROUNDS = 0.7, 1e-2, 1e-3, 5
+_NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 
 

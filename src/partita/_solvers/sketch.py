@@ -9,6 +9,7 @@ gradient of X there, so that the rounds still missing are made on it as well.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -95,11 +96,15 @@ def explore(
     if not smaller:
         del found  # as large as several factors
         ends = _race(_restrict(problem, chosen), starts, problem.crew)
-        rounds = _LONG_TRIAL_ROUNDS if len(ends) > 1 else 1
-        best = _best_of(problem, [(end.S, None) for end in ends], rounds)
-        return Explored(best.S, best.L, passes + rounds * len(ends), report)
+        if chosen is None:
+            best = ends[0]
+            return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
+        finalists = [(end.S, None) for end in _different(ends)]
+        rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
+        best = _best_of(problem, finalists, rounds)
+        return Explored(best.S, best.L, passes + rounds * len(finalists), report)
     sketch = _sketched(problem, found.Q, found.Z)
-    ends = _race(_restrict(sketch, chosen), starts, problem.crew)
+    ends = _different(_race(_restrict(sketch, chosen), starts, problem.crew))
     ends = _rank_by_loss([_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in ends])[:_TRIALS]
     best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
     passes += _TRIAL_ROUNDS * len(ends)
@@ -115,13 +120,18 @@ class _Settled(NamedTuple):
     loss: float
     S: Array
     L: Array
+    rounds: int
     reached: bool
 
 
 def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
-    """Run all starts on the sample and give the best few that end in different minima."""
+    """Run all starts on the sample; the best comes first."""
     run = partial(_settle, problem, rounds=_SAMPLE_ROUNDS)
-    ends = _rank_by_loss(crew.map(run, starts))
+    return _rank_by_loss(crew.map(run, starts))
+
+
+def _different(ends: list[_Settled]) -> list[_Settled]:
+    """Return the best few that ended in different minima."""
     chosen = ends[:1]
     for end in ends[1:]:
         if end.loss > chosen[-1].loss * (1 + _SAME_MINIMUM):
@@ -129,7 +139,7 @@ def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
     return chosen[:_FINALISTS]
 
 
-def _best_of(problem: Problem, ends: list[tuple[Array, Array | None]], rounds: int) -> _Settled:
+def _best_of(problem: Problem, ends: Sequence[tuple[Array, Array | None]], rounds: int) -> _Settled:
     """Go on from each for some rounds on X itself; no more than two long factors are held."""
     best: _Settled | None = None
     for S, L in ends:
@@ -207,4 +217,6 @@ def _settle(
 ) -> _Settled:
     descent = Descent(problem, S.copy(), begin_long(problem, S) if L is None else L)
     reached = descend(descent, tol=tol, max_iter=rounds)
-    return _Settled(descent.losses[-1], descent.S.old, descent.L.ahead, reached)
+    return _Settled(
+        descent.losses[-1], descent.S.old, descent.L.ahead, len(descent.losses), reached
+    )

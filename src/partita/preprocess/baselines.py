@@ -14,7 +14,7 @@ from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
 from partita._solvers import knots as solver
 from partita._solvers.knots import Held, Plan
-from partita.preprocess import given, held
+from partita.preprocess import gaps, given, held
 from partita.preprocess.windows import (
     require_offset,
     require_percentile,
@@ -279,19 +279,8 @@ def _planned(
 
 def _refuse_isolated(found: Held, recording: xr.DataArray, sample_dim: str, caller: str) -> None:
     n_bad, first_bad, n_nan = found.bad
-    isolated = (n_bad > 0) & (n_nan < recording.sizes[sample_dim])
-    if not isolated.any():
-        return
-    earliest = np.where(isolated, first_bad, recording.sizes[sample_dim])
-    column = int(np.argmin(earliest))
-    stacker = Stacker.of(recording, sample_dim=sample_dim)
-    raise ValueError(
-        f"{caller} cannot use NaN or infinite values: {int(n_bad[isolated].sum())} in "
-        f"{int(isolated.sum())} of {isolated.size} voxels, the first at "
-        f"{stacker.place(int(earliest.flat[column]), column)}. Voxels that are NaN at all times "
-        f"are left as they are. Fill the isolated ones, recording.interpolate_na({sample_dim!r}), "
-        f"or drop their time points, recording.dropna({sample_dim!r})."
-    )
+    missing = gaps.Gaps(recording.sizes[sample_dim], n_nan, n_bad, first_bad)
+    gaps.refuse_isolated(missing, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
 
 
 def _near_zero(found: Held, low: np.ndarray, n_times: int, offset: float) -> np.ndarray:

@@ -186,23 +186,24 @@ def _factor(own: np.ndarray, targets: np.ndarray) -> int:
 def _coords_at(
     recording: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str
 ) -> dict[Any, Any]:
-    middles = (own[1:] + own[:-1]) / 2
-    nearest = np.searchsorted(middles, targets)
-    coords: dict[Any, Any] = {}
-    for name, coord in recording.coords.items():
-        if name == sample_dim:
-            coords[name] = _times_like(coord, targets)
-        elif sample_dim not in coord.dims:
-            coords[name] = coord.variable
-        elif coord.dtype.kind == "f":
-            plain = coord.reset_coords(drop=True)
-            values = interpolate(
-                plain, own, targets, method="linear", sample_dim=sample_dim, caller=str(name)
-            )
-            coords[name] = (coord.dims, values, coord.attrs)
-        else:
-            coords[name] = coord.variable.isel({sample_dim: nearest})
-    return coords
+    return {
+        name: _times_like(coord, targets)
+        if name == sample_dim
+        else _coord_at(coord, own, targets, sample_dim=sample_dim)
+        for name, coord in recording.coords.items()
+    }
+
+
+def _coord_at(coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str) -> Any:
+    """Return a coordinate at new times: numbers interpolated, anything else the nearest."""
+    if sample_dim not in coord.dims:
+        return coord.variable
+    if coord.dtype.kind != "f":
+        middles = (own[1:] + own[:-1]) / 2
+        return coord.variable.isel({sample_dim: np.searchsorted(middles, targets)})
+    plain, name = coord.reset_coords(drop=True), str(coord.name)
+    values = interpolate(plain, own, targets, method="linear", sample_dim=sample_dim, caller=name)
+    return (coord.dims, values, coord.attrs)
 
 
 def _times_like(coordinate: xr.DataArray, targets: np.ndarray) -> Any:

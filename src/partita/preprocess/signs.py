@@ -67,10 +67,11 @@ def split_sign(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataA
             f"split_sign needs signed values, and was given {recording.dtype}, which cannot be "
             "negative. Use the recording as it is, or standardise it first with zscore(recording)."
         )
+    checks.require_dense(recording, caller="split_sign")
     ordered = recording.transpose(sample_dim, ...)
     dtype = checks.promote(recording.dtype)
     result = xr.DataArray(
-        _split(_dense_or_lazy(ordered, caller="split_sign"), dtype),
+        _split(ordered.data, dtype),
         dims=(ordered.dims[0], "sign", *ordered.dims[1:]),
         coords=ordered.coords,
         attrs=recording.attrs,
@@ -162,12 +163,12 @@ def rectify(recording: xr.DataArray) -> xr.DataArray:
            [0., 3.]])
     """
     checks.require_array(recording, caller="rectify")
-    values = _dense_or_lazy(recording, caller="rectify")
+    checks.require_dense(recording, caller="rectify")
     dtype = checks.promote(recording.dtype)
     if recording.chunks is None:
-        result = recording.copy(data=_rectify_block(values, dtype))
+        result = recording.copy(data=_rectify_block(recording.data, dtype))
     else:
-        result = recording.copy(data=values.map_blocks(_rectify_block, dtype, dtype=dtype))
+        result = recording.copy(data=recording.data.map_blocks(_rectify_block, dtype, dtype=dtype))
     return append_history(result, "rectify()")
 
 
@@ -197,13 +198,3 @@ def _rectify_block(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     result: np.ndarray = np.maximum(values, 0, dtype=dtype)
     np.abs(result, out=result)
     return result
-
-
-def _dense_or_lazy(recording: xr.DataArray, *, caller: str) -> Any:
-    values = recording.data
-    if recording.chunks is None and not isinstance(values, np.ndarray):
-        raise TypeError(
-            f"{caller} needs a dense recording, and was given {type(values).__name__}. Make it "
-            "dense first: recording.as_numpy()."
-        )
-    return values
