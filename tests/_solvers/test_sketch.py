@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partita._solvers import nmf
-from partita._solvers.kernels import sweep_columns
+from partita._solvers.kernels import Manner, Moving, sweep_columns
 from partita._solvers.starts import complement
 
 
@@ -38,11 +38,11 @@ def test_a_sweep_extrapolates_alike_when_the_new_answer_replaces_the_old(rng):
     G, C = factor @ factor.T, factor @ rng.random((200, 300))
     begin, old = rng.random((5, 300)), rng.random((5, 300))
     apart, shared = np.empty_like(begin), np.empty_like(begin)
-    common = (0, 300, np.arange(5), 0.7, 4, 0.1, False, -1.0)
+    manner = Manner(np.arange(5), beta=0.7, most=4, ratio=0.1, measure=False, curvature=-1.0)
     new = np.empty_like(begin)
-    sweep_columns(G, C, begin, apart, old, new, *common)
+    sweep_columns(C, Moving(G, begin, apart, old, new), 0, 300, manner)
     replaced = old.copy()
-    sweep_columns(G, C, begin, shared, replaced, replaced, *common)
+    sweep_columns(C, Moving(G, begin, shared, replaced, replaced), 0, 300, manner)
     np.testing.assert_array_equal(shared, apart)
     np.testing.assert_array_equal(replaced, new)
     assert not np.allclose(apart, new)

@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .jit import compiled
+from .multiply import add_inner_products, combine_rows
 from .objective import Array
 
-_TILE = 256
+_TILE, _PANEL = 256, 512
 
 
-@compiled
-def sweep_columns(
-    G: Array,
-    C: Array,
-    begin: Array,
-    target: Array,
-    old: Array,
-    new: Array,
-    first: int,
-    last: int,
-    rows: Array,
-    beta: float,
-    max_sweeps: int,
-    ratio: float,
-    measure: bool,
-    curvature: float,
-) -> tuple[float, float, float]:
-    """Lower ``sum_c h_c' G h_c / 2 - C_c' h_c`` over h >= 0 for columns `first` to `last`.
+class Moving(NamedTuple):
+    """A factor that moves, and the curvature it moves in.
 
     Parameters
     ----------
     G : ndarray, (k, k)
         Gram matrix of the other factor.
-    C : ndarray, (k, last - first)
-        The other factor times the data.
     begin : ndarray, (k, p)
         Where the sweeps start.
     target : ndarray, (k, p)
         Where the extrapolated answer goes.
     old, new : ndarray, (k, p)
         The answer before, and where this one goes; they may be one array.
-    first, last : int
-        The columns.
+    """
+
+    G: Array
+    begin: Array
+    target: Array
+    old: Array
+    new: Array
+
+
+class Manner(NamedTuple):
+    """How it moves.
+
+    Parameters
+    ----------
     rows : ndarray, (n_free,)
         Components to move; the others stay.
     beta : float
         Length of the extrapolation from `old` through `new`.
-    max_sweeps : int
+    most : int
         Sweeps at most.
     ratio : float
         A tile is left when a sweep gains less than this share of the first one's gain.
@@ -55,58 +52,209 @@ def sweep_columns(
         Whether the gradient is measured.
     curvature : float
         Least eigenvalue of G with its diagonal scaled to ones; below 0 asks for no bound.
+    """
+
+    rows: Array
+    beta: float
+    most: int
+    ratio: float
+    measure: bool
+    curvature: float
+
+
+@compiled
+def sweep_columns(C: Array, factor: Moving, first: int, last: int, manner: Manner) -> Array:
+    """Lower ``sum_c h_c' G h_c / 2 - C_c' h_c`` over h >= 0 for columns `first` to `last`.
+
+    Parameters
+    ----------
+    C : ndarray, (k, last - first)
+        The other factor times the data.
+    factor : Moving
+        The columns h, and G.
+    first, last : int
+        The columns.
+    manner : Manner
+        How long to sweep and how far to extrapolate.
 
     Returns
     -------
-    tuple of float
+    ndarray of float, (3,)
         Squared projected gradient in the metric of the diagonal of G at the start, decrease
         reached, and a bound on what is left after it.
     """
-    k = G.shape[0]
-    zero = G.dtype.type(0)
-    step_length = G.dtype.type(beta)
-    tile = np.empty((k, _TILE), G.dtype)
+    G = factor.G
+    tile = np.empty((G.shape[0], _TILE), G.dtype)
     work = np.empty(_TILE, G.dtype)
-    gradient2, decrease, bound = 0.0, 0.0, 0.0
+    figures = np.zeros(3)
     for start in range(first, last, _TILE):
         m = min(_TILE, last - start)
-        shift = start - first
+        _solve_tile(C, factor, start, start - first, m, manner, tile, work, figures)
+    return figures
+
+
+@compiled
+def visit_columns(
+    X: Array,
+    turned: bool,
+    S: Array,
+    shift: Array,
+    weights: Array,
+    scale: float,
+    factor: Moving,
+    first: int,
+    last: int,
+    manner: Manner,
+    gather: bool,
+    A: Array,
+    B: Array,
+) -> Array:
+    """Do what `sweep_columns` does with C = S @ X - shift, and gather the products for S.
+
+    A tile of X is multiplied, its answers are found and its products with them are gathered while
+    it is in cache.
+
+    Parameters
+    ----------
+    X : ndarray, (n, p), or (p, n) where `turned`; C order
+        Data.
+    turned : bool
+        Whether X lies column by column.
+    S : ndarray, (at least k, n)
+        The other factor, weighted; its rows in fours.
+    shift : ndarray, (k, 1) or (0, 1)
+        Subtracted from ``S @ X``; nothing where empty.
+    weights : ndarray, (p,) or (0,)
+        Weights of the columns; none where empty.
+    scale : float
+        X counts as ``scale * X`` in A.
+    factor, first, last, manner
+        As in `sweep_columns`.
+    gather : bool
+        Whether A and B are wanted.
+    A : ndarray, (n, at least k), or its transpose where `turned`; float64
+        ``scale * X @ target.T`` of these columns is added, components in fours.
+    B : ndarray, (at least k, at least k), float64
+        ``target @ target.T`` of these columns is added, components in fours.
+
+    Returns
+    -------
+    ndarray of float, (3,)
+        As of `sweep_columns`.
+    """
+    G, target = factor.G, factor.target
+    k, fours = G.shape[0], S.shape[0]
+    C = np.zeros((fours, _PANEL), G.dtype)
+    given = np.zeros((fours, _PANEL), G.dtype)
+    plain, weighted = np.zeros((fours, _PANEL)), np.zeros((fours, _PANEL))
+    part = np.empty((fours, _PANEL), G.dtype)
+    tile = np.empty((k, _TILE), G.dtype)
+    work = np.empty(_TILE, G.dtype)
+    figures = np.zeros(3)
+    unit = G.dtype.type(scale)
+    origin = first - first  # no literal: for that the products would be compiled once more
+    for start in range(first, last, _PANEL):
+        width = min(_PANEL, last - start)
+        if turned:
+            _combine_turned(S, X, start, width, C)
+        else:
+            combine_rows(S, X, start, width, C)
+        for j in range(shift.shape[0]):
+            for c in range(width):
+                C[j, c] -= shift[j, 0]
+        for offset in range(0, width, _TILE):
+            m = min(_TILE, width - offset)
+            _solve_tile(C, factor, start + offset, offset, m, manner, tile, work, figures)
+        if not gather:
+            continue
         for j in range(k):
+            for c in range(width):
+                value = target[j, start + c]
+                weight = weights[start + c] if weights.size > 0 else G.dtype.type(1)
+                plain[j, c], weighted[j, c] = value, value * weight
+                given[j, c] = value * weight * unit
+        add_inner_products(weighted, origin, plain, origin, width, B)
+        if turned:
+            _spread_turned(X, start, width, given, part, A)
+        else:
+            add_inner_products(X, start, given, origin, width, A)
+    return figures
+
+
+@compiled
+def _combine_turned(S: Array, X: Array, start: int, width: int, C: Array) -> None:
+    """Set C to ``S @ X[start : start + width].T``."""
+    products = np.zeros((width, S.shape[0]))
+    for at in range(0, X.shape[1], _PANEL):
+        m = min(_PANEL, X.shape[1] - at)
+        add_inner_products(X[start : start + width], at, S, at, m, products)
+    for j in range(S.shape[0]):
+        for c in range(width):
+            C[j, c] = products[c, j]
+
+
+@compiled
+def _spread_turned(X: Array, start: int, width: int, given: Array, part: Array, A: Array) -> None:
+    """Add ``given @ X[start : start + width]`` to A."""
+    for at in range(0, X.shape[1], _PANEL):
+        m = min(_PANEL, X.shape[1] - at)
+        combine_rows(given, X[start : start + width], at, m, part)
+        for j in range(A.shape[0]):
             for c in range(m):
-                tile[j, c] = begin[j, start + c]
-        if measure:
-            gradient2 += _gradient_norm2(G, C, tile, work, rows, shift, m)
-        gain_first = 0.0
-        for sweep in range(max_sweeps):
-            gain = zero
-            for j in rows:
-                diagonal = G[j, j]
-                if diagonal <= zero:
-                    continue
-                _descent_direction(G, C, tile, work, j, shift, m)
-                inverse = G.dtype.type(1) / diagonal
-                row_gain = zero
-                for c in range(m):
-                    before = tile[j, c]
-                    after = max(before + work[c] * inverse, zero)
-                    move = after - before
-                    row_gain += move * (work[c] + work[c] - diagonal * move)
-                    tile[j, c] = after
-                gain += row_gain
-            decrease += 0.5 * gain
-            if sweep == 0:
-                gain_first = gain
-            if gain <= ratio * gain_first:
-                break
-        if curvature >= 0.0:
-            bound += _remaining(G, C, tile, work, rows, shift, m, curvature)
-        for j in range(k):
+                A[j, at + c] += part[j, c]
+
+
+@compiled
+def _solve_tile(
+    C: Array,
+    factor: Moving,
+    start: int,
+    shift: int,
+    m: int,
+    manner: Manner,
+    tile: Array,
+    work: Array,
+    figures: Array,
+) -> None:
+    """Sweep m columns from `start`, whose linear terms are in C from `shift`."""
+    G, rows, k = factor.G, manner.rows, factor.G.shape[0]
+    zero = G.dtype.type(0)
+    step_length = G.dtype.type(manner.beta)
+    for j in range(k):
+        for c in range(m):
+            tile[j, c] = factor.begin[j, start + c]
+    if manner.measure:
+        figures[0] += _gradient_norm2(G, C, tile, work, rows, shift, m)
+    gain_first = zero
+    for sweep in range(manner.most):
+        gain = zero
+        for j in rows:
+            diagonal = G[j, j]
+            if diagonal <= zero:
+                continue
+            _descent_direction(G, C, tile, work, j, shift, m)
+            inverse = G.dtype.type(1) / diagonal
+            row_gain = zero
             for c in range(m):
-                value = tile[j, c]
-                ahead = value + step_length * (value - old[j, start + c])
-                new[j, start + c] = value
-                target[j, start + c] = max(ahead, zero)
-    return gradient2, decrease, bound
+                before = tile[j, c]
+                after = max(before + work[c] * inverse, zero)
+                move = after - before
+                row_gain += move * (work[c] + work[c] - diagonal * move)
+                tile[j, c] = after
+            gain += row_gain
+        figures[1] += 0.5 * gain
+        if sweep == 0:
+            gain_first = gain
+        if gain <= manner.ratio * gain_first:
+            break
+    if manner.curvature >= 0.0:
+        figures[2] += _remaining(G, C, tile, work, rows, shift, m, manner.curvature)
+    for j in range(k):
+        for c in range(m):
+            value = tile[j, c]
+            ahead = value + step_length * (value - factor.old[j, start + c])
+            factor.new[j, start + c] = value
+            factor.target[j, start + c] = max(ahead, zero)
 
 
 @compiled

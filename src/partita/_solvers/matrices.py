@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,13 @@ _LEAST_WIDTH = 256
 _GROUPS = 16
 
 
+class Lies(NamedTuple):
+    """What encoded factors multiply, as it lies in memory: C order, or turned and then in it."""
+
+    X: Array
+    turned: bool
+
+
 class Blocks(Protocol):
     """A matrix (n, p) that gives its two products block by block of columns."""
 
@@ -22,6 +29,7 @@ class Blocks(Protocol):
     dtype: np.dtype[Any]
     height: int
     groups: list[list[slice]]
+    lies: Lies | None
 
     def encode(self, S: Array) -> Array:
         """Take the short factor (k, n) to what `project` multiplies blocks with."""
@@ -57,6 +65,7 @@ class Dense:
         self.dtype = X.dtype
         self.height = self.shape[0]
         self.groups = group_columns(*self.shape)
+        self.lies = _where(X)
 
     def encode(self, S: Array) -> Array:
         """Return S."""
@@ -80,7 +89,7 @@ class Dense:
 
     def take(self, columns: Array) -> Dense:
         """Return some of the columns, copied."""
-        return Dense(self.X[:, columns])
+        return Dense(self.X.take(columns, axis=1))
 
 
 class Sparse:
@@ -91,6 +100,7 @@ class Sparse:
         self.dtype = X.dtype
         self.height = self.shape[0]
         self.groups = group_columns(*self.shape)
+        self.lies: Lies | None = None
         self._columns = columns = X.tocsc()
         self._parts = {
             block.start: columns[:, block].T.tocsr() for group in self.groups for block in group
@@ -131,6 +141,7 @@ class Compressed:
         self.dtype = Z.dtype
         self.height = Z.shape[0]
         self.groups = group_columns(*Z.shape)
+        self.lies = _where(Z)
 
     def encode(self, S: Array) -> Array:
         """Return S @ Q."""
@@ -160,6 +171,12 @@ class Compressed:
 def as_blocks(X: Any) -> Blocks:
     """Give X, dense or scipy.sparse, as blocks."""
     return Sparse(X) if scipy.sparse.issparse(X) else Dense(X)
+
+
+def _where(X: Array) -> Lies | None:
+    if X.flags.c_contiguous:
+        return Lies(X, turned=False)
+    return Lies(X.T, turned=True) if X.flags.f_contiguous else None
 
 
 def _column_norms2(part: Array) -> npt.NDArray[np.float64]:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernels import sweep_columns
+from .kernels import Manner, Moving, sweep_columns, visit_columns
 from .matrices import Blocks
+from .multiply import in_fours
 from .objective import Array, Penalty, penalty_value
 from .threads import Crew
 
@@ -100,28 +101,36 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     gram, shift = penalise(problem, G, S, L.ahead, of_long=True)
     curvature = least_curvature(G, gram) if sweeps.bound else -1.0
     encoded = blocks.encode((weighted / problem.scale).astype(dtype))
+    factor = Moving(gram, L.ahead, L.spare, L.old, L.new)
+    manner = _manner(problem.L_free, sweeps, curvature)
     k, inverse = S.shape[0], dtype.type(1 / problem.scale)
 
-    def work(group: list[slice]) -> tuple[Array, Array, Array]:
+    def multiply_and_sweep(group: list[slice]) -> tuple[Array, Array, Array]:
         A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
         figures = np.zeros(3)
         for block in group:
             C = blocks.project(encoded, block)
             if shift is not None:
                 C -= shift
-            figures += sweep_columns(
-                gram, C, L.ahead, L.spare, L.old, L.new, block.start, block.stop,
-                problem.L_free, sweeps.beta, sweeps.most, sweeps.ratio,
-                sweeps.measure, curvature,
-            )  # fmt: skip
-            if not sweeps.gather:
-                continue
-            part = L.spare[:, block]
-            by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
-            A += blocks.spread(by_weight * inverse, block)
-            B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+            figures += sweep_columns(C, factor, block.start, block.stop, manner)
+            if sweeps.gather:
+                _add_products(problem, L.spare, block, A, B)
         return A, B, figures
 
+    def do_in_cache(group: list[slice]) -> tuple[Array, Array, Array]:
+        assert blocks.lies is not None
+        rows, (X, turned) = in_fours(encoded), blocks.lies
+        shifts = np.zeros((0, 1), dtype) if shift is None else shift
+        weights = np.zeros(0, dtype) if problem.L_weights is None else problem.L_weights
+        A, B = np.zeros((blocks.height, len(rows))), np.zeros((len(rows), len(rows)))
+        A = np.ascontiguousarray(A.T) if turned else A
+        figures = visit_columns(
+            X, turned, rows, shifts, weights, inverse,
+            factor, group[0].start, group[-1].stop, manner, sweeps.gather, A, B,
+        )  # fmt: skip
+        return (A.T if turned else A)[:, :k], B[:k, :k], figures
+
+    work = multiply_and_sweep if blocks.lies is None else do_in_cache
     seen = _gather(problem, problem.crew.map(work, blocks.groups))
     L.turn()
     return seen
@@ -142,19 +151,24 @@ def begin_long(problem: Problem, S: Array) -> Array:
 
 def products_of(problem: Problem, L: Array) -> Visit:
     """Gather X @ L.T and L @ L.T alone."""
-    blocks = problem.blocks
-    k, inverse = L.shape[0], blocks.dtype.type(1 / problem.scale)
+    blocks, k = problem.blocks, L.shape[0]
 
     def work(group: list[slice]) -> tuple[Array, Array, Array]:
         A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
         for block in group:
-            part = L[:, block]
-            by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
-            A += blocks.spread(by_weight * inverse, block)
-            B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+            _add_products(problem, L, block, A, B)
         return A, B, np.zeros(3)
 
     return _gather(problem, problem.crew.map(work, blocks.groups))
+
+
+def _add_products(problem: Problem, L: Array, block: slice, A: Array, B: Array) -> None:
+    """Add what a block gives to X @ L.T (encoded) and to L @ L.T."""
+    part = L[:, block]
+    by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
+    inverse = problem.blocks.dtype.type(1 / problem.scale)
+    A += problem.blocks.spread(by_weight * inverse, block)
+    B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
 
 
 def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps) -> Visit:
@@ -162,13 +176,16 @@ def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps
     gram, shift = penalise(problem, seen.B, L, S.ahead, of_long=False)
     curvature = least_curvature(seen.B, gram) if sweeps.bound else -1.0
     C = seen.A if shift is None else seen.A - shift
-    figures = sweep_columns(
-        gram, np.ascontiguousarray(C, problem.blocks.dtype), S.ahead, S.spare, S.old, S.new,
-        0, S.ahead.shape[1], problem.S_free, sweeps.beta, sweeps.most, sweeps.ratio,
-        sweeps.measure, curvature,
-    )  # fmt: skip
+    factor = Moving(gram, S.ahead, S.spare, S.old, S.new)
+    manner = _manner(problem.S_free, sweeps, curvature)
+    C = np.ascontiguousarray(C, problem.blocks.dtype)
+    figures = sweep_columns(C, factor, 0, S.ahead.shape[1], manner)
     S.turn()
     return Visit(seen.A, seen.B, *figures)
+
+
+def _manner(rows: Array, sweeps: Sweeps, curvature: float) -> Manner:
+    return Manner(rows, sweeps.beta, sweeps.most, sweeps.ratio, sweeps.measure, curvature)
 
 
 def evaluate(problem: Problem, S: Array, L: Array, seen: Visit) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,8 @@ from .threads import Crew
 
 _WORTH_ENTRIES = 100_000
 _STARTS = 6
-_SAMPLE, _SAMPLE_ROUNDS = 3072, 60
+_SAMPLE, _HEAT_ROUNDS, _QUALIFIED, _SAMPLE_ROUNDS = 3072, 20, 4, 60
+_LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 12288, 20, 60
 _FINALISTS, _SAME_MINIMUM = 3, 8e-6
 _SKETCH_ROUNDS, _SKETCH_TOL = 20, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 5
@@ -92,19 +92,24 @@ def explore(
     passes, report = found.passes, {"starts": n_starts, "rank": found.Q.shape[1]}
     starts = [_first(found, k, init, rng, short)]
     starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
-    chosen = _sample(problem, columns if short else None, rng)
+    columns = columns if short else None
+    sample = _sample(problem, _SAMPLE, columns, rng)
     if not smaller:
         del found  # as large as several factors
-        ends = _race(_restrict(problem, chosen), starts, problem.crew)
-        if chosen is None:
+        if sample is None:
+            ends = _race(problem, starts, problem.crew, qualified=n_starts)
             best = ends[0]
             return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
-        finalists = [(end.S, None) for end in _different(ends)]
+        finalists = _different(_race(_restrict(problem, sample), starts, problem.crew))
+        larger = _sample(problem, _LARGER, columns, rng)
+        if larger is not None:
+            S = _refined(_restrict(problem, larger), finalists, problem.crew)
+            return Explored(S, begin_long(problem, S), passes, report)
         rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
-        best = _best_of(problem, finalists, rounds)
+        best = _best_of(problem, [(end.S, None) for end in finalists], rounds)
         return Explored(best.S, best.L, passes + rounds * len(finalists), report)
     sketch = _sketched(problem, found.Q, found.Z)
-    ends = _different(_race(_restrict(sketch, chosen), starts, problem.crew))
+    ends = _different(_race(_restrict(sketch, sample), starts, problem.crew))
     ends = _rank_by_loss([_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in ends])[:_TRIALS]
     best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
     passes += _TRIAL_ROUNDS * len(ends)
@@ -124,10 +129,28 @@ class _Settled(NamedTuple):
     reached: bool
 
 
-def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
-    """Run all starts on the sample; the best comes first."""
-    run = partial(_settle, problem, rounds=_SAMPLE_ROUNDS)
-    return _rank_by_loss(crew.map(run, starts))
+def _race(
+    problem: Problem, starts: list[Array], crew: Crew, *, qualified: int = _QUALIFIED
+) -> list[_Settled]:
+    """Run all starts for a while, the better of them to the end; the best comes first."""
+    ends: list[_Settled] = crew.map(lambda S: _settle(problem, S, rounds=_HEAT_ROUNDS), starts)
+    ends = _rank_by_loss(ends)[:qualified]
+    return _rank_by_loss(crew.map(lambda end: _go_on(problem, end, _SAMPLE_ROUNDS), ends))
+
+
+def _refined(problem: Problem, ends: list[_Settled], crew: Crew) -> Array:
+    """Try all on a larger sample, and return where the best of them leads there."""
+    ends = crew.map(lambda end: _settle(problem, end.S, rounds=_LARGER_TRIAL_ROUNDS), ends)
+    best = _rank_by_loss(ends)[0]
+    return _go_on(problem._replace(crew=crew), best, _LARGER_ROUNDS).S
+
+
+def _go_on(problem: Problem, end: _Settled, rounds: int) -> _Settled:
+    """Go on to so many rounds in all, unless the end was reached before."""
+    if end.reached:
+        return end
+    more = _settle(problem, end.S, end.L, rounds=rounds - end.rounds)
+    return more._replace(rounds=end.rounds + more.rounds)
 
 
 def _different(ends: list[_Settled]) -> list[_Settled]:
@@ -186,11 +209,14 @@ def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: boo
     return fill_zeros(nndsvd(found, k)[0], variant=init, rng=rng, samples=short)
 
 
-def _sample(problem: Problem, columns: Array | None, rng: np.random.Generator) -> Array | None:
+def _sample(
+    problem: Problem, size: int, columns: Array | None, rng: np.random.Generator
+) -> Array | None:
+    """Draw some of the columns; none where they would be most of them."""
     p = problem.blocks.shape[1]
-    if p <= 2 * _SAMPLE:
+    if p <= 2 * size:
         return None
-    drawn = rng.choice(p, _SAMPLE, replace=False)
+    drawn = rng.choice(p, size, replace=False)
     return np.asarray(drawn if columns is None else columns[drawn])
 
 
