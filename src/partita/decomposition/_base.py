@@ -163,16 +163,21 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self, recording: xr.DataArray, *, mask: xr.DataArray | None
     ) -> tuple[Stacker, Any]:
         """Check a recording and return its stacker and matrix, all-NaN voxels left out."""
-        caller = type(self).__name__
-        sample_dim = str(self.get_params()["sample_dim"])
-        checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_features(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
+        sample_dim = self._check(recording)
         loaded = recording.compute()
         stacker = Stacker.of(loaded, sample_dim=sample_dim, mask=mask)
         matrix = stacker.matrix(loaded)
         empty = checks.missing_throughout(matrix)
         return (stacker, matrix) if empty is None else stacker.without(matrix, empty)
+
+    def _check(self, recording: xr.DataArray) -> str:
+        """Refuse what no fit can use; return the sample dimension."""
+        caller = type(self).__name__
+        sample_dim = str(self.get_params()["sample_dim"])
+        checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
+        checks.require_features(recording, sample_dim=sample_dim, caller=caller)
+        checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
+        return sample_dim
 
     def _remember(
         self, stacker: Stacker, signals: Array, maps: Array, *, component: Array, norm2: float

@@ -1,0 +1,269 @@
+"""X too large for memory: parts of a dask array, read in turn, by whichever scheduler there is.
+
+A part is what a solver needs at once: all samples of some features, or all features of some
+samples, whichever the chunks make smaller. What is small travels to the parts; sums over the
+parts travel along lanes, as many as there are threads, so that no more than one of them a lane
+exists at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from sys import modules
+from typing import Any
+
+import dask.base
+import numpy as np
+from dask.delayed import delayed
+
+from .objective import Array
+from .threads import count_threads
+
+_PART_BYTES = 32 << 20
+
+
+class Stream:
+    """A lazy matrix (n, p), streamed along p.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        n and p.
+    by_samples : bool
+        Whether p runs over the samples; else over the features, in the order of `order`.
+    order : ndarray of int, (n_features,)
+        The columns of the recording's matrix, in the order in which the features come here.
+    slices : list of slice
+        Where each part lies along p.
+    passes : int
+        How often all parts have been read.
+    sample : ndarray, (n_samples, some features) or (some samples, n_features)
+        A sample along the longer side, once a survey has taken it.
+    norm2 : float
+        Squared norm, once a survey has been made.
+    """
+
+    lies = None
+
+    def __init__(
+        self,
+        parts: list[Any],
+        slices: list[slice],
+        n: int,
+        dtype: Any,
+        by_samples: bool,
+        order: Array,
+    ) -> None:
+        self.shape = (n, slices[-1].stop)
+        self.sample: Any = None
+        self.norm2 = math.nan
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.height = n
+        self.slices = slices
+        self.by_samples = by_samples
+        self.order = order
+        self.passes = 0
+        self._parts = parts
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the recording."""
+        return self.shape[1] if self.by_samples else self.shape[0]
+
+    def take_over(self, before: Stream) -> None:
+        """Keep what the survey of the same data, empty features included, has found."""
+        self.sample, self.norm2, self.passes = before.sample, before.norm2, before.passes
+
+    def encode(self, S: Array) -> Array:
+        """Return S."""
+        return S
+
+    def decode(self, A: Array) -> Array:
+        """Return A."""
+        return A
+
+    def run(
+        self, work: Callable[..., tuple[Any, Any]], common: Any, *sliced: Array | None
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` to every part: one pass.
+
+        Parameters
+        ----------
+        work : callable
+            Given the part (n, width), `common` and the columns of each of `sliced` that belong
+            to it, returns a tuple of arrays to add up over the parts (or None), and what is to be
+            returned part by part.
+        common : object
+            The same for all.
+        *sliced : ndarray, (..., p), or None
+            Cut along p.
+
+        Returns
+        -------
+        tuple
+            The sums, and the list of what the parts returned.
+        """
+        self.passes += 1
+        lanes, alone = _lanes(len(self._parts))
+        shared = delayed(common, name=f"common-{self.passes}-{id(self)}", traverse=False)
+        step = delayed(_step, pure=False, traverse=False)
+        ends = []
+        for lane in lanes:
+            so_far: Any = (None, [])
+            for i in lane:
+                cut = [
+                    None if a is None else np.ascontiguousarray(a[..., self.slices[i]])
+                    for a in sliced
+                ]
+                so_far = step(so_far, work, self._parts[i], shared, cut, alone)
+            ends.append(so_far)
+        done = dask.base.compute(*ends, traverse=False)
+        outcome: list[Any] = [None] * len(self._parts)
+        total = None
+        for lane, (sums, returned) in zip(lanes, done, strict=True):
+            total = _add(total, sums, in_place=True)
+            for i, value in zip(lane, returned, strict=True):
+                outcome[i] = value
+        return total, outcome
+
+
+def _step(
+    so_far: tuple[Any, list[Any]],
+    work: Callable[..., tuple[Any, Any]],
+    part: Array,
+    common: Any,
+    cut: list[Any],
+    in_place: bool,
+) -> tuple[Any, list[Any]]:
+    sums, returned = work(part, common, *cut)
+    return _add(so_far[0], sums, in_place=in_place), [*so_far[1], returned]
+
+
+def _add(total: Any, more: Any, *, in_place: bool) -> Any:
+    if total is None or more is None:
+        return more if total is None else total
+    if not in_place:
+        return tuple(a + b for a, b in zip(total, more, strict=True))
+    for a, b in zip(total, more, strict=True):
+        a += b
+    return total
+
+
+def _lanes(n_parts: int) -> tuple[list[range], bool]:
+    """Share the parts out over the threads; say whether these are all in this process."""
+    cluster = _client()
+    if cluster is None:
+        lanes = max(1, dask.config.get("num_workers", None) or count_threads())
+    else:
+        lanes = max(1, sum(cluster.nthreads().values()))
+    lanes = min(lanes, n_parts)
+    return [range(lane, n_parts, lanes) for lane in range(lanes)], cluster is None
+
+
+def _client() -> Any:
+    """Return the distributed client that dask would use, if there is one."""
+    if "distributed" not in modules:
+        return None
+    get = dask.base.get_scheduler()
+    owner = getattr(get, "__self__", None)
+    return owner if owner is not None and hasattr(owner, "nthreads") else None
+
+
+def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
+    """Return the parts of a dask array (samples, ...features).
+
+    Parameters
+    ----------
+    array : dask.array.Array, (n_samples, ...)
+        The recording, samples first.
+    inside : ndarray of bool, (n_features,), optional
+        Which features are columns of the matrix.
+    dtype : dtype
+        What it is worked on in.
+
+    Returns
+    -------
+    Stream
+        Along the samples or the features, whichever makes the smaller parts.
+    """
+    n_samples, n_features = array.shape[0], math.prod(array.shape[1:])
+    kept = np.ones(n_features, bool) if inside is None else inside
+    tall = max(array.chunks[0]) * n_features
+    wide = n_samples * math.prod(max(sizes) for sizes in array.chunks[1:])
+    by_samples = tall <= wide
+    if by_samples:
+        parts, slices = _parts_by_samples(array, inside, dtype)
+        columns: Array = np.arange(int(kept.sum()))
+        return Stream(parts, slices, columns.size, dtype, True, columns)
+    parts, slices, order = _parts_by_features(array, kept, dtype)
+    return Stream(parts, slices, n_samples, dtype, False, order)
+
+
+def _parts_by_samples(
+    array: Any, inside: Array | None, dtype: Any
+) -> tuple[list[Any], list[slice]]:
+    row_bytes = math.prod(array.shape[1:]) * np.dtype(dtype).itemsize
+    slices, start, stop = [], 0, 0
+    for size in array.chunks[0]:
+        if stop > start and (stop + size - start) * row_bytes > _PART_BYTES:
+            slices.append(slice(start, stop))
+            start = stop
+        stop += size
+    slices.append(slice(start, stop))
+    whole = [array[part].rechunk(-1) for part in slices]
+    take = delayed(_rows, pure=False, traverse=False)
+    blocks = [block.to_delayed().ravel()[0] for block in dask.base.optimize(*whole)]
+    shared = None if inside is None or inside.all() else delayed(inside, traverse=False)
+    return [take(block, shared, dtype) for block in blocks], slices
+
+
+def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], list[slice], Array]:
+    """Cut along the features, chunk by chunk, small ones together."""
+    column = np.cumsum(kept) - 1
+    places = np.where(kept, column, -1).reshape(array.shape[1:])
+    edges = [np.cumsum([0, *sizes]) for sizes in array.chunks[1:]]
+    bounds = [list(itertools.pairwise(edge)) for edge in edges]
+    groups: list[list[tuple[slice, ...]]] = []
+    held = 0
+    for corner in itertools.product(*bounds):
+        where = tuple(slice(int(a), int(b)) for a, b in corner)
+        n_bytes = array.shape[0] * places[where].size * np.dtype(dtype).itemsize
+        if not groups or held + n_bytes > _PART_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(where)
+        held += n_bytes
+    order, slices, parts, start = [], [], [], 0
+    flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
+    blocks = iter([block.to_delayed().ravel()[0] for block in dask.base.optimize(*flat)])
+    take = delayed(_columns, pure=False, traverse=True)
+    for group in groups:
+        columns = [places[where].ravel() for where in group]
+        mine = [next(blocks) for _ in group]
+        found = np.concatenate([c[c >= 0] for c in columns])
+        if found.size == 0:
+            continue
+        keep = None if all((c >= 0).all() for c in columns) else [c >= 0 for c in columns]
+        parts.append(take(mine, keep, dtype))
+        slices.append(slice(start, start + found.size))
+        start += found.size
+        order.append(found)
+    return parts, slices, np.concatenate(order)
+
+
+def _rows(block: Array, inside: Array | None, dtype: Any) -> Array:
+    """Return some samples as columns (n_features, width), a view where it can be."""
+    rows = np.asarray(block).reshape(block.shape[0], -1)
+    rows = rows if inside is None else rows[:, inside]
+    return np.ascontiguousarray(rows, dtype).T
+
+
+def _columns(blocks: list[Array], keep: list[Array] | None, dtype: Any) -> Array:
+    """Return some features (n_samples, width)."""
+    flat = [np.asarray(block).reshape(block.shape[0], -1) for block in blocks]
+    if keep is not None:
+        flat = [rows[:, here] for rows, here in zip(flat, keep, strict=True)]
+    together = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+    return np.ascontiguousarray(together, dtype)

@@ -1,0 +1,77 @@
+"""A dask-backed recording as a stream that has been looked over: what it takes is one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+from partita._labels.stack import Stacker
+from partita._solvers.streaming import Survey, locate, survey
+from partita._solvers.streams import Stream, open_stream
+
+# A recording smaller than this is read once and kept: reading it again would gain nothing.
+KEPT_BYTES = 32 << 20
+
+
+def surveyed(
+    recording: xr.DataArray,
+    *,
+    sample_dim: str,
+    mask: xr.DataArray | None,
+    rng: np.random.Generator,
+    caller: str,
+) -> tuple[Stacker, Stream]:
+    """Return the stacker and the stream of a lazy recording, all-NaN voxels left out.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, ...), any order, dask-backed
+        Non-negative, NaN only where a voxel is NaN at all times.
+    sample_dim : str
+        The dimension of samples.
+    mask : xarray.DataArray of bool, optional
+        True inside.
+    rng : numpy.random.Generator
+        Random numbers.
+    caller : str
+        Who asks, for the messages.
+
+    Raises
+    ------
+    ValueError
+        If values are negative, or NaN or infinite here and there.
+    """
+    stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask)
+    values = stacker.blocks(recording)
+    stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
+    found = survey(stream, stacker.canonical_columns(), rng)
+    if found.empty.any():
+        stacker, before = stacker.less(found.empty), stream
+        stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
+        stream.take_over(before)
+    _refuse(stream, found, stacker, caller)
+    return stacker, stream
+
+
+def _refuse(stream: Stream, found: Survey, stacker: Stacker, caller: str) -> None:
+    shape = (stacker.n_samples, stacker.n_features)
+    if found.bad:
+        first = stacker.place(*locate(stream, "bad"))
+        raise checks.isolated(found.bad, shape, first, caller=caller)
+    if found.negative:
+        first = stacker.place(*locate(stream, "negative"))
+        raise checks.negative(found.negative, shape, found.least, first, caller=caller)
+
+
+def is_large(array: Any) -> bool:
+    """Tell whether an array is dask-backed and too large to be read once and kept."""
+    lazy = isinstance(array, xr.DataArray) and array.chunks is not None
+    return lazy and array.nbytes > KEPT_BYTES
+
+
+def with_passes(report: dict[str, Any], matrix: Any) -> dict[str, Any]:
+    """Return a report with every pass over a stream, from the survey to the error of the fit."""
+    return {**report, "passes": matrix.passes} if isinstance(matrix, Stream) else report
