@@ -19,11 +19,9 @@ def _streams_whatever_the_size(monkeypatch):
 
 @pytest.fixture(scope="module")
 def recording():
-    found = pt.datasets.simulate_fusi(
-        n_times=160, shape=(1, 40, 30), n_components=5, random_state=0
-    )
-    signed = pt.preprocess.split_sign(pt.preprocess.zscore(found["recording"].isel(z=0, drop=True)))
-    return signed
+    options = {"n_times": 160, "shape": (1, 40, 30), "n_components": 5, "random_state": 0}
+    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
+    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +43,10 @@ def count_reads(recording, chunks):
     return chunked.copy(data=data), reads
 
 
-def aligned(model, other):
-    pairs = np.corrcoef(
-        np.concatenate(
-            [m.fillna(0).values.reshape(m.sizes["component"], -1) for m in (model, other)]
-        )
-    )
-    return pairs[: len(model), len(model) :].max(1)
+def aligned(maps, others):
+    """Return the correlation of each map with the one most like it."""
+    flat = [m.fillna(0).values.reshape(m.sizes["component"], -1) for m in (maps, others)]
+    return np.corrcoef(np.concatenate(flat))[: len(maps), len(maps) :].max(1)
 
 
 CHUNKS = {

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from sys import modules
 from typing import Any
+from uuid import uuid4
 
 import dask.base
 import numpy as np
@@ -22,6 +23,7 @@ from .objective import Array
 from .threads import count_threads
 
 _PART_BYTES = 32 << 20
+_ATTEMPTS = 3
 
 
 class Stream:
@@ -106,21 +108,48 @@ class Stream:
             The sums, and the list of what the parts returned.
         """
         self.passes += 1
-        lanes, alone = _lanes(len(self._parts))
-        shared = delayed(common, name=f"common-{self.passes}-{id(self)}", traverse=False)
+        cuts = [
+            [None if a is None else np.ascontiguousarray(a[..., where]) for a in sliced]
+            for where in self.slices
+        ]
+        cluster = _cluster()
+        if cluster is None:
+            return self._gathered(work, cuts, _shared_out(len(cuts)), _named(common), local=True)
+        return self._on_cluster(cluster, work, cuts, common)
+
+    def _on_cluster(
+        self, cluster: Any, work: Callable[..., tuple[Any, Any]], cuts: list[Any], common: Any
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` on a cluster; again where what was sent there was lost with a worker."""
+        for attempt in range(_ATTEMPTS):
+            lanes = _lanes_on(cluster, self._parts)
+            (sent,) = cluster.scatter([common], broadcast=True, hash=False)
+            try:
+                with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
+                    return self._gathered(work, cuts, lanes, delayed(sent), local=False)
+            except (KeyError, RuntimeError, OSError):
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _gathered(
+        self,
+        work: Callable[..., tuple[Any, Any]],
+        cuts: list[Any],
+        lanes: list[list[int]],
+        common: Any,
+        *,
+        local: bool,
+    ) -> tuple[Any, list[Any]]:
         step = delayed(_step, pure=False, traverse=False)
         ends = []
         for lane in lanes:
             so_far: Any = (None, [])
             for i in lane:
-                cut = [
-                    None if a is None else np.ascontiguousarray(a[..., self.slices[i]])
-                    for a in sliced
-                ]
-                so_far = step(so_far, work, self._parts[i], shared, cut, alone)
+                so_far = step(so_far, work, self._parts[i], common, cuts[i], local)
             ends.append(so_far)
         done = dask.base.compute(*ends, traverse=False)
-        outcome: list[Any] = [None] * len(self._parts)
+        outcome: list[Any] = [None] * len(cuts)
         total = None
         for lane, (sums, returned) in zip(lanes, done, strict=True):
             total = _add(total, sums, in_place=True)
@@ -151,24 +180,44 @@ def _add(total: Any, more: Any, *, in_place: bool) -> Any:
     return total
 
 
-def _lanes(n_parts: int) -> tuple[list[range], bool]:
-    """Share the parts out over the threads; say whether these are all in this process."""
-    cluster = _client()
-    if cluster is None:
-        lanes = max(1, dask.config.get("num_workers", None) or count_threads())
-    else:
-        lanes = max(1, sum(cluster.nthreads().values()))
-    lanes = min(lanes, n_parts)
-    return [range(lane, n_parts, lanes) for lane in range(lanes)], cluster is None
+def _named(common: Any) -> Any:
+    """Wrap what all parts share; nothing is copied or looked into."""
+    return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
 
 
-def _client() -> Any:
+def _shared_out(n_parts: int) -> list[list[int]]:
+    """Share the parts out over the threads of this process."""
+    lanes = min(n_parts, max(1, dask.config.get("num_workers", None) or count_threads()))
+    return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
+
+
+def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
+    """Share the parts out over the threads of a cluster, each where its blocks are held."""
+    from distributed import futures_of
+
+    threads: dict[str, int] = cluster.nthreads()
+    workers = list(threads)
+    blocks: list[list[Any]] = [futures_of(part) for part in parts]  # type: ignore[no-untyped-call]
+    places = cluster.who_has([block for some in blocks for block in some])
+    homes = [
+        next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
+        for some in blocks
+    ]
+    lanes: dict[str, list[list[int]]] = {
+        worker: [[] for _ in range(n)] for worker, n in threads.items()
+    }
+    for i, home in enumerate(homes):
+        of_worker = lanes[home or workers[i % len(workers)]]
+        min(of_worker, key=len).append(i)
+    return [lane for of_worker in lanes.values() for lane in of_worker if lane]
+
+
+def _cluster() -> Any:
     """Return the distributed client that dask would use, if there is one."""
     if "distributed" not in modules:
         return None
-    get = dask.base.get_scheduler()
-    owner = getattr(get, "__self__", None)
-    return owner if owner is not None and hasattr(owner, "nthreads") else None
+    owner = getattr(dask.base.get_scheduler(), "__self__", None)
+    return owner if hasattr(owner, "nthreads") else None
 
 
 def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
