@@ -159,3 +159,17 @@ def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
     assert not model.converged_
     assert model.maps_.shape == seen[0].shape
     assert np.isfinite(model.reconstruction_err_)
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_the_recording_is_rebuilt_lazily(recording, chunks):
+    outside = recording.where(recording.x > recording.x[2])
+    model = pt.NMF(6, random_state=0).fit(outside.chunk(chunks))
+    rebuilt = model.inverse_transform()
+    assert rebuilt.chunks is not None
+    assert rebuilt.dims == recording.dims
+    rest = outside - rebuilt.compute()
+    np.testing.assert_array_equal(np.isnan(rest).all("time"), np.isnan(outside).all("time"))
+    assert np.sqrt(float((rest**2).sum())) == pytest.approx(model.reconstruction_err_, rel=1e-3)
+    some = model.inverse_transform(model.signals_.sel(component=[1, 3]))
+    assert some.chunks is not None

@@ -326,13 +326,13 @@ class Stacker:
             raise ValueError(f"{caller} must be finite. Give the maps alone: init=dataset['maps'].")
         return columns
 
-    def recording(self, matrix: Array, *, like: xr.DataArray | None = None) -> xr.DataArray:
+    def recording(self, matrix: Any, *, like: xr.DataArray | None = None) -> xr.DataArray:
         """Return a matrix (n_samples, n_features) as a recording, NaN outside.
 
         Parameters
         ----------
-        matrix : numpy.ndarray, (n_samples, n_features)
-            Values inside.
+        matrix : numpy.ndarray or dask.array.Array, (n_samples, n_features)
+            Values inside; lazy ones stay so, in blocks of samples.
         like : xarray.DataArray, (sample, component), optional
             Signals whose sample coordinates the recording gets; coordinates over samples and
             features alike return only where its samples are the fitted ones.
@@ -361,9 +361,12 @@ class Stacker:
         ours, theirs = self.coords[self.sample_dim], like[self.sample_dim]
         return np.array_equal(ours.values, theirs.values)
 
-    def _scattered(self, rows: Array) -> Array:
+    def _scattered(self, rows: Any) -> Any:
         if self.inside is None:
             return rows
+        if not isinstance(rows, np.ndarray):  # lazy, in blocks of samples
+            chunks = (rows.chunks[0], (self._n_places,))
+            return rows.map_blocks(self._scattered, dtype=rows.dtype, chunks=chunks)
         full = np.full((*rows.shape[:-1], self._n_places), np.nan, rows.dtype)
         full[..., self.inside] = rows
         return full

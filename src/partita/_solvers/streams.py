@@ -220,6 +220,26 @@ def _cluster() -> Any:
     return owner if hasattr(owner, "nthreads") else None
 
 
+def times(W: Array, H: Array) -> Any:
+    """Return ``W @ H`` as a dask array in blocks of rows, nothing computed yet.
+
+    Parameters
+    ----------
+    W : ndarray, (n, k)
+        Cut into blocks.
+    H : ndarray, (k, p)
+        Shared by all blocks.
+    """
+    import dask.array
+
+    rows = max(1, _PART_BYTES // max(1, H.shape[1] * H.itemsize))
+    blocks = dask.array.from_array(W, chunks=(rows, -1), name=f"signals-{uuid4().hex}")
+    shared = _named(H)
+    return blocks.map_blocks(
+        np.matmul, shared, dtype=H.dtype, chunks=(blocks.chunks[0], (H.shape[1],))
+    )
+
+
 def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
     """Return the parts of a dask array (samples, ...features).
 

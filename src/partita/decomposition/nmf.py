@@ -15,6 +15,7 @@ from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
 from partita._solvers.objective import Certificate, Penalty, Solution
+from partita._solvers.streams import Stream
 from partita.decomposition import _base, _lazy, _parameters
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._start import Given, gather
@@ -233,6 +234,7 @@ class NMF(Decomposition):
         )
         solution = self._solve(stacker, matrix, given, numbers, callback, rng)
         self._keep(stacker, matrix, given, numbers, solution)
+        self._lazily = isinstance(matrix, Stream)
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
