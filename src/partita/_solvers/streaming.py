@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import products
 from .hals import Descent, descend
 from .matrices import Compressed, Dense
 from .objective import Array
@@ -94,7 +95,7 @@ def _survey_part(
     sample = X[rows] if columns is None else X[:, columns]
     least, most = X.min(initial=np.inf), X.max(initial=-np.inf)
     if np.isfinite(least) and np.isfinite(most):
-        norm2 = sum(float(np.vdot(row, row)) for row in X.astype(np.float64, copy=False))
+        norm2 = products.norm2(X)
         negative = int((X < 0).sum()) if least < 0 else 0
         sums = np.array([norm2]), np.zeros(X.shape[0], np.int64), np.array([0, negative])
         return sums, _Seen(sample.copy(), np.zeros(X.shape[1], np.int64), float(least))

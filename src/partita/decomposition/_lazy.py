@@ -23,13 +23,14 @@ def surveyed(
     mask: xr.DataArray | None,
     rng: np.random.Generator,
     caller: str,
+    signed: bool = False,
 ) -> tuple[Stacker, Stream]:
     """Return the stacker and the stream of a lazy recording, all-NaN voxels left out.
 
     Parameters
     ----------
     recording : xarray.DataArray, (time, ...), any order, dask-backed
-        Non-negative, NaN only where a voxel is NaN at all times.
+        NaN only where a voxel is NaN at all times.
     sample_dim : str
         The dimension of samples.
     mask : xarray.DataArray of bool, optional
@@ -38,6 +39,8 @@ def surveyed(
         Random numbers.
     caller : str
         Who asks, for the messages.
+    signed : bool
+        Whether negative values may be.
 
     Raises
     ------
@@ -52,16 +55,16 @@ def surveyed(
         stacker, before = stacker.less(found.empty), stream
         stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
         stream.take_over(before)
-    _refuse(stream, found, stacker, caller)
+    _refuse(stream, found, stacker, caller, signed)
     return stacker, stream
 
 
-def _refuse(stream: Stream, found: Survey, stacker: Stacker, caller: str) -> None:
+def _refuse(stream: Stream, found: Survey, stacker: Stacker, caller: str, signed: bool) -> None:
     shape = (stacker.n_samples, stacker.n_features)
     if found.bad:
         first = stacker.place(*locate(stream, "bad"))
         raise checks.isolated(found.bad, shape, first, caller=caller)
-    if found.negative:
+    if found.negative and not signed:
         first = stacker.place(*locate(stream, "negative"))
         raise checks.negative(found.negative, shape, found.least, first, caller=caller)
 
