@@ -86,6 +86,17 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, 
         agrees(model, eager)
 
 
+def test_workers_with_another_version_are_named_at_the_start(client, recording):
+    def pretend():
+        from partita._solvers import streams
+
+        streams.__version__ = "0.0.1"
+
+    client.run(pretend)
+    with pytest.raises(RuntimeError, match="another version of Partita"):
+        pt.NMF(3).fit(recording.chunk(time=40))
+
+
 def _kill(pid):
     import os
     import signal

@@ -19,7 +19,7 @@ def _streams_whatever_the_size(monkeypatch):
 def recording(request):
     tall = request.param == "many samples"
     rng = np.random.default_rng(0)
-    n, shape = (500, (9, 12)) if tall else (90, (20, 24))
+    n, shape = (500, (9, 12)) if tall else (300, (20, 24))
     strength = np.array([9.0, 6.0, 4.0, 2.5])
     signals = rng.laplace(size=(n, 4))
     maps = rng.laplace(size=(4, *shape))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernels import Manner, Moving, sweep_columns, visit_columns
+from .kernels import Manner, Moving, add_products, sweep_columns, visit_columns
 from .matrices import Blocks, Dense, Lies
 from .multiply import in_fours
 from .objective import Array, Penalty, penalty_value
@@ -92,6 +92,7 @@ class Sweeps(NamedTuple):
     gather: bool = True
 
 
+_LONG = 1 << 16  # columns at once where float64 would take too much room
 _UNTIL_FLAT = Sweeps(most=60, ratio=1e-3, gather=False)
 
 
@@ -167,7 +168,7 @@ def _visit_in_cache(
 ) -> Totals:
     k, dtype, rows = factor.G.shape[0], blocks.dtype, in_fours(job.encoded)
     B = np.zeros((len(rows), len(rows)))
-    A = np.zeros((len(rows), blocks.height) if lies.turned else (blocks.height, len(rows)))
+    A = _sums(blocks, lies, len(rows))
     figures = visit_columns(
         lies.X, lies.turned, rows, np.zeros((0, 1), dtype) if job.shift is None else job.shift,
         np.zeros(0, dtype) if weights is None else weights, job.inverse,
@@ -210,11 +211,27 @@ def _products_of_part(
 def _products_of_group(
     blocks: Blocks, inverse: Any, L: Array, weights: Array | None, group: list[slice]
 ) -> Totals:
-    k = L.shape[0]
-    A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
-    for block in group:
-        _add_products(blocks, inverse, L, weights, block, A, B)
-    return A, B, np.zeros(3)
+    k, lies = L.shape[0], blocks.lies
+    B = np.zeros((k, k))
+    if lies is None:
+        A = np.zeros((blocks.height, k))
+        for block in group:
+            _add_products(blocks, inverse, L, weights, block, A, B)
+        return A, B, np.zeros(3)
+    where = slice(group[0].start, group[-1].stop)
+    part = L[:, where]
+    by_weight = part if weights is None else part * weights[where]
+    B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+    rows = in_fours(by_weight * inverse)
+    A = _sums(blocks, lies, len(rows))
+    add_products(lies.X, lies.turned, rows, where.start, where.stop, A)
+    return (A.T if lies.turned else A)[:, :k], B, np.zeros(3)
+
+
+def _sums(blocks: Blocks, lies: Lies, k: int) -> Array:
+    """Return zeros to add products up in: in float64, unless they are as many as a long side."""
+    dtype = np.float64 if blocks.height < _LONG else blocks.dtype
+    return np.zeros((k, blocks.height) if lies.turned else (blocks.height, k), dtype)
 
 
 def _add_products(
@@ -270,11 +287,15 @@ def _manner(rows: Array, sweeps: Sweeps, curvature: float) -> Manner:
 
 def evaluate(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
     """Return the loss at (S, L) from the products that belong to L, in float64."""
-    S64 = S.astype(np.float64)
-    weighted = S64 if problem.S_weights is None else S64 * problem.S_weights
-    misfit = 0.5 * problem.norm2 - np.vdot(seen.A, weighted)
-    misfit += 0.5 * np.vdot(weighted @ S64.T, seen.B)
-    return max(float(misfit), 0.0) + penalty_of(problem, S, L)
+    misfit, gram = 0.5 * problem.norm2, np.zeros((S.shape[0], S.shape[0]))
+    for start in range(0, S.shape[1], _LONG):
+        here = slice(start, start + _LONG)
+        part = S[:, here].astype(np.float64)
+        weighted = part if problem.S_weights is None else part * problem.S_weights[here]
+        misfit -= float(np.vdot(seen.A[:, here].astype(np.float64, copy=False), weighted))
+        gram += weighted @ part.T
+    misfit += 0.5 * float(np.vdot(gram, seen.B))
+    return max(misfit, 0.0) + penalty_of(problem, S, L)
 
 
 def penalty_of(problem: Problem, S: Array, L: Array) -> float:

@@ -164,7 +164,10 @@ def explore_stream(
     descent = Descent(small, best.S, best.L)
     descend(descent, tol=_TOL, max_iter=_ROUNDS)
     S = descent.S.old
+    del descent
     found = find_range(small, k + _SPARE, rng, short=short).Q
+    del small, sample
+    stream.sample = None  # makes room
     Q = np.concatenate([found, complement(found, S.T)], axis=1)
     Z = np.empty((Q.shape[1] + 2 * k, max(stream.shape)), stream.dtype)
     Z[: Q.shape[1]] = _onto_long(problem, Q.T, along)

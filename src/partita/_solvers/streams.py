@@ -19,6 +19,8 @@ import dask.base
 import numpy as np
 from dask.delayed import delayed
 
+from partita._version import __version__
+
 from .objective import Array
 from .threads import count_threads
 
@@ -121,6 +123,8 @@ class Stream:
         self, cluster: Any, work: Callable[..., tuple[Any, Any]], cuts: list[Any], common: Any
     ) -> tuple[Any, list[Any]]:
         """Apply `work` on a cluster; again where what was sent there was lost with a worker."""
+        if self.passes == 1:
+            _refuse_other_versions(cluster)
         for attempt in range(_ATTEMPTS):
             lanes = _lanes_on(cluster, self._parts)
             (sent,) = cluster.scatter([common], broadcast=True, hash=False)
@@ -210,6 +214,21 @@ def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
         of_worker = lanes[home or workers[i % len(workers)]]
         min(of_worker, key=len).append(i)
     return [lane for of_worker in lanes.values() for lane in of_worker if lane]
+
+
+def _refuse_other_versions(cluster: Any) -> None:
+    """Refuse workers whose Partita is another one: what is sent to them would not be theirs."""
+    others = {w: v for w, v in cluster.run(_version).items() if v != __version__}
+    if others:
+        worker, version = next(iter(others.items()))
+        raise RuntimeError(
+            f"{len(others)} of the cluster's workers have another version of Partita: {version} at "
+            f"{worker}, and here it is {__version__}. Install the same version on all of them."
+        )
+
+
+def _version() -> str:
+    return __version__
 
 
 def _cluster() -> Any:
