@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .objective import Array
-from .streams import Stream
+from .streams import Stream, add
 
 _SPARE, _TOL, _MOST = 10, 1e-5, 12
 
@@ -137,33 +137,41 @@ def _less(X: Array, of_rows: Array | None, of_columns: Array | None) -> Array:
     return np.asarray((X - mean).astype(X.dtype, copy=False))
 
 
-def _sums_of_part(X: Array, _: None) -> tuple[tuple[Array], Array]:
-    return (X.sum(1, dtype=np.float64),), X.sum(0, dtype=np.float64)
+def _sums_of_part(X: Array, so_far: tuple[Array] | None, _: None) -> tuple[tuple[Array], Array]:
+    return add(so_far, (X.sum(1, dtype=np.float64),)), X.sum(0, dtype=np.float64)
 
 
 def _norm2_of_part(
-    X: Array, of_rows: Array | None, of_columns: Array | None
+    X: Array, so_far: tuple[Array] | None, of_rows: Array | None, of_columns: Array | None
 ) -> tuple[tuple[Array], None]:
     centred = _less(X, of_rows, of_columns)
-    return (np.array([np.square(centred, dtype=np.float64).sum()]),), None
+    return add(so_far, (np.array([np.square(centred, dtype=np.float64).sum()]),)), None
 
 
 def _gram_of_part(
-    X: Array, common: tuple[Array, Array | None], of_columns: Array | None
+    X: Array,
+    so_far: tuple[Array] | None,
+    common: tuple[Array, Array | None],
+    of_columns: Array | None,
 ) -> tuple[tuple[Array], None]:
     rows, of_rows = common
     centred = _less(X, of_rows, of_columns)
-    return ((centred @ (rows @ centred).T).astype(np.float64),), None
+    return add(so_far, ((centred @ (rows @ centred).T).astype(np.float64),)), None
 
 
 def _project_part(
-    X: Array, common: tuple[Array, Array | None], of_columns: Array | None
+    X: Array, _: None, common: tuple[Array, Array | None], of_columns: Array | None
 ) -> tuple[None, Array]:
     rows, of_rows = common
     return None, np.asarray(rows @ _less(X, of_rows, of_columns))
 
 
 def _spread_part(
-    X: Array, of_rows: Array | None, rows: Array, of_columns: Array | None
+    X: Array,
+    so_far: tuple[Array] | None,
+    of_rows: Array | None,
+    rows: Array,
+    of_columns: Array | None,
 ) -> tuple[tuple[Array], None]:
-    return ((_less(X, of_rows, of_columns) @ rows.T).astype(np.float64),), None
+    more = (_less(X, of_rows, of_columns) @ rows.T).astype(np.float64)
+    return add(so_far, (more,)), None

@@ -125,32 +125,37 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
         totals, ends = blocks.run(_visit_part, job, L.ahead, L.old, problem.L_weights)
         for part, (new, ahead) in zip(blocks.slices, ends, strict=True):
             L.new[:, part], L.spare[:, part] = new, ahead
-        seen = _gather(problem, [totals])
+        seen = _gather(problem, [totals], len(S))
     else:
         factor = Moving(gram, L.ahead, L.spare, L.old, L.new)
         work = partial(_visit_group, blocks, job, factor, problem.L_weights)
-        seen = _gather(problem, problem.crew.map(work, blocks.groups))
+        seen = _gather(problem, problem.crew.map(work, blocks.groups), len(S))
     L.turn()
     return seen
 
 
 def _visit_part(
-    X: Array, job: Job, ahead: Array, old: Array, weights: Array | None
+    X: Array, so_far: Totals | None, job: Job, ahead: Array, old: Array, weights: Array | None
 ) -> tuple[Totals, tuple[Array, Array]]:
     """Visit a part of a stream; return what is summed over parts, and the part's answers."""
     blocks = Dense(X)
     new, target = old.copy(), np.empty_like(ahead)
     group = [block for run in blocks.groups for block in run]
     factor = Moving(job.gram, ahead, target, new, new)
-    return _visit_group(blocks, job, factor, weights, group), (new, target)
+    return _visit_group(blocks, job, factor, weights, group, so_far), (new, target)
 
 
 def _visit_group(
-    blocks: Blocks, job: Job, factor: Moving, weights: Array | None, group: list[slice]
+    blocks: Blocks,
+    job: Job,
+    factor: Moving,
+    weights: Array | None,
+    group: list[slice],
+    so_far: Totals | None = None,
 ) -> Totals:
-    """Visit blocks that follow each other, in place."""
+    """Visit blocks that follow each other, in place, and add to the totals so far."""
     if blocks.lies is not None:
-        return _visit_in_cache(blocks, blocks.lies, job, factor, weights, group)
+        return _visit_in_cache(blocks, blocks.lies, job, factor, weights, group, so_far)
     k = factor.G.shape[0]
     A, B, figures = np.zeros((blocks.height, k)), np.zeros((k, k)), np.zeros(3)
     for block in group:
@@ -164,17 +169,30 @@ def _visit_group(
 
 
 def _visit_in_cache(
-    blocks: Blocks, lies: Lies, job: Job, factor: Moving, weights: Array | None, group: list[slice]
+    blocks: Blocks,
+    lies: Lies,
+    job: Job,
+    factor: Moving,
+    weights: Array | None,
+    group: list[slice],
+    so_far: Totals | None,
 ) -> Totals:
-    k, dtype, rows = factor.G.shape[0], blocks.dtype, in_fours(job.encoded)
-    B = np.zeros((len(rows), len(rows)))
-    A = _sums(blocks, lies, len(rows))
-    figures = visit_columns(
+    dtype, rows = blocks.dtype, in_fours(job.encoded)
+    A, B, figures = _zeros(blocks, lies, len(rows)) if so_far is None else so_far
+    figures += visit_columns(
         lies.X, lies.turned, rows, np.zeros((0, 1), dtype) if job.shift is None else job.shift,
         np.zeros(0, dtype) if weights is None else weights, job.inverse,
-        factor, group[0].start, group[-1].stop, job.manner, job.gather, A, B,
+        factor, group[0].start, group[-1].stop, job.manner, job.gather,
+        A.T if lies.turned else A, B,
     )  # fmt: skip
-    return (A.T if lies.turned else A)[:, :k], B[:k, :k], figures
+    return A, B, figures
+
+
+def _zeros(blocks: Blocks, lies: Lies, k: int) -> Totals:
+    """Return totals to add to: in float64, unless they are as many as a long side."""
+    dtype = np.float64 if blocks.height < _LONG else blocks.dtype
+    A = np.zeros((k, blocks.height) if lies.turned else (blocks.height, k), dtype)
+    return A.T if lies.turned else A, np.zeros((k, k)), np.zeros(3)
 
 
 def begin_long(problem: Problem, S: Array) -> Array:
@@ -195,43 +213,41 @@ def products_of(problem: Problem, L: Array) -> Visit:
     blocks, inverse = problem.blocks, problem.blocks.dtype.type(1 / problem.scale)
     if isinstance(blocks, Stream):
         totals, _ = blocks.run(_products_of_part, inverse, L, problem.L_weights)
-        return _gather(problem, [totals])
-    work = partial(_products_of_group, blocks, inverse, L, problem.L_weights)
-    return _gather(problem, problem.crew.map(work, blocks.groups))
+        return _gather(problem, [totals], len(L))
+    work = partial(_products_of_group, blocks, None, inverse, L, problem.L_weights)
+    return _gather(problem, problem.crew.map(work, blocks.groups), len(L))
 
 
 def _products_of_part(
-    X: Array, inverse: Any, L: Array, weights: Array | None
+    X: Array, so_far: Totals | None, inverse: Any, L: Array, weights: Array | None
 ) -> tuple[Totals, None]:
     blocks = Dense(X)
     group = [block for run in blocks.groups for block in run]
-    return _products_of_group(blocks, inverse, L, weights, group), None
+    return _products_of_group(blocks, so_far, inverse, L, weights, group), None
 
 
 def _products_of_group(
-    blocks: Blocks, inverse: Any, L: Array, weights: Array | None, group: list[slice]
+    blocks: Blocks,
+    so_far: Totals | None,
+    inverse: Any,
+    L: Array,
+    weights: Array | None,
+    group: list[slice],
 ) -> Totals:
     k, lies = L.shape[0], blocks.lies
-    B = np.zeros((k, k))
     if lies is None:
-        A = np.zeros((blocks.height, k))
+        A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
         for block in group:
             _add_products(blocks, inverse, L, weights, block, A, B)
         return A, B, np.zeros(3)
     where = slice(group[0].start, group[-1].stop)
     part = L[:, where]
     by_weight = part if weights is None else part * weights[where]
-    B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
     rows = in_fours(by_weight * inverse)
-    A = _sums(blocks, lies, len(rows))
-    add_products(lies.X, lies.turned, rows, where.start, where.stop, A)
-    return (A.T if lies.turned else A)[:, :k], B, np.zeros(3)
-
-
-def _sums(blocks: Blocks, lies: Lies, k: int) -> Array:
-    """Return zeros to add products up in: in float64, unless they are as many as a long side."""
-    dtype = np.float64 if blocks.height < _LONG else blocks.dtype
-    return np.zeros((k, blocks.height) if lies.turned else (blocks.height, k), dtype)
+    A, B, figures = _zeros(blocks, lies, len(rows)) if so_far is None else so_far
+    B[:k, :k] += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+    add_products(lies.X, lies.turned, rows, where.start, where.stop, A.T if lies.turned else A)
+    return A, B, figures
 
 
 def _add_products(
@@ -264,7 +280,7 @@ def project(problem: Problem, S: Array) -> Array:
     return out
 
 
-def _project_part(X: Array, S: Array) -> tuple[None, Array]:
+def _project_part(X: Array, _: None, S: Array) -> tuple[None, Array]:
     return None, np.asarray(S @ X)
 
 
@@ -365,9 +381,9 @@ def _weigh(factor: Array, weights: Array | None) -> Array:
     return factor if weights is None else factor * weights
 
 
-def _gather(problem: Problem, parts: list[tuple[Array, Array, Array]]) -> Visit:
-    A = sum(part[0] for part in parts)
+def _gather(problem: Problem, parts: list[Totals], k: int) -> Visit:
+    A: Any = sum(part[0] for part in parts[1:]) + parts[0][0] if parts[1:] else parts[0][0]
     B: Any = sum(part[1] for part in parts)
     figures: Any = sum(part[2] for part in parts)
-    products = problem.blocks.decode(np.asarray(A)).T
-    return Visit(np.ascontiguousarray(products), B, *map(float, figures))
+    products = problem.blocks.decode(np.asarray(A[:, :k])).T
+    return Visit(np.ascontiguousarray(products), B[:k, :k], *map(float, figures))

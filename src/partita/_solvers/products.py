@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .objective import Array, RankOne
-from .streams import Stream
+from .streams import Stream, add
 
 _BLOCK_BYTES = 4 << 20
 
@@ -109,12 +109,14 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
     return total
 
 
-def _residual_of_part(X: Array, S: Array, L: Array) -> tuple[tuple[Array], None]:
+def _residual_of_part(
+    X: Array, so_far: tuple[Array] | None, S: Array, L: Array
+) -> tuple[tuple[Array], None]:
     total = 0.0
     for block in column_blocks(X, n_bytes=_BLOCK_BYTES):
         residual = X[:, block] - S.T @ L[:, block]
         total += float(np.square(residual, dtype=np.float64).sum())
-    return (np.array([total]),), None
+    return add(so_far, (np.array([total]),)), None
 
 
 def root_mean_square(X: Any, weights: Array | RankOne | None = None) -> float:

@@ -72,5 +72,5 @@ def _column_norms2(problem: Problem) -> Array:
     return norms / problem.scale**2
 
 
-def _norms2_of_part(X: Array, _: None) -> tuple[None, Array]:
+def _norms2_of_part(X: Array, _: None, __: None) -> tuple[None, Array]:
     return None, np.einsum("ij,ij->j", X, X, dtype=np.float64)

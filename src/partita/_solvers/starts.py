@@ -9,7 +9,7 @@ import numpy as np
 
 from .objective import Array
 from .problem import Problem, products_of, project
-from .streams import Stream
+from .streams import Stream, add
 
 _FILL = 0.05
 
@@ -80,9 +80,11 @@ def multiply_gram(problem: Problem, S: Array) -> Array:
     return np.asarray(blocks.decode(np.add.reduce(parts)).T)
 
 
-def _gram_part(X: Array, common: tuple[Array, Any]) -> tuple[tuple[Array], None]:
+def _gram_part(
+    X: Array, so_far: tuple[Array] | None, common: tuple[Array, Any]
+) -> tuple[tuple[Array], None]:
     encoded, inverse = common
-    return ((X @ (encoded @ X).T * inverse).astype(np.float64),), None
+    return add(so_far, ((X @ (encoded @ X).T * inverse).astype(np.float64),)), None
 
 
 def complement(Q: Array, columns: Array) -> Array:

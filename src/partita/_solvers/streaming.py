@@ -8,7 +8,7 @@ rounds on X itself end it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .objective import Array
 from .problem import Problem, products_of, project
 from .sketch import Explored, explore, restrict
 from .starts import complement, find_range
-from .streams import Stream
+from .streams import Stream, add
 
 SAMPLE = 12288
 _ROUNDS, _TOL = 60, 1e-3
@@ -90,7 +90,7 @@ class _Seen(NamedTuple):
 
 
 def _survey_part(
-    X: Array, rows: Array | None, columns: Array | None
+    X: Array, so_far: Any, rows: Array | None, columns: Array | None
 ) -> tuple[tuple[Array, Array, Array], _Seen]:
     sample = X[rows] if columns is None else X[:, columns]
     least, most = X.min(initial=np.inf), X.max(initial=-np.inf)
@@ -98,13 +98,13 @@ def _survey_part(
         norm2 = products.norm2(X)
         negative = int((X < 0).sum()) if least < 0 else 0
         sums = np.array([norm2]), np.zeros(X.shape[0], np.int64), np.array([0, negative])
-        return sums, _Seen(sample.copy(), np.zeros(X.shape[1], np.int64), float(least))
+        return add(so_far, sums), _Seen(sample.copy(), np.zeros(X.shape[1], np.int64), float(least))
     finite, missing = np.isfinite(X), np.isnan(X)
     values = np.where(finite, X, 0)
     norm2 = float(np.square(values, dtype=np.float64).sum())
     counts = np.array([int((~finite).sum()), int((values < 0).sum())])
     sums = np.array([norm2]), missing.sum(1), counts
-    return sums, _Seen(sample.copy(), missing.sum(0), float(values.min(initial=0)))
+    return add(so_far, sums), _Seen(sample.copy(), missing.sum(0), float(values.min(initial=0)))
 
 
 def locate(stream: Stream, kind: str) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def locate(stream: Stream, kind: str) -> tuple[int, int]:
     return min(places)
 
 
-def _locate_part(X: Array, kind: str) -> tuple[None, list[tuple[int, int]]]:
+def _locate_part(X: Array, _: None, kind: str) -> tuple[None, list[tuple[int, int]]]:
     wrong = X < 0 if kind == "negative" else ~np.isfinite(X)
     return None, list(zip(*np.nonzero(wrong), strict=True))
 

@@ -96,9 +96,10 @@ class Stream:
         Parameters
         ----------
         work : callable
-            Given the part (n, width), `common` and the columns of each of `sliced` that belong
-            to it, returns a tuple of arrays to add up over the parts (or None), and what is to be
-            returned part by part.
+            Given the part (n, width), the sums so far (None at first), `common` and the columns
+            of each of `sliced` that belong to the part, returns the sums with its own added (a
+            tuple of arrays, which may be those given, or None), and what is to be returned part
+            by part.
         common : object
             The same for all.
         *sliced : ndarray, (..., p), or None
@@ -156,7 +157,7 @@ class Stream:
         outcome: list[Any] = [None] * len(cuts)
         total = None
         for lane, (sums, returned) in zip(lanes, done, strict=True):
-            total = _add(total, sums, in_place=True)
+            total = add(total, sums)
             for i, value in zip(lane, returned, strict=True):
                 outcome[i] = value
         return total, outcome
@@ -170,15 +171,17 @@ def _step(
     cut: list[Any],
     in_place: bool,
 ) -> tuple[Any, list[Any]]:
-    sums, returned = work(part, common, *cut)
-    return _add(so_far[0], sums, in_place=in_place), [*so_far[1], returned]
+    sums, returned = so_far
+    if sums is not None and not in_place:  # on a cluster a step may be done again
+        sums = tuple(array.copy() for array in sums)
+    sums, answer = work(part, sums, common, *cut)
+    return sums, [*returned, answer]
 
 
-def _add(total: Any, more: Any, *, in_place: bool) -> Any:
+def add(total: Any, more: Any) -> Any:
+    """Add arrays to the sums so far, in place; None counts as nothing yet."""
     if total is None or more is None:
         return more if total is None else total
-    if not in_place:
-        return tuple(a + b for a, b in zip(total, more, strict=True))
     for a, b in zip(total, more, strict=True):
         a += b
     return total
