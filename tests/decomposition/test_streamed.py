@@ -1,5 +1,6 @@
 """Fits of recordings that stay on disk: the same answer in few passes, whatever the chunks."""
 
+import time
 import warnings
 
 import dask
@@ -173,3 +174,19 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
     assert np.sqrt(float((rest**2).sum())) == pytest.approx(model.reconstruction_err_, rel=1e-3)
     some = model.inverse_transform(model.signals_.sel(component=[1, 3]))
     assert some.chunks is not None
+
+
+def test_costly_blocks_are_better_saved_first(recording, monkeypatch):
+    monkeypatch.setattr(_lazy, "_WORTH_SAYING", 0.0)
+
+    def costly(block):
+        time.sleep(0.02)
+        return block
+
+    lazy = recording.chunk(time=80)
+    costly_one = lazy.copy(data=lazy.data.map_blocks(costly, dtype=lazy.dtype))
+    with pytest.warns(UserWarning, match=r"Save them first .* times faster .*clean\.zarr"):
+        pt.NMF(3).fit(costly_one)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pt.NMF(3).fit(lazy)

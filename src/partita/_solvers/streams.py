@@ -12,10 +12,14 @@ import itertools
 import math
 from collections.abc import Callable
 from sys import modules
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+import dask
 import dask.base
+import dask.core
+import dask.local
 import numpy as np
 from dask.delayed import delayed
 
@@ -240,6 +244,34 @@ def _cluster() -> Any:
         return None
     owner = getattr(dask.base.get_scheduler(), "__self__", None)
     return owner if hasattr(owner, "nthreads") else None
+
+
+class Cost(NamedTuple):
+    """Seconds to compute one block of a lazy array, and to read what it is made of."""
+
+    whole: float
+    reading: float
+
+
+def cost_of_a_block(array: Any) -> Cost | None:
+    """Time one block from the middle of a dask array; None where a cluster would compute it."""
+    if _cluster() is not None:
+        return None
+    block = array.blocks[tuple(count // 2 for count in array.numblocks)]
+    keys = list(dask.core.flatten(block.__dask_keys__()))
+    graph = block.__dask_graph__().cull(set(keys))
+    needs = graph.get_all_dependencies()
+    tasks = dict(graph)
+    sources = [key for key, of in needs.items() if not of]
+    values = dask.local.get_sync(tasks, sources)
+    if not all(isinstance(value, np.ndarray) for value in values):
+        sources = [key for key, of in needs.items() if of and of <= set(sources)]
+    clock = perf_counter()
+    dask.local.get_sync(tasks, sources)
+    reading = perf_counter() - clock
+    clock = perf_counter()
+    dask.local.get_sync(tasks, keys)
+    return Cost(perf_counter() - clock, reading)
 
 
 def times(W: Array, H: Array) -> Any:
