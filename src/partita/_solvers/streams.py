@@ -30,6 +30,7 @@ from .threads import count_threads
 
 _PART_BYTES = 32 << 20
 _ATTEMPTS = 3
+_FAST_STORE = 2e9  # bytes a second
 
 
 class Stream:
@@ -268,7 +269,7 @@ def cost_of_a_block(array: Any) -> Cost | None:
         sources = [key for key, of in needs.items() if of and of <= set(sources)]
     clock = perf_counter()
     dask.local.get_sync(tasks, sources)
-    reading = perf_counter() - clock
+    reading = max(perf_counter() - clock, block.nbytes / _FAST_STORE)
     clock = perf_counter()
     dask.local.get_sync(tasks, keys)
     return Cost(perf_counter() - clock, reading)
