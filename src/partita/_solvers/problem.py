@@ -117,7 +117,7 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     G = weighted.astype(np.float64) @ S.T.astype(np.float64)
     gram, shift = penalise(problem, G, S, L.ahead, of_long=True)
     curvature = least_curvature(G, gram) if sweeps.bound else -1.0
-    encoded = blocks.encode((weighted / problem.scale).astype(dtype))
+    encoded = blocks.encode(np.asarray(weighted / problem.scale, dtype))
     manner = _manner(problem.L_free, sweeps, curvature)
     inverse = dtype.type(1 / problem.scale)
     job = Job(encoded, gram, shift, inverse, manner, sweeps.gather)

@@ -21,7 +21,8 @@ import dask.base
 import dask.core
 import dask.local
 import numpy as np
-from dask.delayed import delayed
+from dask.delayed import Delayed, delayed
+from dask.optimization import cull
 
 from partita._version import __version__
 
@@ -74,7 +75,7 @@ class Stream:
         self.by_samples = by_samples
         self.order = order
         self.passes = 0
-        self._parts = parts
+        self._parts = [_as_recipe(part) for part in parts]
 
     @property
     def n_samples(self) -> int:
@@ -151,6 +152,7 @@ class Stream:
         *,
         local: bool,
     ) -> tuple[Any, list[Any]]:
+        """Compute the lanes: a part is read where and when its step is done, unless it is held."""
         step = delayed(_step, pure=False, traverse=False)
         ends = []
         for lane in lanes:
@@ -171,7 +173,7 @@ class Stream:
 def _step(
     so_far: tuple[Any, list[Any]],
     work: Callable[..., tuple[Any, Any]],
-    part: Array,
+    part: Any,
     common: Any,
     cut: list[Any],
     in_place: bool,
@@ -179,8 +181,36 @@ def _step(
     sums, returned = so_far
     if sums is not None and not in_place:  # on a cluster a step may be done again
         sums = tuple(array.copy() for array in sums)
-    sums, answer = work(part, sums, common, *cut)
+    X = part() if isinstance(part, _Recipe) else part
+    sums, answer = work(X, sums, common, *cut)
     return sums, [*returned, answer]
+
+
+class _Recipe:
+    """How one part is read and computed, as one task: none is read before its turn."""
+
+    def __init__(self, part: Any) -> None:
+        self.key = part.key
+        self.graph = cull(dict(part.__dask_graph__()), [part.key])[0]
+
+    def __call__(self) -> Array:
+        return np.asarray(dask.local.get_sync(self.graph, self.key))
+
+
+def _as_recipe(part: Any) -> Any:
+    """Return the recipe of a part, or the part itself where a cluster holds blocks of it."""
+    recipe = _Recipe(part)
+    held = Delayed(recipe.key, recipe.graph)
+    return held if _futures_of(held) else recipe
+
+
+def _futures_of(collection: Any) -> list[Any]:
+    """Return the blocks of a dask collection that a cluster holds."""
+    if "distributed" not in modules:
+        return []
+    from distributed import futures_of
+
+    return list(futures_of(collection))  # type: ignore[no-untyped-call]
 
 
 def add(total: Any, more: Any) -> Any:
@@ -205,11 +235,9 @@ def _shared_out(n_parts: int) -> list[list[int]]:
 
 def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
     """Share the parts out over the threads of a cluster, each where its blocks are held."""
-    from distributed import futures_of
-
     threads: dict[str, int] = cluster.nthreads()
     workers = list(threads)
-    blocks: list[list[Any]] = [futures_of(part) for part in parts]  # type: ignore[no-untyped-call]
+    blocks = [[] if isinstance(part, _Recipe) else _futures_of(part) for part in parts]
     places = cluster.who_has([block for some in blocks for block in some])
     homes = [
         next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
@@ -325,6 +353,16 @@ def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
     return Stream(parts, slices, n_samples, dtype, False, order)
 
 
+def _as_delayed(arrays: list[Any]) -> list[Any]:
+    """Return arrays of one chunk as delayed values, read and computed as one task if none is held.
+
+    Optimising would forget which blocks a cluster holds.
+    """
+    held = bool(_futures_of(arrays[0]))
+    ready = arrays if held else dask.base.optimize(*arrays)
+    return [array.to_delayed(optimize_graph=False).ravel()[0] for array in ready]
+
+
 def _parts_by_samples(
     array: Any, inside: Array | None, dtype: Any
 ) -> tuple[list[Any], list[slice]]:
@@ -338,7 +376,7 @@ def _parts_by_samples(
     slices.append(slice(start, stop))
     whole = [array[part].rechunk(-1) for part in slices]
     take = delayed(_rows, pure=False, traverse=False)
-    blocks = [block.to_delayed().ravel()[0] for block in dask.base.optimize(*whole)]
+    blocks = _as_delayed(whole)
     shared = None if inside is None or inside.all() else delayed(inside, traverse=False)
     return [take(block, shared, dtype) for block in blocks], slices
 
@@ -361,7 +399,7 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
         held += n_bytes
     order, slices, parts, start = [], [], [], 0
     flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
-    blocks = iter([block.to_delayed().ravel()[0] for block in dask.base.optimize(*flat)])
+    blocks = iter(_as_delayed(flat))
     take = delayed(_columns, pure=False, traverse=True)
     for group in groups:
         columns = [places[where].ravel() for where in group]
