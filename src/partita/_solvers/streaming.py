@@ -23,7 +23,7 @@ from .streams import Stream, add
 
 SAMPLE = 12288
 _ROUNDS, _TOL = 60, 1e-3
-_SPARE = 10
+_SPARE = 4
 _CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 40, 1e-4
 
 
