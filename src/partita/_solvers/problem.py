@@ -122,7 +122,7 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     inverse = dtype.type(1 / problem.scale)
     job = Job(encoded, gram, shift, inverse, manner, sweeps.gather)
     if isinstance(blocks, Stream):
-        totals, ends = blocks.run(_visit_part, job, L.ahead, L.old, problem.L_weights)
+        totals, ends = blocks.run(_visit_part, job, L.ahead, L.old, problem.L_weights, rows=len(S))
         for part, (new, ahead) in zip(blocks.slices, ends, strict=True):
             L.new[:, part], L.spare[:, part] = new, ahead
         seen = _gather(problem, [totals], len(S))
@@ -212,7 +212,7 @@ def products_of(problem: Problem, L: Array) -> Visit:
     """Gather X @ L.T and L @ L.T alone."""
     blocks, inverse = problem.blocks, problem.blocks.dtype.type(1 / problem.scale)
     if isinstance(blocks, Stream):
-        totals, _ = blocks.run(_products_of_part, inverse, L, problem.L_weights)
+        totals, _ = blocks.run(_products_of_part, inverse, L, problem.L_weights, rows=len(L))
         return _gather(problem, [totals], len(L))
     work = partial(_products_of_group, blocks, None, inverse, L, problem.L_weights)
     return _gather(problem, problem.crew.map(work, blocks.groups), len(L))

@@ -30,6 +30,7 @@ from .objective import Array
 from .threads import count_threads
 
 _PART_BYTES = 32 << 20
+_SUMS_BYTES = 256 << 20
 _ATTEMPTS = 3
 _FAST_STORE = 2e9  # bytes a second
 
@@ -95,7 +96,11 @@ class Stream:
         return A
 
     def run(
-        self, work: Callable[..., tuple[Any, Any]], common: Any, *sliced: Array | None
+        self,
+        work: Callable[..., tuple[Any, Any]],
+        common: Any,
+        *sliced: Array | None,
+        rows: int = 0,
     ) -> tuple[Any, list[Any]]:
         """Apply `work` to every part: one pass.
 
@@ -110,6 +115,8 @@ class Stream:
             The same for all.
         *sliced : ndarray, (..., p), or None
             Cut along p.
+        rows : int
+            How many rows along n the sums have: where n is long, few threads hold such sums.
 
         Returns
         -------
@@ -123,7 +130,9 @@ class Stream:
         ]
         cluster = _cluster()
         if cluster is None:
-            return self._gathered(work, cuts, _shared_out(len(cuts)), _named(common), local=True)
+            most = _SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
+            lanes = _shared_out(len(cuts), max(1, most))
+            return self._gathered(work, cuts, lanes, _named(common), local=True)
         return self._on_cluster(cluster, work, cuts, common)
 
     def _on_cluster(
@@ -227,9 +236,9 @@ def _named(common: Any) -> Any:
     return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
 
 
-def _shared_out(n_parts: int) -> list[list[int]]:
-    """Share the parts out over the threads of this process."""
-    lanes = min(n_parts, max(1, dask.config.get("num_workers", None) or count_threads()))
+def _shared_out(n_parts: int, most: int) -> list[list[int]]:
+    """Share the parts out over the threads of this process, or over the `most` of them."""
+    lanes = min(n_parts, most, max(1, dask.config.get("num_workers", None) or count_threads()))
     return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
 
 
