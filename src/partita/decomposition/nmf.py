@@ -14,9 +14,10 @@ from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
-from partita._solvers.objective import Certificate, Penalty, Solution
-from partita.decomposition import _base, _parameters
+from partita._solvers.objective import Penalty, Solution
+from partita.decomposition import _base, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
+from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
 from partita.decomposition._watch import Callback, watching
 
@@ -107,6 +108,8 @@ class NMF(Decomposition):
         Whether the residual fell below `tol`.
     fit_report_ : dict
         The route taken, passes over the recording, seconds by phase.
+    n_sessions_ : int
+        How many sessions the maps rest on, after `partial_fit` and `fit_sessions` only.
 
     See Also
     --------
@@ -133,6 +136,8 @@ class NMF(Decomposition):
     n_iter_: int
     converged_: bool
     fit_report_: dict[str, Any]
+    n_sessions_: int
+    _ledger: _sessions.Ledger
     _saved: ClassVar = (
         *Decomposition._saved,
         "optimality_",
@@ -140,6 +145,7 @@ class NMF(Decomposition):
         "n_iter_",
         "converged_",
         "fit_report_",
+        "n_sessions_",
     )
 
     def __init__(
@@ -230,10 +236,90 @@ class NMF(Decomposition):
             stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
         )
         solution = self._solve(stacker, matrix, given, numbers, callback)
+        _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
+        return self
+
+    def partial_fit(self, recording: xr.DataArray, y: None = None) -> Self:
+        """Fold one more session into the maps; of earlier ones products are kept, not the data.
+
+        The first session is an ordinary `fit`. Each later one alternates between its exact
+        signals and maps that are best for the statistics of all sessions (Mairal, Bach, Ponce &
+        Sapiro, 2010; Lefèvre, Bach & Févotte, 2011), all of them weighted alike. A session that
+        comes again, known by its values, takes the place of its first visit: it counts once.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray, (time, ...), any order
+            Non-negative, on the grid of the first session; a dask-backed one is loaded here.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        NMF
+            Itself. ``maps_`` keep their order and labels; ``signals_``, ``energy_`` and
+            ``reconstruction_err_`` are this session's. ``optimality_``, ``losses_``, ``n_iter_``
+            and ``converged_`` are absent: without the earlier sessions nothing can be certified.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`; if the session lies on another grid or lacks voxels of the first; with
+            penalties, or a loss other than Frobenius.
+
+        Notes
+        -----
+        A model that comes from `fit`, or from a file, counts as one session whose best maps are
+        its ``maps_`` for its ``signals_``: files do not hold the products of earlier sessions.
+        """
+        _sessions.continue_with(self, recording)
+        return self
+
+    def fit_sessions(self, recordings: _sessions.Sources, *, n_passes: int | None = 2) -> Self:
+        """Fit one set of maps to many sessions, one of which at a time is in memory.
+
+        Starts from the first session, then visits each as `partial_fit` does, `n_passes` times;
+        no visit after the first pass raises the joint loss. One more look at each solves the
+        signals exactly for the final maps and certifies both.
+
+        Parameters
+        ----------
+        recordings : list or mapping of xarray.DataArray or path
+            Sessions on one grid; what `load` takes is loaded when its turn comes.
+        n_passes : int or None
+            Visits to each session before the last look. None: until the residual falls below
+            ``tol``, at most ``max_iter``.
+
+        Returns
+        -------
+        NMF
+            Itself. ``signals_`` are those of all sessions along time, with the coordinate
+            ``session``: the keys of the mapping, or numbers from 0. All other attributes are
+            those of the joint fit; an iteration is a pass.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `partial_fit`, naming the session.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `n_passes` is None and `max_iter` passes do not suffice.
+
+        Examples
+        --------
+        >>> recording = partita.datasets.load_sample().clip(min=0)
+        >>> halves = {"early": recording[:60], "late": recording[60:]}
+        >>> nmf = partita.NMF(n_components=3, random_state=0).fit_sessions(halves)
+        >>> late = nmf.signals_[nmf.signals_.session == "late"]
+        """
+        certificate = _sessions.fit_all(self, recordings, n_passes=n_passes)
+        _sessions.warn_if_unconverged(self, certificate, n_passes=n_passes)
         return self
 
     def _check_parameters(self) -> None:
@@ -326,14 +412,8 @@ class NMF(Decomposition):
         )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
         self.fit_report_ = solution.report
-        self.optimality_ = _labelled_certificate(solution.certificate)
-        self.losses_ = xr.DataArray(
-            solution.losses,
-            dims="iteration",
-            coords={"iteration": np.arange(1, len(solution.losses) + 1)},
-            name="losses",
-            attrs={"long_name": "objective"},
-        )
+        self.optimality_ = labelled_certificate(solution.certificate)
+        self.losses_ = labelled_losses(solution.losses)
 
     def _warn_if_unconverged(self, solution: Solution) -> None:
         if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
@@ -350,22 +430,3 @@ class NMF(Decomposition):
         beta, penalty = self._objective()
         checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
         return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
-
-
-def _labelled_certificate(certificate: Certificate) -> xr.Dataset:
-    """Return the certificate over (factor), maps first."""
-    values = {
-        "residual": [certificate.H_residual, certificate.W_residual],
-        "possible_decrease": [certificate.H_decrease, certificate.W_decrease],
-    }
-    names = {
-        "residual": "optimality residual",
-        "possible_decrease": "largest relative decrease of the loss still possible",
-    }
-    return xr.Dataset(
-        {
-            key: ("factor", np.array(pair), {"long_name": names[key], "units": "1"})
-            for key, pair in values.items()
-        },
-        coords={"factor": ["maps", "signals"]},
-    )
