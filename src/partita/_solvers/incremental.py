@@ -4,6 +4,10 @@ Given the signals, a least-squares fit sees of the data only ``A = sum_s W_s.T @
 ``B = sum_s W_s.T @ W_s`` (Mairal, Bach, Ponce & Sapiro 2010; Lefevre, Bach & Fevotte 2011). A
 recording that comes again first takes its old share out of both, recomputed from its old signals,
 so each step is block coordinate descent on the joint loss (incremental, Neal & Hinton 1998).
+
+Where all recordings can be visited again, alternation is slow, and a sketch is not: X ~ Q @ Z,
+with the rows of all recordings in Q, the signals and ``X @ H.T`` among its directions so that it
+has the gradient of X at the factors as they stand, is descended in place of X.
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ import numpy as np
 import scipy.sparse
 
 from . import nnls, products
+from .hals import Descent, descend
 from .kernels import Manner, Moving, sweep_columns
-from .objective import Array, Certificate
-from .problem import least_curvature
-from .threads import Crew
+from .matrices import Compressed
+from .objective import Array, Certificate, Penalty
+from .problem import Problem, least_curvature
+from .threads import Crew, single_blas
 
 _ROWS, _COLUMNS = 256, 4096
 _SWEEPS, _RATIO = 20, 1e-3
+_SKETCH_ROUNDS, _SPARE = 300, 10
 
 
 class Statistics(NamedTuple):
@@ -126,6 +133,60 @@ def improve(statistics: Statistics, H: Array, *, free: Array) -> Array:
     factor = Moving(gram, H, target, H, target)
     _sweep(statistics.A, factor, Manner(free, 0.0, _SWEEPS, _RATIO, False, -1.0))
     return target
+
+
+def directions(n_features: int, k: int, *, rng: np.random.Generator, dtype: Any) -> Array:
+    """Draw the random combinations of features (p, 2k + 10) whose courses a sketch is to hold."""
+    return rng.standard_normal((n_features, 2 * k + _SPARE)).astype(dtype)
+
+
+def basis(courses: Array) -> Array:
+    """Return orthonormal columns (n, r) that span the courses (n, r)."""
+    lengths = np.linalg.norm(courses.astype(np.float64), axis=0)
+    Q, _ = np.linalg.qr(courses / np.where(lengths > 0, lengths, 1.0))
+    return Q.astype(courses.dtype)
+
+
+def descend_sketch(
+    Q: Array, Z: Array, W: Array, H: Array, *, norm2: float, free: Array, tol: float
+) -> Array:
+    """Go on from the factors on the sketch ``Q @ Z`` of X; return the maps.
+
+    Parameters
+    ----------
+    Q : ndarray, (n, r)
+        Orthonormal columns, W in their span.
+    Z : ndarray, (r, p)
+        ``Q.T @ X``.
+    W, H : ndarray, (n, k) and (k, p)
+        The factors as they stand.
+    norm2 : float
+        Squared norm of X.
+    free : ndarray of int
+        The maps that may change.
+    tol : float
+        Bound on the residual.
+
+    Returns
+    -------
+    ndarray, (k, p), float64
+        The maps it led to.
+    """
+    n, (k, p) = W.shape[0], H.shape
+    rms = math.sqrt(norm2 / (n * p))
+    if rms == 0.0:
+        return H
+    dtype, scale = Q.dtype, 2.0 ** math.floor(math.log2(rms))
+    blocks = Compressed(Q, np.ascontiguousarray(Z / scale, dtype))
+    with single_blas(), Crew() as crew:
+        problem = Problem(
+            blocks, norm2 / scale**2, 1.0, rms / scale, Penalty(), np.arange(k), free,
+            None, None, crew, 1e-6,
+        )  # fmt: skip
+        short = np.ascontiguousarray(W.T / scale, dtype)
+        descent = Descent(problem, short, np.array(H, dtype, order="C"))
+        descend(descent, tol=tol, max_iter=_SKETCH_ROUNDS)
+    return descent.L.ahead.astype(np.float64)
 
 
 def gauge(G: Array, C: Array, factor: Array, *, free: Array) -> Gauge:

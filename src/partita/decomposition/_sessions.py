@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from partita._labels import checks
@@ -126,14 +127,15 @@ def fit_all(model: NMF, recordings: Sources, *, n_passes: int | None) -> Certifi
     sessions = _listed(recordings, caller=caller)
     joint = _Joint.begun(model, sessions, caller=caller)
     limit = model.max_iter if n_passes is None else n_passes
-    end: _End | None = None
     with tqdm(desc="NMF.fit_sessions", unit="session", disable=not model.verbose) as bar:
-        for _ in range(limit):
-            end = None
-            joint.one_pass(bar)
-            if n_passes is None and (end := joint.finished(bar)).certificate.residual <= model.tol:
+        joint.first_pass(bar)
+        end = joint.last_look(bar) if n_passes == 1 else None
+        for _ in range(1, limit):
+            joint.descend(bar)
+            end = joint.last_look(bar)
+            if end.certificate.residual <= model.tol:
                 break
-        end = joint.finished(bar) if end is None else end
+        end = joint.last_look(bar) if end is None else end
     forget(model)
     joint.keep(model, end)
     return end.certificate
@@ -164,7 +166,13 @@ class _Joint:
             n_components=len(self.maps),
         )
         self.n_kept = given.n_kept
+        self.tol = float(first.tol)
+        self.directions = incremental.directions(
+            self.maps.shape[1], len(self.maps), rng=_generator(first), dtype=self.stacker.dtype
+        )
         self.signals: dict[Any, Array] = {}
+        self.drawn: dict[Any, Array] = {}
+        self.linear: dict[Any, Array] = {}
         self.statistics: Statistics | None = None
         self.losses: list[float] = []
         self.n_visits = 0
@@ -185,20 +193,35 @@ class _Joint:
         bar.update()
         return seen
 
-    def one_pass(self, bar: Any) -> None:
-        """Visit each session: take its old share out, alternate, and fold it in again."""
+    def first_pass(self, bar: Any) -> None:
+        """Fold the sessions in one after the other, and note what a sketch is to span."""
         for name in self.sessions:
             matrix = self._visit(name, bar).matrix
-            rest = self.statistics
-            if rest is not None and name in self.signals:
-                rest = rest.minus(incremental.gather(matrix, self.signals[name]))
-            self.signals[name], self.maps, self.statistics = incremental.fold(
-                matrix, self.maps, rest, free=self.free, n_rounds=_ROUNDS
+            folded = incremental.fold(
+                matrix, self.maps, self.statistics, free=self.free, n_rounds=_ROUNDS
             )
-        assert self.statistics is not None
-        self.losses.append(self.statistics.loss(self.maps))
+            self.signals[name], self.maps, self.statistics = folded
+            self.drawn[name] = products.times(matrix, self.directions)
+            self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
 
-    def finished(self, bar: Any) -> _End:
+    def descend(self, bar: Any) -> None:
+        """Visit each session for its share of a sketch of all, and go on from there on that."""
+        courses = [self.signals, self.linear, self.drawn]
+        stacked = np.hstack([np.concatenate([part[n] for n in self.sessions]) for part in courses])
+        basis = incremental.basis(stacked)
+        Z, norm2, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0.0, 0
+        for name in self.sessions:
+            matrix = self._visit(name, bar).matrix
+            rows = slice(first, first + matrix.shape[0])
+            first = rows.stop
+            Z += products.t_times(matrix, basis[rows]).T
+            norm2 += products.norm2(matrix)
+        signals = np.concatenate([self.signals[name] for name in self.sessions])
+        self.maps = incremental.descend_sketch(
+            basis, Z, signals, self.maps, norm2=norm2, free=self.free, tol=self.tol / 10
+        )
+
+    def last_look(self, bar: Any) -> _End:
         """Solve all signals for the maps as they stand, and measure both factors there."""
         maps = self.maps.astype(self.stacker.dtype)
         gram = self.maps @ self.maps.T
@@ -210,12 +233,13 @@ class _Joint:
             columns = nnls.solve(matrix, maps)
             own = incremental.gather(matrix, columns)
             whole = own if whole is None else whole.plus(own)
-            linear = products.times(matrix, maps.T).T
-            gauges.append(incremental.gauge(gram, linear, columns.T, free=every))
+            linear = products.times(matrix, maps.T)
+            gauges.append(incremental.gauge(gram, linear.T, columns.T, free=every))
             error2 += products.residual_norm2(matrix, columns, maps)
             keys.append(incremental.fingerprint(matrix))
             pieces.append(_piece(stacker, columns, self.component, name))
-            self.signals[name] = columns
+            self.signals[name], self.linear[name] = columns, linear
+        self.losses.append(0.5 * error2)
         assert whole is not None
         self.statistics = whole
         of_maps = incremental.gauge(whole.B, whole.A, self.maps, free=self.free)
@@ -234,7 +258,7 @@ class _Joint:
         norm2 = end.statistics.norm2
         model._remember(stacker, signals, unit, component=self.component, norm2=norm2)
         model.reconstruction_err_ = math.sqrt(end.error2)
-        model.losses_ = labelled_losses([*self.losses[:-1], 0.5 * end.error2])
+        model.losses_ = labelled_losses(self.losses)
         model.n_iter_ = len(self.losses)
         model.converged_ = end.certificate.residual <= model.tol
         model.optimality_ = labelled_certificate(end.certificate)
@@ -251,6 +275,11 @@ class _Joint:
             ordered,
             {key: (columns * lengths.astype(columns.dtype))[:, order] for key, columns in kept},
         )
+
+
+def _generator(model: NMF) -> np.random.Generator:
+    seed = check_random_state(model.random_state).randint(np.iinfo(np.int32).max)
+    return np.random.default_rng(seed)
 
 
 def _piece(stacker: Stacker, columns: Array, component: Array, name: Any) -> xr.DataArray:

@@ -282,24 +282,25 @@ class NMF(Decomposition):
     def fit_sessions(self, recordings: _sessions.Sources, *, n_passes: int | None = 2) -> Self:
         """Fit one set of maps to many sessions, one of which at a time is in memory.
 
-        Starts from the first session, then visits each as `partial_fit` does, `n_passes` times;
-        no visit after the first pass raises the joint loss. One more look at each solves the
-        signals exactly for the final maps and certifies both.
+        Starts from the first session and folds the others in as `partial_fit` does: the first
+        pass. Each further pass goes on from there on a sketch of all sessions, which has the
+        gradient of the joint loss at the maps as they stand; for it each session is read once. A
+        last look at each, once a pass, solves the signals exactly for the maps and certifies both.
 
         Parameters
         ----------
         recordings : list or mapping of xarray.DataArray or path
             Sessions on one grid; what `load` takes is loaded when its turn comes.
         n_passes : int or None
-            Visits to each session before the last look. None: until the residual falls below
-            ``tol``, at most ``max_iter``.
+            Passes at most; they end earlier when the residual falls below ``tol``. In all, each
+            session is read 2 n_passes - 1 times (twice for one pass). None: up to ``max_iter``.
 
         Returns
         -------
         NMF
             Itself. ``signals_`` are those of all sessions along time, with the coordinate
             ``session``: the keys of the mapping, or numbers from 0. All other attributes are
-            those of the joint fit; an iteration is a pass.
+            those of the joint fit; ``losses_`` and ``n_iter_`` count last looks.
 
         Raises
         ------
