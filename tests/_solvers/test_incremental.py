@@ -46,7 +46,7 @@ def test_no_visit_after_the_first_pass_raises_the_joint_loss() -> None:
 
 
 def test_maps_are_the_best_for_statistics_that_are_settled_on_them() -> None:
-    sessions, maps = problem()
+    _, maps = problem()
     signals = np.random.default_rng(1).random((30, 4))
     settled = incremental.settled(maps, signals)
     np.testing.assert_allclose(incremental.improve(settled, maps, free=np.arange(4)), maps)

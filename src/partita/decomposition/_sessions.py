@@ -141,6 +141,15 @@ def fit_all(model: NMF, recordings: Sources, *, n_passes: int | None) -> Certifi
     return end.certificate
 
 
+class _Look(NamedTuple):
+    """What the last look at one session found."""
+
+    piece: xr.DataArray
+    key: str
+    error2: float
+    gauge: Gauge
+
+
 class _End(NamedTuple):
     """What the last look at every session found: exact signals, and how good they are."""
 
@@ -196,57 +205,73 @@ class _Joint:
     def first_pass(self, bar: Any) -> None:
         """Fold the sessions in one after the other, and note what a sketch is to span."""
         for name in self.sessions:
-            matrix = self._visit(name, bar).matrix
-            folded = incremental.fold(
-                matrix, self.maps, self.statistics, free=self.free, n_rounds=_ROUNDS
-            )
-            self.signals[name], self.maps, self.statistics = folded
-            self.drawn[name] = products.times(matrix, self.directions)
-            self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
+            self._fold_in(name, bar)
+
+    def _fold_in(self, name: Any, bar: Any) -> None:
+        matrix = self._visit(name, bar).matrix
+        folded = incremental.fold(
+            matrix, self.maps, self.statistics, free=self.free, n_rounds=_ROUNDS
+        )
+        self.signals[name], self.maps, self.statistics = folded
+        self.drawn[name] = products.times(matrix, self.directions)
+        self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
 
     def descend(self, bar: Any) -> None:
         """Visit each session for its share of a sketch of all, and go on from there on that."""
-        courses = [self.signals, self.linear, self.drawn]
-        stacked = np.hstack([np.concatenate([part[n] for n in self.sessions]) for part in courses])
-        basis = incremental.basis(stacked)
-        Z, norm2, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0.0, 0
+        assert self.statistics is not None
+        signals, *others = (
+            np.concatenate([part[name] for name in self.sessions])
+            for part in (self.signals, self.linear, self.drawn)
+        )
+        basis = incremental.basis(np.hstack([signals, *others]))
+        Z, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0
         for name in self.sessions:
-            matrix = self._visit(name, bar).matrix
-            rows = slice(first, first + matrix.shape[0])
-            first = rows.stop
-            Z += products.t_times(matrix, basis[rows]).T
-            norm2 += products.norm2(matrix)
-        signals = np.concatenate([self.signals[name] for name in self.sessions])
+            rows = basis[first : first + len(self.signals[name])]
+            Z += products.t_times(self._visit(name, bar).matrix, rows).T
+            first += len(rows)
         self.maps = incremental.descend_sketch(
-            basis, Z, signals, self.maps, norm2=norm2, free=self.free, tol=self.tol / 10
+            basis,
+            Z,
+            signals,
+            self.maps,
+            norm2=self.statistics.norm2,
+            free=self.free,
+            tol=self.tol / 10,
         )
 
     def last_look(self, bar: Any) -> _End:
         """Solve all signals for the maps as they stand, and measure both factors there."""
         maps = self.maps.astype(self.stacker.dtype)
-        gram = self.maps @ self.maps.T
+        looks = []
         whole: Statistics | None = None
-        every = np.arange(len(maps))
-        pieces, keys, error2, gauges = [], [], 0.0, list[Gauge]()
         for name in self.sessions:
-            stacker, matrix = self._visit(name, bar)
-            columns = nnls.solve(matrix, maps)
-            own = incremental.gather(matrix, columns)
+            look, own = self._look_at(name, maps, bar)
             whole = own if whole is None else whole.plus(own)
-            linear = products.times(matrix, maps.T)
-            gauges.append(incremental.gauge(gram, linear.T, columns.T, free=every))
-            error2 += products.residual_norm2(matrix, columns, maps)
-            keys.append(incremental.fingerprint(matrix))
-            pieces.append(_piece(stacker, columns, self.component, name))
-            self.signals[name], self.linear[name] = columns, linear
-        self.losses.append(0.5 * error2)
+            looks.append(look)
         assert whole is not None
         self.statistics = whole
+        error2 = math.fsum(look.error2 for look in looks)
+        self.losses.append(0.5 * error2)
         of_maps = incremental.gauge(whole.B, whole.A, self.maps, free=self.free)
+        gauges = [look.gauge for look in looks]
         certificate = incremental.certify(
             gauges, of_maps, loss=0.5 * error2, norm2=whole.norm2, dtype=maps.dtype
         )
+        pieces, keys = [look.piece for look in looks], [look.key for look in looks]
         return _End(pieces, keys, whole, error2, certificate)
+
+    def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics]:
+        stacker, matrix = self._visit(name, bar)
+        columns, linear = nnls.solve(matrix, maps), products.times(matrix, maps.T)
+        self.signals[name], self.linear[name] = columns, linear
+        gram, every = self.maps @ self.maps.T, np.arange(len(maps))
+        look = _Look(
+            _piece(stacker, columns, self.component, name),
+            incremental.fingerprint(matrix),
+            products.residual_norm2(matrix, columns, maps),
+            incremental.gauge(gram, linear.T, columns.T, free=every),
+        )
+        return look, incremental.gather(matrix, columns)
 
     def keep(self, model: NMF, end: _End) -> None:
         """Label the factors of all sessions and keep them on the model."""
