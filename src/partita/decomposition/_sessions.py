@@ -341,12 +341,12 @@ def _over_all(stacker: Stacker, joined: xr.DataArray) -> Stacker:
     """Return the stacker of all sessions together: the places of one, the times of all."""
     sample_dim, scalars = stacker.sample_dim, set(joined.coords)
     places = {
-        name: coord
+        name: coord.variable
         for name, coord in stacker.coords.coords.items()
         if sample_dim not in coord.dims and (coord.dims or name in scalars) and name != "session"
     }
     times = {n: c.variable for n, c in joined.coords.items() if c.dims == (sample_dim,)}
-    coords = xr.Dataset(coords={**{n: c.variable for n, c in places.items()}, **times})
+    coords = xr.Dataset(coords={**places, **times})
     sizes = {**stacker.sizes, sample_dim: joined.sizes[sample_dim]}
     return replace(stacker, coords=coords, sizes=sizes)
 
@@ -361,7 +361,8 @@ def _visit(stacker: Stacker, recording: xr.DataArray, *, caller: str) -> Visited
     checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
     aligned = stacker.aligned(recording, caller=caller).transpose(*stacker.dims).compute()
     grid = stacker.feature_template().coords
-    aligned = aligned.assign_coords({dim: grid[dim] for dim in stacker.feature_dims if dim in grid})
+    places = {dim: grid[dim].variable for dim in stacker.feature_dims if dim in grid}
+    aligned = aligned.assign_coords(places)
     own = Stacker.of(aligned, sample_dim=sample_dim)
     own = replace(own, inside=stacker.inside, dtype=stacker.dtype)
     matrix = own.matrix(aligned)
