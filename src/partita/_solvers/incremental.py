@@ -234,8 +234,8 @@ def _sweep(C: Array, factor: Moving, manner: Manner) -> Array:
     def work(first: int) -> Array:
         last = min(first + _COLUMNS, C.shape[1])
         part = np.ascontiguousarray(C[:, first:last], np.float64)
-        return sweep_columns(part, factor, first, last, manner)
+        return np.asarray(sweep_columns(part, factor, first, last, manner))
 
     with Crew() as crew:
-        figures = crew.map(work, range(0, C.shape[1], _COLUMNS))
-    return np.sum(figures, axis=0)
+        figures: list[Array] = crew.map(work, range(0, C.shape[1], _COLUMNS))
+    return np.asarray(np.sum(figures, axis=0))

@@ -63,7 +63,8 @@ class Visited(NamedTuple):
 def forget(model: NMF) -> None:
     """Drop what an earlier fit left that the next may not set."""
     for name in _OF_ONE_FIT:
-        vars(model).pop(name, None)
+        if hasattr(model, name):
+            delattr(model, name)
 
 
 # One more session
