@@ -27,10 +27,10 @@ tissue = pt.datasets.simulate_fusi(
 true_maps = tissue["maps"].astype("float32")
 rng = np.random.default_rng(0)
 folder = Path(tempfile.mkdtemp())
-n_days, n_times = 40, 240
+n_days, n_times = 40, 200
 strength = np.stack([np.linspace(2, 0.3, n_days), np.linspace(0.3, 2, n_days), np.ones(n_days)])
 
-paths = {}
+paths, recordings = {}, []
 for day in range(n_days):
     courses = (rng.gamma(0.6, 1.0, (n_times, 3)) * strength[:, day]).astype("float32")
     signals = xr.DataArray(
@@ -42,6 +42,7 @@ for day in range(n_days):
     noise = 0.15 * rng.random(clean.shape, dtype="float32")
     recording = (clean + noise).rename("activity").assign_attrs(units="1", long_name="activity")
     paths[f"day {day + 1:02d}"] = folder / f"{day:02d}.nc"
+    recordings.append(recording)  # for the comparison at the end
     pt.save(recording, folder / f"{day:02d}.nc")
 
 # %%
@@ -103,7 +104,7 @@ def peak_of_a_fit(n_sessions: int) -> int:
     return peak
 
 
-counts = np.array([2, 4, 8])
+counts = np.array([1, 3, 6])
 peaks = np.array([peak_of_a_fit(count) for count in counts])
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(counts, peaks / 2**20, "o-", color="#0072B2", label="peak of the fit")
@@ -117,7 +118,7 @@ ax.legend(frameon=False)
 # These sessions do fit into memory together, so the two can be compared: the loss of the joined
 # recording, and its maps.
 
-joined = xr.concat([pt.load(path) for path in paths.values()], "time").compute()
+joined = xr.concat(recordings, "time")
 whole = pt.NMF(n_components=3, random_state=0).fit(joined)
 cosines = nmf.maps_.values.reshape(3, -1) @ whole.maps_.values.reshape(3, -1).T
 excess = nmf.reconstruction_err_**2 / whole.reconstruction_err_**2 - 1
