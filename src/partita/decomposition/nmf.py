@@ -15,7 +15,7 @@ from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
 from partita._solvers.objective import Penalty, Solution
-from partita.decomposition import _base, _parameters, _sessions
+from partita.decomposition import _base, _joint, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
@@ -279,7 +279,7 @@ class NMF(Decomposition):
         _sessions.continue_with(self, recording)
         return self
 
-    def fit_sessions(self, recordings: _sessions.Sources, *, n_passes: int | None = 2) -> Self:
+    def fit_sessions(self, recordings: _joint.Sources, *, n_passes: int | None = 2) -> Self:
         """Fit one set of maps to many sessions, one of which at a time is in memory.
 
         Starts from the first session and folds the others in as `partial_fit` does: the first
@@ -319,8 +319,8 @@ class NMF(Decomposition):
         >>> nmf = partita.NMF(n_components=3, random_state=0).fit_sessions(halves)
         >>> late = nmf.signals_[nmf.signals_.session == "late"]
         """
-        certificate = _sessions.fit_all(self, recordings, n_passes=n_passes)
-        _sessions.warn_if_unconverged(self, certificate, n_passes=n_passes)
+        certificate = _joint.fit_all(self, recordings, n_passes=n_passes)
+        _joint.warn_if_unconverged(self, certificate, n_passes=n_passes)
         return self
 
     def _check_parameters(self) -> None:
