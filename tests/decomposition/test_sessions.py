@@ -106,6 +106,18 @@ def test_a_hundred_small_sessions_give_the_parts_back_in_any_order(truth, joined
     assert matched(forth.maps_, back.maps_) > 0.99
 
 
+def test_a_part_that_only_later_sessions_play_is_found(truth) -> None:
+    silent = truth["signals"].copy()
+    silent[50:], silent[:, :3] = 0, 0
+    recording = (truth["recording"] - silent.dot(truth["maps"], dim="component")).clip(min=0)
+    sessions = cut(recording.transpose("time", "y", "x"), 8)
+    stream = NMF(4, random_state=0)
+    for session in sessions:
+        stream.partial_fit(session)
+    for nmf in (stream, NMF(4, random_state=0).fit_sessions(sessions)):
+        assert matched(nmf.maps_, truth["maps"]) > 0.99
+
+
 def test_signals_lie_along_time_with_their_session(truth) -> None:
     recording = truth["recording"].assign_coords(trial=("time", np.arange(400) // 10))
     sessions = {f"day {i}": part for i, part in enumerate(cut(recording, 4))}
