@@ -137,11 +137,16 @@ def refuse_isolated(matrix: Any, *, place: Callable[[int, int], str], caller: st
     if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):
         return
     bad = ~np.isfinite(values)
-    raise ValueError(
-        f"{caller} cannot use NaN or infinite values: {int(bad.sum())} of {matrix.shape[0]} x "
-        f"{matrix.shape[1]} inside the mask, the first at {_first(matrix, bad, place)}. Voxels "
-        "that are NaN at all times are left out by themselves. Interpolate or drop the isolated "
-        "ones; NMF can also pass over them: fit(recording, weights=recording.notnull())."
+    raise isolated(int(bad.sum()), matrix.shape, _first(matrix, bad, place), caller=caller)
+
+
+def isolated(count: int, shape: tuple[int, int], first: str, *, caller: str) -> ValueError:
+    """Return the refusal of so many NaN or infinite values, the first of them at `first`."""
+    return ValueError(
+        f"{caller} cannot use NaN or infinite values: {count} of {shape[0]} x {shape[1]} inside "
+        f"the mask, the first at {first}. Voxels that are NaN at all times are left out by "
+        "themselves. Interpolate or drop the isolated ones; NMF can also pass over them: "
+        "fit(recording, weights=recording.notnull())."
     )
 
 
@@ -151,10 +156,17 @@ def refuse_negative(matrix: Any, *, place: Callable[[int, int], str], caller: st
     if not values.size or values.min() >= 0:
         return
     bad = values < 0
-    raise ValueError(
-        f"{caller} needs non-negative data; {int(bad.sum())} of {matrix.shape[0]} x "
-        f"{matrix.shape[1]} values are negative (minimum {values.min():g}), the first at "
-        f"{_first(matrix, bad, place)}. Split the signs with "
+    first = _first(matrix, bad, place)
+    raise negative(int(bad.sum()), matrix.shape, float(values.min()), first, caller=caller)
+
+
+def negative(
+    count: int, shape: tuple[int, int], least: float, first: str, *, caller: str
+) -> ValueError:
+    """Return the refusal of so many negative values, the first of them at `first`."""
+    return ValueError(
+        f"{caller} needs non-negative data; {count} of {shape[0]} x {shape[1]} values are negative "
+        f"(minimum {least:g}), the first at {first}. Split the signs with "
         "partita.preprocess.split_sign(recording), or rectify with "
         "partita.preprocess.rectify(recording)."
     )

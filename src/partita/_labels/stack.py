@@ -72,7 +72,7 @@ class Stacker:
             dims=dims,
             sample_dim=sample_dim,
             sizes={str(dim): size for dim, size in recording.sizes.items()},
-            coords=recording.coords.to_dataset(),
+            coords=recording.coords.to_dataset().compute(),
             inside=None,
             dtype=checks.promote(recording.dtype),
             name=recording.name,
@@ -152,6 +152,10 @@ class Stacker:
         flat = flat.astype(self.dtype, copy=False)
         return flat if self.inside is None else _columns(flat, self.inside)
 
+    def blocks(self, recording: xr.DataArray) -> Any:
+        """Return the lazy values of a recording, samples first, the features as they are."""
+        return recording.transpose(self.sample_dim, *self.feature_dims).data
+
     def without(self, matrix: Any, empty: Array) -> tuple[Stacker, Any]:
         """Leave out the columns marked in `empty`; return the smaller stacker and matrix.
 
@@ -167,6 +171,10 @@ class Stacker:
         ValueError
             If nothing is left.
         """
+        return self.less(empty), _columns(matrix, ~empty)
+
+    def less(self, empty: Array) -> Stacker:
+        """Leave out the features marked in `empty` (ValueError if none is left)."""
         if empty.all():
             raise ValueError(
                 "Every voxel inside the mask is NaN at all times: nothing is left to work on. "
@@ -174,7 +182,7 @@ class Stacker:
             )
         inside = np.ones(self._n_places, bool) if self.inside is None else self.inside.copy()
         inside[inside] = ~empty
-        return replace(self, inside=inside), _columns(matrix, ~empty)
+        return replace(self, inside=inside)
 
     def aligned(self, recording: xr.DataArray, *, caller: str) -> xr.DataArray:
         """Return another recording on this grid: matched by label, or refused.
@@ -318,13 +326,13 @@ class Stacker:
             raise ValueError(f"{caller} must be finite. Give the maps alone: init=dataset['maps'].")
         return columns
 
-    def recording(self, matrix: Array, *, like: xr.DataArray | None = None) -> xr.DataArray:
+    def recording(self, matrix: Any, *, like: xr.DataArray | None = None) -> xr.DataArray:
         """Return a matrix (n_samples, n_features) as a recording, NaN outside.
 
         Parameters
         ----------
-        matrix : numpy.ndarray, (n_samples, n_features)
-            Values inside.
+        matrix : numpy.ndarray or dask.array.Array, (n_samples, n_features)
+            Values inside; lazy ones stay so, in blocks of samples.
         like : xarray.DataArray, (sample, component), optional
             Signals whose sample coordinates the recording gets; coordinates over samples and
             features alike return only where its samples are the fitted ones.
@@ -353,9 +361,12 @@ class Stacker:
         ours, theirs = self.coords[self.sample_dim], like[self.sample_dim]
         return np.array_equal(ours.values, theirs.values)
 
-    def _scattered(self, rows: Array) -> Array:
+    def _scattered(self, rows: Any) -> Any:
         if self.inside is None:
             return rows
+        if not isinstance(rows, np.ndarray):  # lazy, in blocks of samples
+            chunks = (rows.chunks[0], (self._n_places,))
+            return rows.map_blocks(self._scattered, dtype=rows.dtype, chunks=chunks)
         full = np.full((*rows.shape[:-1], self._n_places), np.nan, rows.dtype)
         full[..., self.inside] = rows
         return full

@@ -182,6 +182,35 @@ def visit_columns(
 
 
 @compiled
+def add_products(X: Array, turned: bool, L: Array, first: int, last: int, A: Array) -> None:
+    """Add ``X @ L.T`` over the columns `first` to `last` to A.
+
+    Parameters
+    ----------
+    X : ndarray, (n, p), or (p, n) where `turned`; C order
+        Data.
+    turned : bool
+        Whether X lies column by column.
+    L : ndarray, (k, last - first)
+        The rows to multiply with, there; k is a multiple of four.
+    first, last : int
+        The columns.
+    A : ndarray, (n, k), or its transpose where `turned`
+        Added to.
+    """
+    given, part = np.zeros((L.shape[0], _PANEL), X.dtype), np.empty((L.shape[0], _PANEL), X.dtype)
+    for start in range(first, last, _PANEL):
+        width = min(_PANEL, last - start)
+        if not turned:
+            add_inner_products(X, start, L, start - first, width, A)
+            continue
+        for j in range(L.shape[0]):
+            for c in range(width):
+                given[j, c] = L[j, start - first + c]
+        _spread_turned(X, start, width, given, part, A)
+
+
+@compiled
 def _combine_turned(S: Array, X: Array, start: int, width: int, C: Array) -> None:
     """Set C to ``S @ X[start : start + width].T``."""
     products = np.zeros((width, S.shape[0]))

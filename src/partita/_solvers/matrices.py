@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from .objective import Array
+from .streams import Stream
 
 _BLOCK_ENTRIES = 400_000
 _LEAST_WIDTH = 256
@@ -168,8 +169,10 @@ class Compressed:
         return Compressed(self.Q, np.ascontiguousarray(self.Z[:, columns]))
 
 
-def as_blocks(X: Any) -> Blocks:
-    """Give X, dense or scipy.sparse, as blocks."""
+def as_blocks(X: Any) -> Blocks | Stream:
+    """Give X, dense, scipy.sparse or a stream, as blocks."""
+    if isinstance(X, Stream):
+        return X
     return Sparse(X) if scipy.sparse.issparse(X) else Dense(X)
 
 

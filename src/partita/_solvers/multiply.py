@@ -16,6 +16,8 @@ from .objective import Array
 def in_fours(rows: Array) -> Array:
     """Return the rows with zeros after them, up to a multiple of four."""
     missing = -rows.shape[0] % 4
+    if missing == 0:
+        return np.ascontiguousarray(rows)
     return np.ascontiguousarray(np.pad(rows, ((0, missing), (0, 0))))
 
 

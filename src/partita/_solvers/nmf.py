@@ -17,6 +17,7 @@ from .objective import Array, Certificate, Penalty, RankOne, Solution, Start, St
 from .problem import Problem
 from .revive import revive
 from .routes import Route, begin
+from .streams import Stream
 from .threads import Crew, single_blas
 
 Watcher = Callable[[State], bool | None]
@@ -50,7 +51,7 @@ def factorise(
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
+    X : ndarray, scipy.sparse matrix or surveyed Stream, (n, p)
         Non-negative finite data in float32 or float64, in any memory order; not copied.
     n_components : int
         Number of components k.
@@ -97,6 +98,8 @@ def factorise(
     >>> bool(np.abs(X - solution.W @ solution.H).max() < 1e-3), solution.converged
     (True, True)
     """
+    if isinstance(X, Stream):
+        init, watch = _in_order_of_parts(X, init, watch)
     free = np.ones(n_components, bool) if held is None else ~np.asarray(held, bool)
     if loss != 2.0 or isinstance(weights, np.ndarray):
         from .divergences import factorise_divergence
@@ -108,17 +111,19 @@ def factorise(
     norm2 = products.norm2(X, weights)
     if norm2 == 0.0:
         return _nothing_to_explain(X, n_components, init)
-    short = X.shape[0] <= X.shape[1]
     dtype = X.dtype
-    X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X  # noise-free and no slower
+    if isinstance(X, Stream):
+        short = not X.by_samples
+    else:
+        short = X.shape[0] <= X.shape[1]
+        X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X  # noise-free, no slower
     with single_blas(), Crew(threads) as crew:
         problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
         problem = problem._replace(floor_share=_FLOORS.get(dtype, 1e-6))
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
         solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
-    return solution._replace(
-        W=solution.W.astype(dtype, copy=False), H=solution.H.astype(dtype, copy=False)
-    )
+    H = _in_own_order(X, solution.H) if isinstance(X, Stream) else solution.H
+    return solution._replace(W=solution.W.astype(dtype, copy=False), H=H.astype(dtype, copy=False))
 
 
 def pose(
@@ -133,7 +138,7 @@ def pose(
 ) -> Problem:
     """Turn a fit so that the short side of X comes first, and bring it to a scale near one."""
     row, column = (None, None) if weights is None else weights
-    turned = X if short else X.T
+    turned = X if short or isinstance(X, Stream) else X.T
     total = X.shape[0] * X.shape[1] if weights is None else float(row.sum() * column.sum())  # type: ignore[union-attr]
     rms = math.sqrt(norm2 / total)
     scale = 2.0 ** math.floor(math.log2(rms))
@@ -147,6 +152,30 @@ def pose(
         None if row is None else np.asarray(row, X.dtype),
         None if column is None else np.asarray(column, X.dtype), crew, 1e-6,
     )  # fmt: skip
+
+
+def _in_order_of_parts(
+    stream: Stream, init: str | Start, watch: Watcher | None
+) -> tuple[str | Start, Watcher | None]:
+    """Bring given maps into the order of a stream's features, and back for a watcher."""
+    if isinstance(init, Start) and init.H is not None:
+        init = init._replace(H=init.H[:, stream.order])
+    if watch is None:
+        return init, None
+
+    def watcher(state: State) -> bool | None:
+        assert watch is not None
+        return watch(state._replace(H=_in_own_order(stream, state.H)))
+
+    return init, watcher
+
+
+def _in_own_order(stream: Stream, H: Array) -> Array:
+    if stream.by_samples:
+        return H
+    own = np.empty_like(H)
+    own[:, stream.order] = H
+    return own
 
 
 def _run(

@@ -7,21 +7,23 @@ worked on divided by a power of two near its rms, which is folded into the produ
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernels import Manner, Moving, sweep_columns, visit_columns
-from .matrices import Blocks
+from .kernels import Manner, Moving, add_products, sweep_columns, visit_columns
+from .matrices import Blocks, Dense, Lies
 from .multiply import in_fours
 from .objective import Array, Penalty, penalty_value
+from .streams import Stream
 from .threads import Crew
 
 
 class Problem(NamedTuple):
     """The data of a fit and what is held or weighed, in the inner orientation and scale."""
 
-    blocks: Blocks
+    blocks: Blocks | Stream
     norm2: float
     scale: float
     rms: float
@@ -90,7 +92,22 @@ class Sweeps(NamedTuple):
     gather: bool = True
 
 
+_LONG = 1 << 16  # columns at once where float64 would take too much room
 _UNTIL_FLAT = Sweeps(most=60, ratio=1e-3, gather=False)
+
+
+class Job(NamedTuple):
+    """What a visit does to every block: arrays of the short factor's size and smaller."""
+
+    encoded: Array
+    gram: Array
+    shift: Array | None
+    inverse: Any
+    manner: Manner
+    gather: bool
+
+
+Totals = tuple[Array, Array, Array]
 
 
 def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
@@ -100,40 +117,82 @@ def visit(problem: Problem, S: Array, L: Side, sweeps: Sweeps) -> Visit:
     G = weighted.astype(np.float64) @ S.T.astype(np.float64)
     gram, shift = penalise(problem, G, S, L.ahead, of_long=True)
     curvature = least_curvature(G, gram) if sweeps.bound else -1.0
-    encoded = blocks.encode((weighted / problem.scale).astype(dtype))
-    factor = Moving(gram, L.ahead, L.spare, L.old, L.new)
+    encoded = blocks.encode(np.asarray(weighted / problem.scale, dtype))
     manner = _manner(problem.L_free, sweeps, curvature)
-    k, inverse = S.shape[0], dtype.type(1 / problem.scale)
-
-    def multiply_and_sweep(group: list[slice]) -> tuple[Array, Array, Array]:
-        A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
-        figures = np.zeros(3)
-        for block in group:
-            C = blocks.project(encoded, block)
-            if shift is not None:
-                C -= shift
-            figures += sweep_columns(C, factor, block.start, block.stop, manner)
-            if sweeps.gather:
-                _add_products(problem, L.spare, block, A, B)
-        return A, B, figures
-
-    def do_in_cache(group: list[slice]) -> tuple[Array, Array, Array]:
-        assert blocks.lies is not None
-        rows, (X, turned) = in_fours(encoded), blocks.lies
-        shifts = np.zeros((0, 1), dtype) if shift is None else shift
-        weights = np.zeros(0, dtype) if problem.L_weights is None else problem.L_weights
-        A, B = np.zeros((blocks.height, len(rows))), np.zeros((len(rows), len(rows)))
-        A = np.ascontiguousarray(A.T) if turned else A
-        figures = visit_columns(
-            X, turned, rows, shifts, weights, inverse,
-            factor, group[0].start, group[-1].stop, manner, sweeps.gather, A, B,
-        )  # fmt: skip
-        return (A.T if turned else A)[:, :k], B[:k, :k], figures
-
-    work = multiply_and_sweep if blocks.lies is None else do_in_cache
-    seen = _gather(problem, problem.crew.map(work, blocks.groups))
+    inverse = dtype.type(1 / problem.scale)
+    job = Job(encoded, gram, shift, inverse, manner, sweeps.gather)
+    if isinstance(blocks, Stream):
+        totals, ends = blocks.run(_visit_part, job, L.ahead, L.old, problem.L_weights)
+        for part, (new, ahead) in zip(blocks.slices, ends, strict=True):
+            L.new[:, part], L.spare[:, part] = new, ahead
+        seen = _gather(problem, [totals], len(S))
+    else:
+        factor = Moving(gram, L.ahead, L.spare, L.old, L.new)
+        work = partial(_visit_group, blocks, job, factor, problem.L_weights)
+        seen = _gather(problem, problem.crew.map(work, blocks.groups), len(S))
     L.turn()
     return seen
+
+
+def _visit_part(
+    X: Array, so_far: Totals | None, job: Job, ahead: Array, old: Array, weights: Array | None
+) -> tuple[Totals, tuple[Array, Array]]:
+    """Visit a part of a stream; return what is summed over parts, and the part's answers."""
+    blocks = Dense(X)
+    new, target = old.copy(), np.empty_like(ahead)
+    group = [block for run in blocks.groups for block in run]
+    factor = Moving(job.gram, ahead, target, new, new)
+    return _visit_group(blocks, job, factor, weights, group, so_far), (new, target)
+
+
+def _visit_group(
+    blocks: Blocks,
+    job: Job,
+    factor: Moving,
+    weights: Array | None,
+    group: list[slice],
+    so_far: Totals | None = None,
+) -> Totals:
+    """Visit blocks that follow each other, in place, and add to the totals so far."""
+    if blocks.lies is not None:
+        return _visit_in_cache(blocks, blocks.lies, job, factor, weights, group, so_far)
+    k = factor.G.shape[0]
+    A, B, figures = np.zeros((blocks.height, k)), np.zeros((k, k)), np.zeros(3)
+    for block in group:
+        C = blocks.project(job.encoded, block)
+        if job.shift is not None:
+            C -= job.shift
+        figures += sweep_columns(C, factor, block.start, block.stop, job.manner)
+        if job.gather:
+            _add_products(blocks, job.inverse, factor.target, weights, block, A, B)
+    return A, B, figures
+
+
+def _visit_in_cache(
+    blocks: Blocks,
+    lies: Lies,
+    job: Job,
+    factor: Moving,
+    weights: Array | None,
+    group: list[slice],
+    so_far: Totals | None,
+) -> Totals:
+    dtype, rows = blocks.dtype, in_fours(job.encoded)
+    A, B, figures = _zeros(blocks, lies, len(rows)) if so_far is None else so_far
+    figures += visit_columns(
+        lies.X, lies.turned, rows, np.zeros((0, 1), dtype) if job.shift is None else job.shift,
+        np.zeros(0, dtype) if weights is None else weights, job.inverse,
+        factor, group[0].start, group[-1].stop, job.manner, job.gather,
+        A.T if lies.turned else A, B,
+    )  # fmt: skip
+    return A, B, figures
+
+
+def _zeros(blocks: Blocks, lies: Lies, k: int) -> Totals:
+    """Return totals to add to: in float64, unless they are as many as a long side."""
+    dtype = np.float64 if blocks.height < _LONG else blocks.dtype
+    A = np.zeros((k, blocks.height) if lies.turned else (blocks.height, k), dtype)
+    return A.T if lies.turned else A, np.zeros((k, k)), np.zeros(3)
 
 
 def begin_long(problem: Problem, S: Array) -> Array:
@@ -151,24 +210,78 @@ def begin_long(problem: Problem, S: Array) -> Array:
 
 def products_of(problem: Problem, L: Array) -> Visit:
     """Gather X @ L.T and L @ L.T alone."""
-    blocks, k = problem.blocks, L.shape[0]
+    blocks, inverse = problem.blocks, problem.blocks.dtype.type(1 / problem.scale)
+    if isinstance(blocks, Stream):
+        totals, _ = blocks.run(_products_of_part, inverse, L, problem.L_weights)
+        return _gather(problem, [totals], len(L))
+    work = partial(_products_of_group, blocks, None, inverse, L, problem.L_weights)
+    return _gather(problem, problem.crew.map(work, blocks.groups), len(L))
 
-    def work(group: list[slice]) -> tuple[Array, Array, Array]:
+
+def _products_of_part(
+    X: Array, so_far: Totals | None, inverse: Any, L: Array, weights: Array | None
+) -> tuple[Totals, None]:
+    blocks = Dense(X)
+    group = [block for run in blocks.groups for block in run]
+    return _products_of_group(blocks, so_far, inverse, L, weights, group), None
+
+
+def _products_of_group(
+    blocks: Blocks,
+    so_far: Totals | None,
+    inverse: Any,
+    L: Array,
+    weights: Array | None,
+    group: list[slice],
+) -> Totals:
+    k, lies = L.shape[0], blocks.lies
+    if lies is None:
         A, B = np.zeros((blocks.height, k)), np.zeros((k, k))
         for block in group:
-            _add_products(problem, L, block, A, B)
+            _add_products(blocks, inverse, L, weights, block, A, B)
         return A, B, np.zeros(3)
+    where = slice(group[0].start, group[-1].stop)
+    part = L[:, where]
+    by_weight = part if weights is None else part * weights[where]
+    rows = in_fours(by_weight * inverse)
+    A, B, figures = _zeros(blocks, lies, len(rows)) if so_far is None else so_far
+    B[:k, :k] += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+    add_products(lies.X, lies.turned, rows, where.start, where.stop, A.T if lies.turned else A)
+    return A, B, figures
 
-    return _gather(problem, problem.crew.map(work, blocks.groups))
 
-
-def _add_products(problem: Problem, L: Array, block: slice, A: Array, B: Array) -> None:
+def _add_products(
+    blocks: Blocks, inverse: Any, L: Array, weights: Array | None, block: slice, A: Array, B: Array
+) -> None:
     """Add what a block gives to X @ L.T (encoded) and to L @ L.T."""
     part = L[:, block]
-    by_weight = part if problem.L_weights is None else part * problem.L_weights[block]
-    inverse = problem.blocks.dtype.type(1 / problem.scale)
-    A += problem.blocks.spread(by_weight * inverse, block)
+    by_weight = part if weights is None else part * weights[block]
+    A += blocks.spread(by_weight * inverse, block)
     B += by_weight.astype(np.float64) @ part.T.astype(np.float64)
+
+
+def project(problem: Problem, S: Array) -> Array:
+    """Return S @ X in the inner scale, for S (m, n)."""
+    blocks = problem.blocks
+    S = (S / problem.scale).astype(blocks.dtype)
+    out = np.empty((S.shape[0], blocks.shape[1]), blocks.dtype)
+    if isinstance(blocks, Stream):
+        _, parts = blocks.run(_project_part, S)
+        for where, values in zip(blocks.slices, parts, strict=True):
+            out[:, where] = values
+        return out
+    encoded = blocks.encode(S)
+
+    def work(group: list[slice]) -> None:
+        for block in group:
+            out[:, block] = blocks.project(encoded, block)
+
+    problem.crew.map(work, blocks.groups)
+    return out
+
+
+def _project_part(X: Array, _: None, S: Array) -> tuple[None, Array]:
+    return None, np.asarray(S @ X)
 
 
 def solve_short(problem: Problem, S: Side, seen: Visit, L: Array, sweeps: Sweeps) -> Visit:
@@ -190,11 +303,15 @@ def _manner(rows: Array, sweeps: Sweeps, curvature: float) -> Manner:
 
 def evaluate(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
     """Return the loss at (S, L) from the products that belong to L, in float64."""
-    S64 = S.astype(np.float64)
-    weighted = S64 if problem.S_weights is None else S64 * problem.S_weights
-    misfit = 0.5 * problem.norm2 - np.vdot(seen.A, weighted)
-    misfit += 0.5 * np.vdot(weighted @ S64.T, seen.B)
-    return max(float(misfit), 0.0) + penalty_of(problem, S, L)
+    misfit, gram = 0.5 * problem.norm2, np.zeros((S.shape[0], S.shape[0]))
+    for start in range(0, S.shape[1], _LONG):
+        here = slice(start, start + _LONG)
+        part = S[:, here].astype(np.float64)
+        weighted = part if problem.S_weights is None else part * problem.S_weights[here]
+        misfit -= float(np.vdot(seen.A[:, here].astype(np.float64, copy=False), weighted))
+        gram += weighted @ part.T
+    misfit += 0.5 * float(np.vdot(gram, seen.B))
+    return max(misfit, 0.0) + penalty_of(problem, S, L)
 
 
 def penalty_of(problem: Problem, S: Array, L: Array) -> float:
@@ -264,9 +381,9 @@ def _weigh(factor: Array, weights: Array | None) -> Array:
     return factor if weights is None else factor * weights
 
 
-def _gather(problem: Problem, parts: list[tuple[Array, Array, Array]]) -> Visit:
-    A = sum(part[0] for part in parts)
+def _gather(problem: Problem, parts: list[Totals], k: int) -> Visit:
+    A: Any = sum(part[0] for part in parts[1:]) + parts[0][0] if parts[1:] else parts[0][0]
     B: Any = sum(part[1] for part in parts)
     figures: Any = sum(part[2] for part in parts)
-    products = problem.blocks.decode(np.asarray(A)).T
-    return Visit(np.ascontiguousarray(products), B, *map(float, figures))
+    products = problem.blocks.decode(np.asarray(A[:, :k])).T
+    return Visit(np.ascontiguousarray(products), B[:k, :k], *map(float, figures))

@@ -1,4 +1,4 @@
-"""The few products a solver needs of X, dense or scipy.sparse, and its norms in float64."""
+"""The few products a solver needs of X, dense, sparse or streamed, and its norms in float64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .objective import Array, RankOne
+from .streams import Stream, add
 
 _BLOCK_BYTES = 4 << 20
 
@@ -35,7 +36,7 @@ def norm2(X: Any, weights: Array | RankOne | None = None) -> float:
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
+    X : ndarray, scipy.sparse matrix or Stream, (n, p)
         Data.
     weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
         A weight for each squared entry, or its two rank-one factors.
@@ -50,6 +51,8 @@ def norm2(X: Any, weights: Array | RankOne | None = None) -> float:
     >>> norm2(np.full((2, 3), 2.0))
     24.0
     """
+    if isinstance(X, Stream):
+        return X.norm2
     if scipy.sparse.issparse(X):
         return _sparse_norm2(X, weights)
     total = 0.0
@@ -64,7 +67,7 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
+    X : ndarray, scipy.sparse matrix or Stream, (n, p)
         Data.
     W : ndarray, (n, k)
         Signals.
@@ -83,6 +86,10 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
     >>> residual_norm2(np.ones((2, 3)), np.ones((2, 1)), np.zeros((1, 3)))
     6.0
     """
+    if isinstance(X, Stream):
+        pair = (H, W.T) if X.by_samples else (W.T, H[:, X.order])
+        (total_of_parts,), _ = X.run(_residual_of_part, *pair)
+        return float(total_of_parts[0])
     turned = _is_row_major(X)
     long = X.T if turned else X
     left, right = (H.T, W.T) if turned else (W, H)
@@ -100,6 +107,16 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
         squares = np.square(residual, dtype=np.float64)
         total += float(_weigh(squares, block, weights).sum())
     return total
+
+
+def _residual_of_part(
+    X: Array, so_far: tuple[Array] | None, S: Array, L: Array
+) -> tuple[tuple[Array], None]:
+    total = 0.0
+    for block in column_blocks(X, n_bytes=_BLOCK_BYTES):
+        residual = X[:, block] - S.T @ L[:, block]
+        total += float(np.square(residual, dtype=np.float64).sum())
+    return add(so_far, (np.array([total]),)), None
 
 
 def root_mean_square(X: Any, weights: Array | RankOne | None = None) -> float:

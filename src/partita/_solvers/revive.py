@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from .hals import Descent
 from .objective import Array
-from .problem import Problem
-from .starts import project
+from .problem import Problem, products_of, project
+from .streams import Stream
 
 _TINY = 1e-7
 
@@ -33,12 +33,11 @@ def revive(descent: Descent) -> npt.NDArray[np.intp]:
     if dead.size == 0 or problem.penalty.active or misfit <= problem.floor:
         return np.zeros(0, np.intp)
     worst = np.argsort(-_column_misfits(problem, S, L), kind="stable")[: dead.size]
+    plain = problem._replace(L_weights=None)
     for j, column in zip(dead, worst, strict=False):
-        here = np.zeros((L.shape[1], 1), S.dtype)
-        here[column] = 1
-        block = next(b for g in problem.blocks.groups for b in g if b.start <= column < b.stop)
-        values = problem.blocks.spread(here[block].T, block)[:, 0] / problem.scale
-        S[j] = np.maximum(problem.blocks.decode(values) - S.T @ L[:, column], 0)
+        here = np.zeros((1, L.shape[1]), S.dtype)
+        here[0, column] = 1
+        S[j] = np.maximum(products_of(plain, here).A[0] - S.T @ L[:, column], 0)
         L[:, column] = 0
         L[j] = 0
         L[j, column] = 1
@@ -59,11 +58,19 @@ def _column_misfits(problem: Problem, S: Array, L: Array) -> Array:
 
 
 def _column_norms2(problem: Problem) -> Array:
-    norms = np.empty(problem.blocks.shape[1])
+    if isinstance(problem.blocks, Stream):
+        _, parts = problem.blocks.run(_norms2_of_part, None)
+        return np.asarray(np.concatenate(parts) / problem.scale**2)
+    blocks = problem.blocks
+    norms = np.empty(blocks.shape[1])
 
     def work(group: list[slice]) -> None:
         for block in group:
-            norms[block] = problem.blocks.column_norms2(block)
+            norms[block] = blocks.column_norms2(block)
 
-    problem.crew.map(work, problem.blocks.groups)
+    problem.crew.map(work, blocks.groups)
     return norms / problem.scale**2
+
+
+def _norms2_of_part(X: Array, _: None, __: None) -> tuple[None, Array]:
+    return None, np.einsum("ij,ij->j", X, X, dtype=np.float64)

@@ -11,6 +11,8 @@ from .objective import Array, Penalty, Start
 from .problem import Problem, Side, Sweeps, begin_long, products_of, solve_short, visit
 from .sketch import explore, pays
 from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd
+from .streaming import explore_stream
+from .streams import Stream
 
 _UNTIL_FLAT = Sweeps(most=60, ratio=1e-3)
 _SPARE = 5
@@ -68,6 +70,11 @@ def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> B
         return _begun(S, L, passes, clock, "warm")
     if pays(problem, k, route.solver, route.init, route.n_starts):
         short = route.signals_short
+        if isinstance(problem.blocks, Stream):
+            best = explore_stream(
+                problem, k, init=str(route.init), n_starts=route.n_starts, rng=rng
+            )
+            return _begun(best.S, best.L, best.passes, clock, "stream", **best.report)
         best = explore(
             problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns, rng=rng,
             short=short,

@@ -17,8 +17,9 @@ import numpy as np
 from .hals import Descent, descend
 from .matrices import Blocks, Compressed, Sparse
 from .objective import Array, Start
-from .problem import Problem, begin_long, products_of
-from .starts import Range, complement, draw_within, fill_zeros, find_range, nndsvd, project
+from .problem import Problem, begin_long, products_of, project
+from .starts import Range, complement, draw_within, fill_zeros, find_range, nndsvd
+from .streams import Stream
 from .threads import Crew
 
 _WORTH_ENTRIES = 100_000
@@ -26,7 +27,7 @@ _STARTS = 6
 _SAMPLE, _HEAT_ROUNDS, _QUALIFIED, _SAMPLE_ROUNDS = 3072, 20, 4, 60
 _LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 12288, 20, 60
 _FINALISTS, _SAME_MINIMUM = 3, 8e-6
-_SKETCH_ROUNDS, _SKETCH_TOL = 20, 1e-3
+_SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 5
 _LEAST_GAIN, _SPARE = 5, 10
 _CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 30, 1e-4
@@ -224,14 +225,17 @@ def _restrict(problem: Problem, chosen: Array | None) -> Problem:
     """Pose the fit on some of the columns, with the energy that X has there."""
     if chosen is None:
         return problem
-    blocks, whole = problem.blocks.take(chosen), problem.blocks
-    share = chosen.size / whole.shape[1]
-    missing = max(problem.norm2 - _energy(whole) / problem.scale**2, 0.0)
+    assert not isinstance(problem.blocks, Stream)
+    missing = max(problem.norm2 - _energy(problem.blocks) / problem.scale**2, 0.0)
     weights = None if problem.L_weights is None else problem.L_weights[chosen]
-    return problem._replace(
-        blocks=blocks, norm2=_energy(blocks) / problem.scale**2 + missing * share,
-        L_weights=weights, crew=Crew(1),
-    )  # fmt: skip
+    small = restrict(problem, problem.blocks.take(chosen))
+    share = chosen.size / problem.blocks.shape[1]
+    return small._replace(norm2=small.norm2 + missing * share, L_weights=weights, crew=Crew(1))
+
+
+def restrict(problem: Problem, blocks: Blocks) -> Problem:
+    """Pose the fit on some of the columns of X, given as blocks."""
+    return problem._replace(blocks=blocks, norm2=_energy(blocks) / problem.scale**2)
 
 
 def _energy(blocks: Blocks) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .objective import Array
-from .problem import Problem, products_of
+from .problem import Problem, products_of, project
+from .streams import Stream, add
 
 _FILL = 0.05
 
@@ -60,25 +61,14 @@ def find_range(problem: Problem, rank: int, rng: np.random.Generator, *, short: 
     return Range(Q, project(problem, Q.T), passes + 0.5)
 
 
-def project(problem: Problem, S: Array) -> Array:
-    """Return S @ X in the inner scale, for S (m, n)."""
-    S = (S / problem.scale).astype(problem.blocks.dtype)
-    encoded = problem.blocks.encode(S)
-    out = np.empty((S.shape[0], problem.blocks.shape[1]), problem.blocks.dtype)
-
-    def work(group: list[slice]) -> None:
-        for block in group:
-            out[:, block] = problem.blocks.project(encoded, block)
-
-    problem.crew.map(work, problem.blocks.groups)
-    return out
-
-
 def multiply_gram(problem: Problem, S: Array) -> Array:
     """Return S @ X @ X.T in the inner scale, in one pass, for S (m, n)."""
     blocks = problem.blocks
     inverse = blocks.dtype.type(1 / problem.scale)
     encoded = blocks.encode(S.astype(blocks.dtype) * inverse)
+    if isinstance(blocks, Stream):
+        (total,), _ = blocks.run(_gram_part, (encoded, inverse))
+        return np.asarray(total.T)
 
     def work(group: list[slice]) -> Array:
         total = np.zeros((blocks.height, S.shape[0]))
@@ -88,6 +78,13 @@ def multiply_gram(problem: Problem, S: Array) -> Array:
 
     parts = problem.crew.map(work, blocks.groups)
     return np.asarray(blocks.decode(np.add.reduce(parts)).T)
+
+
+def _gram_part(
+    X: Array, so_far: tuple[Array] | None, common: tuple[Array, Any]
+) -> tuple[tuple[Array], None]:
+    encoded, inverse = common
+    return add(so_far, ((X @ (encoded @ X).T * inverse).astype(np.float64),)), None
 
 
 def complement(Q: Array, columns: Array) -> Array:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from partita._labels import attrs, checks
 from partita._labels.stack import Stacker
-from partita._solvers import canon, products
+from partita._solvers import canon, products, streams
 
 Array = np.ndarray[Any, Any]
 
@@ -31,6 +31,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     energy_: xr.DataArray
     reconstruction_err_: float
     _stacker: Stacker
+    _lazily: bool = False  # whether the fit read its recording part by part
 
     # Fitted attributes that `save` writes beside maps_ and signals_, where they are there.
     _saved: ClassVar[tuple[str, ...]] = ("energy_", "reconstruction_err_")
@@ -105,7 +106,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         Returns
         -------
         xarray.DataArray
-            The dimensions of the fitted recording in its order, NaN outside the mask.
+            The dimensions of the fitted recording in its order, NaN outside the mask; lazy, in
+            blocks of time, after a fit that read its recording part by part.
 
         Raises
         ------
@@ -117,7 +119,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         maps = self._maps_of(signals)
         rows = self._stacker.flat_maps(maps, caller="maps_")
         ordered = signals.transpose(self._stacker.sample_dim, "component")
-        matrix = self._rebuilt(ordered, products.times(ordered.values, rows))
+        times = streams.times if self._lazily else products.times
+        matrix = self._rebuilt(ordered, times(ordered.values, rows))
         bare = ordered.isel(component=0, drop=True)
         rebuilt = self._stacker.recording(matrix, like=bare.drop_vars("offset", errors="ignore"))
         return attrs.append_history(rebuilt, f"{type(self).__name__}.inverse_transform()")
@@ -163,16 +166,21 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self, recording: xr.DataArray, *, mask: xr.DataArray | None
     ) -> tuple[Stacker, Any]:
         """Check a recording and return its stacker and matrix, all-NaN voxels left out."""
-        caller = type(self).__name__
-        sample_dim = str(self.get_params()["sample_dim"])
-        checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_features(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
+        sample_dim = self._check(recording)
         loaded = recording.compute()
         stacker = Stacker.of(loaded, sample_dim=sample_dim, mask=mask)
         matrix = stacker.matrix(loaded)
         empty = checks.missing_throughout(matrix)
         return (stacker, matrix) if empty is None else stacker.without(matrix, empty)
+
+    def _check(self, recording: xr.DataArray) -> str:
+        """Refuse what no fit can use; return the sample dimension."""
+        caller = type(self).__name__
+        sample_dim = str(self.get_params()["sample_dim"])
+        checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
+        checks.require_features(recording, sample_dim=sample_dim, caller=caller)
+        checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
+        return sample_dim
 
     def _remember(
         self, stacker: Stacker, signals: Array, maps: Array, *, component: Array, norm2: float

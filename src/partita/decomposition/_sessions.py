@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from partita.decomposition.nmf import NMF
 
 ROUNDS = 3
-_OF_ONE_FIT = ("optimality_", "losses_", "converged_", "n_iter_", "n_sessions_", "_ledger")
+_OF_ONE_FIT = (
+    "optimality_",
+    "losses_",
+    "converged_",
+    "n_iter_",
+    "n_sessions_",
+    "_ledger",
+    "_lazily",
+)
 
 
 @dataclass
@@ -49,7 +57,7 @@ class Visited(NamedTuple):
 def forget(model: NMF) -> None:
     """Drop what an earlier fit left that the next may not set."""
     for name in _OF_ONE_FIT:
-        if hasattr(model, name):
+        if name in vars(model):
             delattr(model, name)
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import xarray as xr
 from sklearn import decomposition as sk
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 
 from partita._labels.stack import Stacker
 from partita._solvers import canon, linear, products
-from partita.decomposition import _base
+from partita._solvers.principal import Principal, principal
+from partita.decomposition import _base, _lazy
 from partita.decomposition._base import Array, Decomposition
 
 
@@ -24,11 +26,10 @@ class _Linear(Decomposition):
     mode: str
     mask: xr.DataArray | None
     sample_dim: str
+    random_state: Any
 
     def _fit_linear(self, recording: xr.DataArray) -> tuple[Stacker, Array, Any]:
         """Check and centre; return the stacker, the centred matrix and what was taken off."""
-        _base.check_mode(self.mode)
-        _base.check_n_components(self.n_components)
         stacker, matrix = self._stacked(recording, mask=self.mask)
         matrix = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
         self._stacker = stacker
@@ -36,6 +37,31 @@ class _Linear(Decomposition):
         self._refuse_rank(matrix.shape)
         centred, centre = linear.centre(matrix, axis=0 if self.mode == "temporal" else 1)
         return stacker, centred, centre
+
+    def _fit_streamed(self, recording: xr.DataArray) -> tuple[Stacker, Principal]:
+        """Check a lazy recording; return its stacker and its leading singular vectors."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        rng = np.random.default_rng(seed)
+        stacker, stream = _lazy.surveyed(
+            recording, sample_dim=self._check(recording), mask=self.mask, rng=rng,
+            caller=type(self).__name__, signed=True,
+        )  # fmt: skip
+        self._refuse_rank((stacker.n_samples, stacker.n_features))
+        axis = 0 if self.mode == "temporal" else 1
+        return stacker, principal(stream, self.n_components, axis=axis, rng=rng)
+
+    def _keep_streamed(
+        self, stacker: Stacker, found: Principal, signals: Array, maps: Array
+    ) -> Self:
+        self._lazily = True
+        left = found.norm2 - float(np.square(found.s, dtype=np.float64).sum())
+        error = float(np.sqrt(max(left, 0.0)))
+        norm2 = found.norm2 + found.mean_norm2
+        return self._label(stacker, found.mean, signals, maps, norm2=norm2, error=error)
+
+    def _check_parameters(self) -> None:
+        _base.check_mode(self.mode)
+        _base.check_n_components(self.n_components)
 
     def _refuse_rank(self, shape: tuple[int, int]) -> None:
         if self.n_components > min(shape):
@@ -49,13 +75,26 @@ class _Linear(Decomposition):
         self, stacker: Stacker, centred: Array, centre: Array, signals: Array, maps: Array
     ) -> Self:
         """Canonicalise, label and remember the factors of the centred matrix."""
-        signals, maps, _ = canon.canonicalise(*linear.upright(signals, maps))
         # Centring splits the energy: what was taken off is orthogonal to what is left.
-        self._norm2 = products.norm2(centred) + products.norm2(
-            np.broadcast_to(centre, centred.shape)
-        )
-        self._remember(stacker, signals, maps, component=np.arange(len(maps)), norm2=self._norm2)
-        self.reconstruction_err_ = float(np.sqrt(products.residual_norm2(centred, signals, maps)))
+        norm2 = products.norm2(centred) + products.norm2(np.broadcast_to(centre, centred.shape))
+        error = float(np.sqrt(products.residual_norm2(centred, signals, maps)))
+        self._lazily = False
+        return self._label(stacker, centre, signals, maps, norm2=norm2, error=error)
+
+    def _label(
+        self,
+        stacker: Stacker,
+        centre: Array,
+        signals: Array,
+        maps: Array,
+        *,
+        norm2: float,
+        error: float,
+    ) -> Self:
+        signals, maps, _ = canon.canonicalise(*linear.upright(signals, maps))
+        self._norm2 = norm2
+        self._remember(stacker, signals, maps, component=np.arange(len(maps)), norm2=norm2)
+        self.reconstruction_err_ = error
         if self.mode == "spatial":
             self.signals_ = self._labelled_signals(signals, centre[:, 0])
             return self
@@ -177,6 +216,15 @@ class PCA(_Linear):
         TypeError, ValueError
             If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
         """
+        self._check_parameters()
+        total = self._fit_lazily(recording) if _lazy.is_large(recording) else self._fit(recording)
+        ratio = self.energy_ * (self._norm2 / total) if total > 0 else self.energy_
+        self.explained_variance_ratio_ = ratio.rename("explained_variance_ratio").assign_attrs(
+            long_name="share of the variance", units="1"
+        )
+        return self
+
+    def _fit(self, recording: xr.DataArray) -> float:
         stacker, centred, centre = self._fit_linear(recording)
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
@@ -185,12 +233,12 @@ class PCA(_Linear):
         scores = model.fit_transform(samples)
         signals, maps = (scores, model.components_) if temporal else (model.components_.T, scores.T)
         self._keep(stacker, centred, centre, signals, maps)
-        total = products.norm2(centred)
-        ratio = self.energy_ * (self._norm2 / total) if total > 0 else self.energy_
-        self.explained_variance_ratio_ = ratio.rename("explained_variance_ratio").assign_attrs(
-            long_name="share of the variance", units="1"
-        )
-        return self
+        return products.norm2(centred)
+
+    def _fit_lazily(self, recording: xr.DataArray) -> float:
+        stacker, found = self._fit_streamed(recording)
+        self._keep_streamed(stacker, found, found.U * found.s, found.V)
+        return found.norm2
 
 
 class FastICA(_Linear):
@@ -295,6 +343,9 @@ class FastICA(_Linear):
         TypeError, ValueError
             If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
         """
+        self._check_parameters()
+        if _lazy.is_large(recording):
+            return self._fit_lazily(recording)
         stacker, centred, centre = self._fit_linear(recording)
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
@@ -308,6 +359,17 @@ class FastICA(_Linear):
         mixing = linear.least_squares(samples.T, sources.T)
         signals, maps = (sources, mixing.T) if temporal else (mixing, sources.T)
         return self._keep(stacker, centred, centre, signals, maps)
+
+    def _fit_lazily(self, recording: xr.DataArray) -> Self:
+        """Rotate the principal components, which hold all that whitening would leave."""
+        stacker, found = self._fit_streamed(recording)
+        temporal = self.mode == "temporal"
+        of_samples, of_features = found.U, found.V.T
+        white, other = (of_samples, of_features) if temporal else (of_features, of_samples)
+        sources = self._rotated(white * np.sqrt(len(white) - 1).astype(white.dtype))
+        mixing = (other * found.s) @ linear.least_squares(white.T, sources.T)
+        signals, maps = (sources, mixing.T) if temporal else (mixing, sources.T)
+        return self._keep_streamed(stacker, found, signals, maps)
 
     def _rotated(self, white: Array) -> Array:
         """Return white scores (n, k) rotated to independence."""

@@ -15,7 +15,8 @@ from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
 from partita._solvers.objective import Penalty, Solution
-from partita.decomposition import _base, _joint, _parameters, _sessions
+from partita._solvers.streams import Stream
+from partita.decomposition import _base, _joint, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
@@ -231,13 +232,16 @@ class NMF(Decomposition):
             If it ends at `max_iter` with the residual above `tol`.
         """
         self._check_parameters()
-        stacker, matrix, numbers = self._prepared(recording, weights)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        rng = np.random.default_rng(seed)
+        stacker, matrix, numbers = self._prepared(recording, weights, rng)
         given = gather(
             stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
         )
-        solution = self._solve(stacker, matrix, given, numbers, callback)
+        solution = self._solve(stacker, matrix, given, numbers, callback, rng)
         _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
+        self._lazily = isinstance(matrix, Stream)
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
@@ -338,9 +342,16 @@ class NMF(Decomposition):
         return _parameters.beta_of(self.loss), penalty
 
     def _prepared(
-        self, recording: xr.DataArray, weights: xr.DataArray | None
+        self, recording: xr.DataArray, weights: xr.DataArray | None, rng: np.random.Generator
     ) -> tuple[Stacker, Any, Weights | None]:
         """Check a recording; return its stacker, its matrix, and the weights as numbers."""
+        if self._streams(recording, weights):
+            sample_dim = self._check(recording)
+            stacker, matrix = _lazy.surveyed(
+                recording, sample_dim=sample_dim, mask=self.mask, rng=rng, caller="NMF"
+            )
+            self._warn_of_surplus(matrix)
+            return stacker, matrix, None
         stacker, matrix = self._stacked(recording, mask=self.mask)
         numbers: Weights | None = None
         if weights is not None:
@@ -352,14 +363,21 @@ class NMF(Decomposition):
             matrix = weighting.silenced(matrix, numbers)
         checks.refuse_isolated(matrix, place=stacker.place, caller="NMF")
         checks.refuse_negative(matrix, place=stacker.place, caller="NMF")
+        self._warn_of_surplus(matrix)
+        return stacker, matrix, numbers
+
+    def _streams(self, recording: xr.DataArray, weights: xr.DataArray | None) -> bool:
+        """Say whether a fit reads the recording part by part."""
+        return _lazy.is_large(recording) and weights is None and self._objective()[0] == 2.0
+
+    def _warn_of_surplus(self, matrix: Any) -> None:
         if self.n_components > min(matrix.shape):
             warnings.warn(
                 f"n_components={self.n_components} is more than min(samples, voxels) = "
                 f"{min(matrix.shape)}: the surplus explains nothing that fewer would not.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        return stacker, matrix, numbers
 
     def _solve(
         self,
@@ -368,9 +386,9 @@ class NMF(Decomposition):
         given: Given,
         weights: Weights | None,
         callback: Callback | None,
+        rng: np.random.Generator,
     ) -> Solution:
         beta, penalty = self._objective()
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         with watching(
             "NMF",
             verbose=self.verbose,
@@ -392,7 +410,7 @@ class NMF(Decomposition):
                 weights=weights,
                 held=given.held,
                 first="W" if self.mode == "temporal" else "H",
-                rng=np.random.default_rng(seed),
+                rng=rng,
                 columns=stacker.canonical_columns(),
                 watch=watch,
             )
@@ -412,7 +430,7 @@ class NMF(Decomposition):
             matrix, signals, maps, loss=self._objective()[0], weights=weights
         )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
-        self.fit_report_ = solution.report
+        self.fit_report_ = _lazy.with_passes(solution.report, matrix)
         self.optimality_ = labelled_certificate(solution.certificate)
         self.losses_ = labelled_losses(solution.losses)
 

@@ -1,0 +1,175 @@
+"""NMF of a recording several times as large as memory, against a plain read of the same store.
+
+python benchmarks/scale/out_of_core.py --folder /somewhere/large          12 GB, k 20
+python benchmarks/scale/out_of_core.py --folder /somewhere --samples 300 --side 256 --compare
+
+The fit runs in a process of its own whose data segment is limited (RLIMIT_DATA); its peak resident
+memory, the passes it made and its seconds are reported. `--compare` also fits in memory, where the
+recording fits, and compares the losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parents[1] / "RESULTS.md"
+
+
+def make(path: Path, *, samples: int, side: int, sources: int, chunks: tuple[int, ...]) -> None:
+    """Write rectified dF/F of overlapping cells and neuropil, block of time by block of time."""
+    import zarr
+
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    centres, widths = rng.uniform(0, side, (sources, 2)), rng.uniform(0.02, 0.08, sources) * side
+    maps = np.array(
+        [
+            np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * w * w))
+            for (a, b), w in zip(centres, widths, strict=True)
+        ],
+        np.float32,
+    ).reshape(sources, -1)
+    signals = _events(rng, samples, sources)
+    group = zarr.open_group(path, mode="w")
+    array = group.create_array(
+        "recording", shape=(samples, side, side), chunks=chunks, dtype="float32",
+        dimension_names=("time", "y", "x"),
+    )  # fmt: skip
+    step = chunks[0]
+    for start in range(0, samples, step):
+        rows = signals[start : start + step] @ maps
+        rows += 0.25 * rng.standard_normal(rows.shape, dtype=np.float32)
+        array[start : start + step] = np.maximum(rows, 0).reshape(-1, side, side)
+
+
+def _events(rng: np.random.Generator, samples: int, sources: int) -> np.ndarray:
+    spikes = rng.poisson(0.02, (samples, sources)) * rng.uniform(0.5, 1.5, sources)
+    signals = np.zeros((samples, sources), np.float32)
+    for t in range(1, samples):
+        signals[t] = 0.96 * signals[t - 1] + spikes[t]
+    return signals
+
+
+def open_lazily(path: Path) -> object:
+    """Return the store as a dask-backed recording."""
+    import xarray as xr
+
+    return xr.open_zarr(path, consolidated=False)["recording"]
+
+
+def fit(path: Path, k: int, *, in_memory: bool) -> dict[str, object]:
+    """Fit, and return what was measured."""
+    import partita as pt
+
+    recording = open_lazily(path)
+    recording = recording.compute() if in_memory else recording
+    clock = time.perf_counter()
+    model = pt.NMF(k, random_state=0).fit(recording)
+    seconds = time.perf_counter() - clock
+    return {
+        "seconds": seconds, "loss": float(model.losses_[-1]), "passes": model.fit_report_["passes"],
+        "iterations": model.n_iter_, "converged": bool(model.converged_),
+        "residual": float(np.hypot(*model.optimality_["residual"].values)),
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "parts": {name: round(value, 1) for name, value in model.fit_report_["seconds"].items()},
+    }  # fmt: skip
+
+
+def read(path: Path) -> dict[str, object]:
+    """Read the store once, chunk by chunk, by dask's threads."""
+    recording = open_lazily(path)
+    clock = time.perf_counter()
+    recording.data.map_blocks(lambda block: block[:1, :1, :1], dtype="f4").compute()
+    return {"seconds": time.perf_counter() - clock}
+
+
+def in_a_process(task: str, options: argparse.Namespace, *, limit_gib: float | None) -> dict:
+    """Run one task in a process of its own, its data segment limited."""
+
+    def limit() -> None:
+        if limit_gib is not None:
+            n_bytes = int(limit_gib * 2**30)
+            resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
+
+    command = [sys.executable, __file__, "--task", task, "--folder", str(options.folder)]
+    command += ["--components", str(options.components)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Make the data where they are missing, run the tasks, and print Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--components", type=int, default=20)
+    parser.add_argument("--chunks", type=int, nargs=3, default=(10, 512, 1024))
+    parser.add_argument("--limit", type=float, default=2.0, help="GiB of RLIMIT_DATA")
+    parser.add_argument("--compare", action="store_true", help="fit in memory as well")
+    parser.add_argument("--write", action="store_true", help="append to RESULTS.md")
+    parser.add_argument("--task", choices=("fit", "memory", "read"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    path = options.folder / "recording.zarr"
+    if options.task:
+        done = (
+            read(path)
+            if options.task == "read"
+            else fit(path, options.components, in_memory=options.task == "memory")
+        )
+        print(json.dumps(done))
+        return
+    if not path.exists():
+        make(
+            path, samples=options.samples, side=options.side, sources=options.components,
+            chunks=tuple(options.chunks),
+        )  # fmt: skip
+    plain = [in_a_process("read", options, limit_gib=None)["seconds"] for _ in range(2)]
+    done = in_a_process("fit", options, limit_gib=options.limit)
+    text = _report(options, path, min(plain), done)
+    if options.compare:
+        memory = in_a_process("memory", options, limit_gib=None)
+        text += (
+            f"\nIn memory: {memory['seconds']:.1f} s, loss {memory['loss']:.8g}; from the store "
+            f"{done['loss'] / memory['loss'] - 1:+.1e}.\n"
+        )
+    print(text)
+    if options.write:
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write("\n" + text)
+
+
+def _report(options: argparse.Namespace, path: Path, plain: float, done: dict) -> str:
+    names = ("partita", "numpy", "numba", "dask", "zarr")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    shape = open_lazily(path).shape
+    n_bytes = 4 * np.prod(shape) / 1e9
+    return (
+        f"## Out of core, {datetime.date.today().isoformat()}\n\n"
+        f"`python benchmarks/scale/out_of_core.py --samples {shape[0]} --side {shape[1]} "
+        f"--components {options.components} --limit {options.limit}`; "
+        f"Python {platform.python_version()}, {versions}.\n\n"
+        "| recording | k | data limit | peak resident | passes in all | converged, residual | "
+        "fit | one plain read | ratio |\n|---|---|---|---|---|---|---|---|---|\n"
+        f"| {' x '.join(map(str, shape))}, {n_bytes:.1f} GB | {options.components} | "
+        f"{options.limit} GiB | {done['peak_gib']:.2f} GiB | {done['passes']:.0f} | "
+        f"{done['converged']}, {done['residual']:.1e} | {done['seconds']:.0f} s | {plain:.0f} s | "
+        f"{done['seconds'] / plain:.1f} |\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

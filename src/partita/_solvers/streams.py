@@ -1,0 +1,431 @@
+"""X too large for memory: parts of a dask array, read in turn, by whichever scheduler there is.
+
+A part is what a solver needs at once: all samples of some features, or all features of some
+samples, whichever the chunks make smaller. What is small travels to the parts; sums over the
+parts travel along lanes, as many as there are threads, so that no more than one of them a lane
+exists at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from sys import modules
+from time import perf_counter
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import dask
+import dask.base
+import dask.core
+import dask.local
+import numpy as np
+from dask.delayed import Delayed, delayed
+from dask.optimization import cull
+
+from partita._version import __version__
+
+from .objective import Array
+from .threads import count_threads
+
+_PART_BYTES = 32 << 20
+_ATTEMPTS = 3
+_FAST_STORE = 2e9  # bytes a second
+
+
+class Stream:
+    """A lazy matrix (n, p), streamed along p.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        n and p.
+    by_samples : bool
+        Whether p runs over the samples; else over the features, in the order of `order`.
+    order : ndarray of int, (n_features,)
+        The columns of the recording's matrix, in the order in which the features come here.
+    slices : list of slice
+        Where each part lies along p.
+    passes : int
+        How often all parts have been read.
+    sample : ndarray, (n_samples, some features) or (some samples, n_features)
+        A sample along the longer side, once a survey has taken it.
+    norm2 : float
+        Squared norm, once a survey has been made.
+    """
+
+    lies = None
+
+    def __init__(
+        self,
+        parts: list[Any],
+        slices: list[slice],
+        n: int,
+        dtype: Any,
+        by_samples: bool,
+        order: Array,
+    ) -> None:
+        self.shape = (n, slices[-1].stop)
+        self.sample: Any = None
+        self.norm2 = math.nan
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.height = n
+        self.slices = slices
+        self.by_samples = by_samples
+        self.order = order
+        self.passes = 0
+        self._parts = [_as_recipe(part) for part in parts]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the recording."""
+        return self.shape[1] if self.by_samples else self.shape[0]
+
+    def take_over(self, before: Stream) -> None:
+        """Keep what the survey of the same data, empty features included, has found."""
+        self.sample, self.norm2, self.passes = before.sample, before.norm2, before.passes
+
+    def encode(self, S: Array) -> Array:
+        """Return S."""
+        return S
+
+    def decode(self, A: Array) -> Array:
+        """Return A."""
+        return A
+
+    def run(
+        self, work: Callable[..., tuple[Any, Any]], common: Any, *sliced: Array | None
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` to every part: one pass.
+
+        Parameters
+        ----------
+        work : callable
+            Given the part (n, width), the sums so far (None at first), `common` and the columns
+            of each of `sliced` that belong to the part, returns the sums with its own added (a
+            tuple of arrays, which may be those given, or None), and what is to be returned part
+            by part.
+        common : object
+            The same for all.
+        *sliced : ndarray, (..., p), or None
+            Cut along p.
+
+        Returns
+        -------
+        tuple
+            The sums, and the list of what the parts returned.
+        """
+        self.passes += 1
+        cuts = [
+            [None if a is None else np.ascontiguousarray(a[..., where]) for a in sliced]
+            for where in self.slices
+        ]
+        cluster = _cluster()
+        if cluster is None:
+            return self._gathered(work, cuts, _shared_out(len(cuts)), _named(common), local=True)
+        return self._on_cluster(cluster, work, cuts, common)
+
+    def _on_cluster(
+        self, cluster: Any, work: Callable[..., tuple[Any, Any]], cuts: list[Any], common: Any
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` on a cluster; again where what was sent there was lost with a worker."""
+        if self.passes == 1:
+            _refuse_other_versions(cluster)
+        for attempt in range(_ATTEMPTS):
+            lanes = _lanes_on(cluster, self._parts)
+            (sent,) = cluster.scatter([common], broadcast=True, hash=False)
+            try:
+                with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
+                    return self._gathered(work, cuts, lanes, delayed(sent), local=False)
+            except (KeyError, RuntimeError, OSError):
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _gathered(
+        self,
+        work: Callable[..., tuple[Any, Any]],
+        cuts: list[Any],
+        lanes: list[list[int]],
+        common: Any,
+        *,
+        local: bool,
+    ) -> tuple[Any, list[Any]]:
+        """Compute the lanes: a part is read where and when its step is done, unless it is held."""
+        step = delayed(_step, pure=False, traverse=False)
+        ends = []
+        for lane in lanes:
+            so_far: Any = (None, [])
+            for i in lane:
+                so_far = step(so_far, work, self._parts[i], common, cuts[i], local)
+            ends.append(so_far)
+        done = dask.base.compute(*ends, traverse=False)
+        outcome: list[Any] = [None] * len(cuts)
+        total = None
+        for lane, (sums, returned) in zip(lanes, done, strict=True):
+            total = add(total, sums)
+            for i, value in zip(lane, returned, strict=True):
+                outcome[i] = value
+        return total, outcome
+
+
+def _step(
+    so_far: tuple[Any, list[Any]],
+    work: Callable[..., tuple[Any, Any]],
+    part: Any,
+    common: Any,
+    cut: list[Any],
+    in_place: bool,
+) -> tuple[Any, list[Any]]:
+    sums, returned = so_far
+    if sums is not None and not in_place:  # on a cluster a step may be done again
+        sums = tuple(array.copy() for array in sums)
+    X = part() if isinstance(part, _Recipe) else part
+    sums, answer = work(X, sums, common, *cut)
+    return sums, [*returned, answer]
+
+
+class _Recipe:
+    """How one part is read and computed, as one task: none is read before its turn."""
+
+    def __init__(self, part: Any) -> None:
+        self.key = part.key
+        self.graph = cull(dict(part.__dask_graph__()), [part.key])[0]
+
+    def __call__(self) -> Array:
+        return np.asarray(dask.local.get_sync(self.graph, self.key))
+
+
+def _as_recipe(part: Any) -> Any:
+    """Return the recipe of a part, or the part itself where a cluster holds blocks of it."""
+    recipe = _Recipe(part)
+    held = Delayed(recipe.key, recipe.graph)
+    return held if _futures_of(held) else recipe
+
+
+def _futures_of(collection: Any) -> list[Any]:
+    """Return the blocks of a dask collection that a cluster holds."""
+    if "distributed" not in modules:
+        return []
+    from distributed import futures_of
+
+    return list(futures_of(collection))  # type: ignore[no-untyped-call]
+
+
+def add(total: Any, more: Any) -> Any:
+    """Add arrays to the sums so far, in place; None counts as nothing yet."""
+    if total is None or more is None:
+        return more if total is None else total
+    for a, b in zip(total, more, strict=True):
+        a += b
+    return total
+
+
+def _named(common: Any) -> Any:
+    """Wrap what all parts share; nothing is copied or looked into."""
+    return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
+
+
+def _shared_out(n_parts: int) -> list[list[int]]:
+    """Share the parts out over the threads of this process."""
+    lanes = min(n_parts, max(1, dask.config.get("num_workers", None) or count_threads()))
+    return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
+
+
+def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
+    """Share the parts out over the threads of a cluster, each where its blocks are held."""
+    threads: dict[str, int] = cluster.nthreads()
+    workers = list(threads)
+    blocks = [[] if isinstance(part, _Recipe) else _futures_of(part) for part in parts]
+    places = cluster.who_has([block for some in blocks for block in some])
+    homes = [
+        next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
+        for some in blocks
+    ]
+    lanes: dict[str, list[list[int]]] = {
+        worker: [[] for _ in range(n)] for worker, n in threads.items()
+    }
+    for i, home in enumerate(homes):
+        of_worker = lanes[home or workers[i % len(workers)]]
+        min(of_worker, key=len).append(i)
+    return [lane for of_worker in lanes.values() for lane in of_worker if lane]
+
+
+def _refuse_other_versions(cluster: Any) -> None:
+    """Refuse workers whose Partita is another one: what is sent to them would not be theirs."""
+    others = {w: v for w, v in cluster.run(_version).items() if v != __version__}
+    if others:
+        worker, version = next(iter(others.items()))
+        raise RuntimeError(
+            f"{len(others)} of the cluster's workers have another version of Partita: {version} at "
+            f"{worker}, and here it is {__version__}. Install the same version on all of them."
+        )
+
+
+def _version() -> str:
+    return __version__
+
+
+def _cluster() -> Any:
+    """Return the distributed client that dask would use, if there is one."""
+    if "distributed" not in modules:
+        return None
+    owner = getattr(dask.base.get_scheduler(), "__self__", None)
+    return owner if hasattr(owner, "nthreads") else None
+
+
+class Cost(NamedTuple):
+    """Seconds to compute one block of a lazy array, and to read what it is made of."""
+
+    whole: float
+    reading: float
+
+
+def cost_of_a_block(array: Any) -> Cost | None:
+    """Time one block from the middle of a dask array; None where a cluster would compute it."""
+    if _cluster() is not None:
+        return None
+    block = array.blocks[tuple(count // 2 for count in array.numblocks)]
+    keys = list(dask.core.flatten(block.__dask_keys__()))
+    graph = block.__dask_graph__().cull(set(keys))
+    needs = graph.get_all_dependencies()
+    tasks = dict(graph)
+    sources = [key for key, of in needs.items() if not of]
+    values = dask.local.get_sync(tasks, sources)
+    if not all(isinstance(value, np.ndarray) for value in values):
+        sources = [key for key, of in needs.items() if of and of <= set(sources)]
+    clock = perf_counter()
+    dask.local.get_sync(tasks, sources)
+    reading = max(perf_counter() - clock, block.nbytes / _FAST_STORE)
+    clock = perf_counter()
+    dask.local.get_sync(tasks, keys)
+    return Cost(perf_counter() - clock, reading)
+
+
+def times(W: Array, H: Array) -> Any:
+    """Return ``W @ H`` as a dask array in blocks of rows, nothing computed yet.
+
+    Parameters
+    ----------
+    W : ndarray, (n, k)
+        Cut into blocks.
+    H : ndarray, (k, p)
+        Shared by all blocks.
+    """
+    import dask.array
+
+    rows = max(1, _PART_BYTES // max(1, H.shape[1] * H.itemsize))
+    blocks = dask.array.from_array(W, chunks=(rows, -1), name=f"signals-{uuid4().hex}")
+    shared = _named(H)
+    return blocks.map_blocks(
+        np.matmul, shared, dtype=H.dtype, chunks=(blocks.chunks[0], (H.shape[1],))
+    )
+
+
+def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
+    """Return the parts of a dask array (samples, ...features).
+
+    Parameters
+    ----------
+    array : dask.array.Array, (n_samples, ...)
+        The recording, samples first.
+    inside : ndarray of bool, (n_features,), optional
+        Which features are columns of the matrix.
+    dtype : dtype
+        What it is worked on in.
+
+    Returns
+    -------
+    Stream
+        Along the samples or the features, whichever makes the smaller parts.
+    """
+    n_samples, n_features = array.shape[0], math.prod(array.shape[1:])
+    kept = np.ones(n_features, bool) if inside is None else inside
+    tall = max(array.chunks[0]) * n_features
+    wide = n_samples * math.prod(max(sizes) for sizes in array.chunks[1:])
+    by_samples = tall <= wide
+    if by_samples:
+        parts, slices = _parts_by_samples(array, inside, dtype)
+        columns: Array = np.arange(int(kept.sum()))
+        return Stream(parts, slices, columns.size, dtype, True, columns)
+    parts, slices, order = _parts_by_features(array, kept, dtype)
+    return Stream(parts, slices, n_samples, dtype, False, order)
+
+
+def _as_delayed(arrays: list[Any]) -> list[Any]:
+    """Return arrays of one chunk as delayed values, read and computed as one task if none is held.
+
+    Optimising would forget which blocks a cluster holds.
+    """
+    held = bool(_futures_of(arrays[0]))
+    ready = arrays if held else dask.base.optimize(*arrays)
+    return [array.to_delayed(optimize_graph=False).ravel()[0] for array in ready]
+
+
+def _parts_by_samples(
+    array: Any, inside: Array | None, dtype: Any
+) -> tuple[list[Any], list[slice]]:
+    row_bytes = math.prod(array.shape[1:]) * np.dtype(dtype).itemsize
+    slices, start, stop = [], 0, 0
+    for size in array.chunks[0]:
+        if stop > start and (stop + size - start) * row_bytes > _PART_BYTES:
+            slices.append(slice(start, stop))
+            start = stop
+        stop += size
+    slices.append(slice(start, stop))
+    whole = [array[part].rechunk(-1) for part in slices]
+    take = delayed(_rows, pure=False, traverse=False)
+    blocks = _as_delayed(whole)
+    shared = None if inside is None or inside.all() else delayed(inside, traverse=False)
+    return [take(block, shared, dtype) for block in blocks], slices
+
+
+def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], list[slice], Array]:
+    """Cut along the features, chunk by chunk, small ones together."""
+    column = np.cumsum(kept) - 1
+    places = np.where(kept, column, -1).reshape(array.shape[1:])
+    edges = [np.cumsum([0, *sizes]) for sizes in array.chunks[1:]]
+    bounds = [list(itertools.pairwise(edge)) for edge in edges]
+    groups: list[list[tuple[slice, ...]]] = []
+    held = 0
+    for corner in itertools.product(*bounds):
+        where = tuple(slice(int(a), int(b)) for a, b in corner)
+        n_bytes = array.shape[0] * places[where].size * np.dtype(dtype).itemsize
+        if not groups or held + n_bytes > _PART_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(where)
+        held += n_bytes
+    order, slices, parts, start = [], [], [], 0
+    flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
+    blocks = iter(_as_delayed(flat))
+    take = delayed(_columns, pure=False, traverse=True)
+    for group in groups:
+        columns = [places[where].ravel() for where in group]
+        mine = [next(blocks) for _ in group]
+        found = np.concatenate([c[c >= 0] for c in columns])
+        if found.size == 0:
+            continue
+        keep = None if all((c >= 0).all() for c in columns) else [c >= 0 for c in columns]
+        parts.append(take(mine, keep, dtype))
+        slices.append(slice(start, start + found.size))
+        start += found.size
+        order.append(found)
+    return parts, slices, np.concatenate(order)
+
+
+def _rows(block: Array, inside: Array | None, dtype: Any) -> Array:
+    """Return some samples as columns (n_features, width), a view where it can be."""
+    rows = np.asarray(block).reshape(block.shape[0], -1)
+    rows = rows if inside is None else rows[:, inside]
+    return np.ascontiguousarray(rows, dtype).T
+
+
+def _columns(blocks: list[Array], keep: list[Array] | None, dtype: Any) -> Array:
+    """Return some features (n_samples, width)."""
+    flat = [np.asarray(block).reshape(block.shape[0], -1) for block in blocks]
+    if keep is not None:
+        flat = [rows[:, here] for rows, here in zip(flat, keep, strict=True)]
+    together = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+    return np.ascontiguousarray(together, dtype)

@@ -1,0 +1,111 @@
+"""A dask-backed recording as a stream that has been looked over: what it takes is one pass."""
+
+from __future__ import annotations
+
+import warnings
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._labels import checks
+from partita._labels.stack import Stacker
+from partita._solvers.streaming import Survey, locate, survey
+from partita._solvers.streams import Stream, cost_of_a_block, open_stream
+
+# A recording smaller than this is read once and kept: reading it again would gain nothing.
+KEPT_BYTES = 128 << 20
+# When saving first is worth a word: a block costs so many times its reading, in about so many
+# passes, and all of it so many seconds.
+_COSTLY, _PASSES, _WORTH_SAYING = 2.0, 14, 20.0
+
+
+def surveyed(
+    recording: xr.DataArray,
+    *,
+    sample_dim: str,
+    mask: xr.DataArray | None,
+    rng: np.random.Generator,
+    caller: str,
+    signed: bool = False,
+) -> tuple[Stacker, Stream]:
+    """Return the stacker and the stream of a lazy recording, all-NaN voxels left out.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, ...), any order, dask-backed
+        NaN only where a voxel is NaN at all times.
+    sample_dim : str
+        The dimension of samples.
+    mask : xarray.DataArray of bool, optional
+        True inside.
+    rng : numpy.random.Generator
+        Random numbers.
+    caller : str
+        Who asks, for the messages.
+    signed : bool
+        Whether negative values may be.
+
+    Raises
+    ------
+    ValueError
+        If values are negative, or NaN or infinite here and there.
+    """
+    stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask)
+    values = stacker.blocks(recording)
+    stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
+    clock = perf_counter()
+    found = survey(stream, stacker.canonical_columns(), rng)
+    if _PASSES * (perf_counter() - clock) > _WORTH_SAYING:
+        advise(recording)
+    if found.empty.any():
+        stacker, before = stacker.less(found.empty), stream
+        stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
+        stream.take_over(before)
+    _refuse(stream, found, stacker, caller, signed)
+    return stacker, stream
+
+
+def advise(recording: xr.DataArray) -> None:
+    """Say how much faster a fit would be from a store, where its blocks are costly to compute.
+
+    Warns
+    -----
+    UserWarning
+        If computing a block takes more than twice as long as reading it.
+    """
+    cost = cost_of_a_block(recording.data)
+    if cost is None or cost.whole <= _COSTLY * cost.reading:
+        return
+    gain = _PASSES * cost.whole / (cost.whole + (_PASSES + 1) * max(cost.reading, 1e-9))
+    warnings.warn(
+        f"Every pass of this fit computes its blocks anew, which takes "
+        f"{min(cost.whole / max(cost.reading, 1e-9), 999):.1f} times as long as reading them. "
+        "Save them first and fit what was saved, about "
+        f"{min(gain, _PASSES):.1f} times faster in all: partita.save(recording, 'clean.zarr'), "
+        "then partita.load('clean.zarr').",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def _refuse(stream: Stream, found: Survey, stacker: Stacker, caller: str, signed: bool) -> None:
+    shape = (stacker.n_samples, stacker.n_features)
+    if found.bad:
+        first = stacker.place(*locate(stream, "bad"))
+        raise checks.isolated(found.bad, shape, first, caller=caller)
+    if found.negative and not signed:
+        first = stacker.place(*locate(stream, "negative"))
+        raise checks.negative(found.negative, shape, found.least, first, caller=caller)
+
+
+def is_large(array: Any) -> bool:
+    """Tell whether an array is dask-backed and too large to be read once and kept."""
+    lazy = isinstance(array, xr.DataArray) and array.chunks is not None
+    return lazy and array.nbytes > KEPT_BYTES
+
+
+def with_passes(report: dict[str, Any], matrix: Any) -> dict[str, Any]:
+    """Return a report with every pass over a stream, from the survey to the error of the fit."""
+    return {**report, "passes": matrix.passes} if isinstance(matrix, Stream) else report

@@ -1,0 +1,104 @@
+"""Fits on a cluster: the same answer as in memory, and again when a worker dies under them."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import partita as pt
+from partita.decomposition import _lazy
+
+distributed = pytest.importorskip("distributed")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def recording():
+    options = {"n_times": 300, "shape": (1, 60, 50), "n_components": 5, "random_state": 0}
+    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
+    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
+
+
+@pytest.fixture(scope="module")
+def eager(recording):
+    return pt.NMF(6, random_state=0).fit(recording)
+
+
+@pytest.fixture
+def client(monkeypatch):
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def agrees(model, eager):
+    assert model.converged_
+    assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
+    for name in ("maps_", "signals_"):
+        pair = [
+            getattr(m, name).transpose("component", ...).values.reshape(6, -1)
+            for m in (model, eager)
+        ]
+        assert np.corrcoef(np.concatenate(pair))[:6, 6:].max(1).min() > 0.999
+
+
+@pytest.mark.parametrize("chunks", [{"time": 40}, {"y": 16, "x": 25}], ids=["time", "place"])
+def test_two_processes_give_the_answer_of_memory(client, recording, eager, chunks):
+    agrees(pt.NMF(6, random_state=0).fit(recording.chunk(chunks)), eager)
+
+
+def test_blocks_that_were_persisted_stay_on_the_workers(client, recording, eager):
+    held = recording.chunk(time=40).persist()
+    distributed.wait(held.data)
+    before = client.who_has()
+    agrees(pt.NMF(6, random_state=0).fit(held), eager)
+    assert set(before) <= set(client.who_has())
+
+
+def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, eager):
+    def slowly(block):
+        time.sleep(0.02)
+        return block
+
+    lazy = recording.chunk(time=40)
+    lazy = lazy.copy(data=lazy.data.map_blocks(slowly, dtype=lazy.dtype))
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        client.wait_for_workers(2)
+        pids = list(client.run(lambda: __import__("os").getpid()).values())
+        kill = threading.Timer(rng.uniform(0.2, 2.0), _kill, args=(int(rng.choice(pids)),))
+        kill.start()
+        try:
+            model = pt.NMF(6, random_state=0).fit(lazy)
+        finally:
+            kill.cancel()
+        agrees(model, eager)
+
+
+def test_workers_with_another_version_are_named_at_the_start(client, recording):
+    def pretend():
+        from partita._solvers import streams
+
+        streams.__version__ = "0.0.1"
+
+    client.run(pretend)
+    with pytest.raises(RuntimeError, match="another version of Partita"):
+        pt.NMF(3).fit(recording.chunk(time=40))
+
+
+def _kill(pid):
+    import os
+    import signal
+
+    os.kill(pid, signal.SIGKILL)

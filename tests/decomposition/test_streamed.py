@@ -1,0 +1,192 @@
+"""Fits of recordings that stay on disk: the same answer in few passes, whatever the chunks."""
+
+import time
+import warnings
+
+import dask
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+
+import partita as pt
+from partita.decomposition import _lazy
+
+
+@pytest.fixture(autouse=True)
+def _streams_whatever_the_size(monkeypatch):
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+
+
+@pytest.fixture(scope="module")
+def recording():
+    options = {"n_times": 160, "shape": (1, 40, 30), "n_components": 5, "random_state": 0}
+    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
+    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
+
+
+@pytest.fixture(scope="module")
+def eager(recording):
+    return pt.NMF(6, random_state=0).fit(recording)
+
+
+def count_reads(recording, chunks):
+    """Return the recording in chunks that count how often each is read."""
+    reads = []
+    chunked = recording.chunk(chunks)
+
+    def look(block):
+        reads.append(block.shape)
+        return block
+
+    data = chunked.data.map_blocks(look, dtype=recording.dtype, meta=np.empty((0,) * chunked.ndim))
+    reads.clear()
+    return chunked.copy(data=data), reads
+
+
+def aligned(maps, others):
+    """Return the correlation of each map with the one most like it."""
+    flat = [m.fillna(0).values.reshape(m.sizes["component"], -1) for m in (maps, others)]
+    return np.corrcoef(np.concatenate(flat))[: len(maps), len(maps) :].max(1)
+
+
+CHUNKS = {
+    "by time": {"time": 23},
+    "by place": {"y": 7, "x": 11},
+    "by both": {"time": 50, "y": 20, "x": 16},
+    "one": {},
+}
+
+
+@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=list(CHUNKS))
+@pytest.mark.parametrize("mode", ["temporal", "spatial"])
+def test_any_chunking_gives_the_answer_of_memory(recording, eager, chunks, mode):
+    model = pt.NMF(6, mode=mode, random_state=0).fit(recording.chunk(chunks))
+    assert model.converged_
+    assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
+    assert aligned(model.maps_, eager.maps_).min() > 0.999
+    assert model.reconstruction_err_ == pytest.approx(eager.reconstruction_err_, rel=1e-4)
+    assert model.maps_.dims == eager.maps_.dims
+    assert model.signals_.dims == eager.signals_.dims
+    assert model.fit_report_["route"] == "stream"
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_a_fit_takes_few_passes_and_counts_them(recording, chunks):
+    counted, reads = count_reads(recording, chunks)
+    model = pt.NMF(6, random_state=0).fit(counted)
+    blocks = int(np.prod(counted.data.numblocks))
+    assert len(reads) % blocks == 0
+    assert len(reads) // blocks == model.fit_report_["passes"] <= 16
+
+
+def test_the_same_seed_gives_the_same_bits(recording):
+    fits = [pt.NMF(6, random_state=3).fit(recording.chunk(time=40)) for _ in range(2)]
+    xr.testing.assert_identical(fits[0].maps_, fits[1].maps_)
+    xr.testing.assert_identical(fits[0].signals_, fits[1].signals_)
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_a_mask_and_voxels_without_data_stay_outside(recording, chunks):
+    mask = xr.ones_like(recording.isel(time=0, sign=0, drop=True), bool)
+    mask[:5] = False
+    gone = recording.where((recording.y > recording.y[8]) | (recording.x > recording.x[3]))
+    model = pt.NMF(4, mask=mask, random_state=0).fit(gone.chunk(chunks))
+    expected = pt.NMF(4, mask=mask, random_state=0).fit(gone)
+    np.testing.assert_array_equal(np.isnan(model.maps_), np.isnan(expected.maps_))
+    assert model.losses_[-1] == pytest.approx(float(expected.losses_[-1]), rel=1e-4)
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+@pytest.mark.parametrize(("value", "words"), [(np.nan, "NaN or infinite"), (-1.0, "non-negative")])
+def test_what_cannot_be_used_is_named_with_its_place(recording, chunks, value, words):
+    spoilt = recording.copy(deep=True)
+    spoilt[70, 1, 20, 3] = value
+    spoilt[90, 0, 1, 2] = value
+    with pytest.raises(ValueError, match=words) as lazily:
+        pt.NMF(3).fit(spoilt.chunk(chunks))
+    with pytest.raises(ValueError, match=words) as eagerly:
+        pt.NMF(3).fit(spoilt)
+    assert str(lazily.value) == str(eagerly.value)
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_penalties_held_maps_and_warm_starts_are_kept(recording, eager, chunks):
+    lazy = recording.chunk(chunks)
+    penalised = [pt.NMF(5, maps_l1=0.1, random_state=0).fit(x) for x in (recording, lazy)]
+    assert float(penalised[1].losses_[-1]) <= float(penalised[0].losses_[-1]) * (1 + 1e-3)
+    held = pt.NMF(6, fixed_maps=eager.maps_[:2], random_state=0).fit(lazy)
+    xr.testing.assert_allclose(held.maps_[:2], eager.maps_[:2], atol=1e-5)
+    warm = pt.NMF(6, init=eager.maps_, random_state=0).fit(lazy)
+    assert aligned(warm.maps_, eager.maps_).min() > 0.999
+    np.testing.assert_array_equal(warm.maps_["component"], eager.maps_["component"])
+
+
+def test_more_samples_than_voxels_are_streamed_as_well(recording):
+    regions = recording.isel(y=slice(0, 4), x=slice(0, 5)).chunk(time=30)
+    lazily, eagerly = (pt.NMF(3, random_state=0).fit(x) for x in (regions, regions.compute()))
+    assert lazily.losses_[-1] == pytest.approx(float(eagerly.losses_[-1]), rel=1e-4)
+
+
+def test_nothing_is_computed_before_the_fit_and_nothing_warns(recording):
+    counted, reads = count_reads(recording, {"time": 40})
+    model = pt.NMF(3)
+    assert not reads
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(counted)
+    assert counted.chunks is not None
+
+
+def test_any_local_scheduler_of_dask_serves(recording, eager):
+    lazy = recording.chunk(time=40)
+    for scheduler in ("synchronous", "threads"):
+        with dask.config.set(scheduler=scheduler):
+            model = pt.NMF(6, random_state=0).fit(lazy)
+        assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
+
+
+def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
+    seen = []
+
+    def interrupt(state):
+        seen.append(state.maps)
+        if state.iteration == 2:
+            raise KeyboardInterrupt
+
+    model = pt.NMF(6, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(recording.chunk(time=40), callback=interrupt)
+    assert not model.converged_
+    assert model.maps_.shape == seen[0].shape
+    assert np.isfinite(model.reconstruction_err_)
+
+
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_the_recording_is_rebuilt_lazily(recording, chunks):
+    outside = recording.where(recording.x > recording.x[2])
+    model = pt.NMF(6, random_state=0).fit(outside.chunk(chunks))
+    rebuilt = model.inverse_transform()
+    assert rebuilt.chunks is not None
+    assert rebuilt.dims == recording.dims
+    rest = outside - rebuilt.compute()
+    np.testing.assert_array_equal(np.isnan(rest).all("time"), np.isnan(outside).all("time"))
+    assert np.sqrt(float((rest**2).sum())) == pytest.approx(model.reconstruction_err_, rel=1e-3)
+    some = model.inverse_transform(model.signals_.sel(component=[1, 3]))
+    assert some.chunks is not None
+
+
+def test_costly_blocks_are_better_saved_first(recording, monkeypatch):
+    monkeypatch.setattr(_lazy, "_WORTH_SAYING", 0.0)
+
+    def costly(block):
+        time.sleep(0.02)
+        return block
+
+    lazy = recording.chunk(time=80)
+    costly_one = lazy.copy(data=lazy.data.map_blocks(costly, dtype=lazy.dtype))
+    with pytest.warns(UserWarning, match=r"Save them first .* times faster .*clean\.zarr"):
+        pt.NMF(3).fit(costly_one)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pt.NMF(3).fit(lazy)
