@@ -14,10 +14,11 @@ from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
-from partita._solvers.objective import Certificate, Penalty, Solution
+from partita._solvers.objective import Penalty, Solution
 from partita._solvers.streams import Stream
-from partita.decomposition import _base, _lazy, _parameters
+from partita.decomposition import _base, _joint, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
+from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
 from partita.decomposition._watch import Callback, watching
 
@@ -108,6 +109,8 @@ class NMF(Decomposition):
         Whether the residual fell below `tol`.
     fit_report_ : dict
         The route taken, passes over the recording, seconds by phase.
+    n_sessions_ : int
+        How many sessions the maps rest on, after `partial_fit` and `fit_sessions` only.
 
     See Also
     --------
@@ -134,6 +137,8 @@ class NMF(Decomposition):
     n_iter_: int
     converged_: bool
     fit_report_: dict[str, Any]
+    n_sessions_: int
+    _ledger: _sessions.Ledger
     _saved: ClassVar = (
         *Decomposition._saved,
         "optimality_",
@@ -141,6 +146,7 @@ class NMF(Decomposition):
         "n_iter_",
         "converged_",
         "fit_report_",
+        "n_sessions_",
     )
 
     def __init__(
@@ -233,11 +239,92 @@ class NMF(Decomposition):
             stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
         )
         solution = self._solve(stacker, matrix, given, numbers, callback, rng)
+        _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
         self._lazily = isinstance(matrix, Stream)
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
+        return self
+
+    def partial_fit(self, recording: xr.DataArray, y: None = None) -> Self:
+        """Fold one more session into the maps; of earlier ones products are kept, not the data.
+
+        The first session is an ordinary `fit`. Each later one alternates between its exact
+        signals and maps that are best for the statistics of all sessions (Mairal, Bach, Ponce &
+        Sapiro, 2010; Lefèvre, Bach & Févotte, 2011), all of them weighted alike. A session that
+        comes again, known by its values, takes the place of its first visit: it counts once.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray, (time, ...), any order
+            Non-negative, on the grid of the first session; a dask-backed one is loaded here.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        NMF
+            Itself. ``maps_`` keep their order and labels; ``signals_``, ``energy_`` and
+            ``reconstruction_err_`` are this session's. ``optimality_``, ``losses_``, ``n_iter_``
+            and ``converged_`` are absent: without the earlier sessions nothing can be certified.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`; if the session lies on another grid or lacks voxels of the first; with
+            penalties, or a loss other than Frobenius.
+
+        Notes
+        -----
+        A model that comes from `fit`, or from a file, counts as one session whose best maps are
+        its ``maps_`` for its ``signals_``: files do not hold the products of earlier sessions.
+        """
+        _sessions.continue_with(self, recording)
+        return self
+
+    def fit_sessions(self, recordings: _joint.Sources, *, n_passes: int | None = 2) -> Self:
+        """Fit one set of maps to many sessions, one of which at a time is in memory.
+
+        Starts from the first session and folds the others in as `partial_fit` does: the first
+        pass. Each further pass goes on from there on a sketch of all sessions, which has the
+        gradient of the joint loss at the maps as they stand; for it each session is read once. A
+        last look at each, once a pass, solves the signals exactly for the maps and certifies both.
+
+        Parameters
+        ----------
+        recordings : list or mapping of xarray.DataArray or path
+            Sessions on one grid; what `load` takes is loaded when its turn comes.
+        n_passes : int or None
+            Passes at most; they end earlier when the residual falls below ``tol``. In all, each
+            session is read 2 n_passes - 1 times (twice for one pass). None: up to ``max_iter``.
+
+        Returns
+        -------
+        NMF
+            Itself. ``signals_`` are those of all sessions along time, with the coordinate
+            ``session``: the keys of the mapping, or numbers from 0. All other attributes are
+            those of the joint fit; ``losses_`` and ``n_iter_`` count last looks.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `partial_fit`, naming the session.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `n_passes` is None and `max_iter` passes do not suffice.
+
+        Examples
+        --------
+        >>> recording = partita.datasets.load_sample().clip(min=0)
+        >>> halves = {"early": recording[:60], "late": recording[60:]}
+        >>> nmf = partita.NMF(n_components=3, random_state=0).fit_sessions(halves)
+        >>> late = nmf.signals_[nmf.signals_.session == "late"]
+        """
+        certificate = _joint.fit_all(self, recordings, n_passes=n_passes)
+        _joint.warn_if_unconverged(self, certificate, n_passes=n_passes)
         return self
 
     def _check_parameters(self) -> None:
@@ -344,14 +431,8 @@ class NMF(Decomposition):
         )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
         self.fit_report_ = _lazy.with_passes(solution.report, matrix)
-        self.optimality_ = _labelled_certificate(solution.certificate)
-        self.losses_ = xr.DataArray(
-            solution.losses,
-            dims="iteration",
-            coords={"iteration": np.arange(1, len(solution.losses) + 1)},
-            name="losses",
-            attrs={"long_name": "objective"},
-        )
+        self.optimality_ = labelled_certificate(solution.certificate)
+        self.losses_ = labelled_losses(solution.losses)
 
     def _warn_if_unconverged(self, solution: Solution) -> None:
         if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
@@ -368,22 +449,3 @@ class NMF(Decomposition):
         beta, penalty = self._objective()
         checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
         return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
-
-
-def _labelled_certificate(certificate: Certificate) -> xr.Dataset:
-    """Return the certificate over (factor), maps first."""
-    values = {
-        "residual": [certificate.H_residual, certificate.W_residual],
-        "possible_decrease": [certificate.H_decrease, certificate.W_decrease],
-    }
-    names = {
-        "residual": "optimality residual",
-        "possible_decrease": "largest relative decrease of the loss still possible",
-    }
-    return xr.Dataset(
-        {
-            key: ("factor", np.array(pair), {"long_name": names[key], "units": "1"})
-            for key, pair in values.items()
-        },
-        coords={"factor": ["maps", "signals"]},
-    )

@@ -120,6 +120,11 @@ def load_model(path: str | PathLike[str]) -> Any:
     return from_dataset(io.read_dataset(path), source=str(path))
 
 
+def open_session(path: str | PathLike[str]) -> xr.DataArray:
+    """Return a recording on disk, not yet read."""
+    return io.load(path)
+
+
 def to_dataset(model: Decomposition) -> xr.Dataset:
     """Return a fitted model as one Dataset (see `from_dataset`)."""
     dataset = stored.to_dataset(model._stacker)

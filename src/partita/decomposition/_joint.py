@@ -1,0 +1,320 @@
+"""A joint fit of many sessions: one in memory at a time, all of them certified together."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from tqdm import tqdm
+
+from partita._labels.stack import Stacker
+from partita._solvers import canon, incremental, nnls, products
+from partita._solvers.incremental import Gauge, Statistics
+from partita._solvers.objective import Certificate
+from partita.decomposition import _base, persistence
+from partita.decomposition._base import Array
+from partita.decomposition._outcome import labelled_certificate, labelled_losses
+from partita.decomposition._sessions import (
+    ROUNDS,
+    Ledger,
+    Visited,
+    forget,
+    n_held,
+    require_plain_loss,
+    visited,
+)
+from partita.decomposition._start import gather
+
+if TYPE_CHECKING:
+    from partita.decomposition.nmf import NMF
+
+Source = xr.DataArray | str | PathLike[str]
+Sources = Sequence[Source] | Mapping[Any, Source]
+
+
+def fit_all(model: NMF, recordings: Sources, *, n_passes: int | None) -> Certificate:
+    """Fit one set of maps to sessions that are loaded one by one; return the certificate."""
+    caller = "NMF.fit_sessions"
+    model._check_parameters()
+    require_plain_loss(model, caller=caller)
+    _check_passes(n_passes)
+    sessions = _listed(recordings, caller=caller)
+    joint = _Joint.begun(model, sessions, caller=caller)
+    limit = model.max_iter if n_passes is None else n_passes
+    with tqdm(desc="NMF.fit_sessions", unit="session", disable=not model.verbose) as bar:
+        joint.first_pass(bar)
+        end = joint.last_look(bar) if n_passes == 1 else None
+        for _ in range(1, limit):
+            joint.descend(bar)
+            end = joint.last_look(bar)
+            if end.certificate.residual <= model.tol:
+                break
+        end = joint.last_look(bar) if end is None else end
+    forget(model)
+    joint.keep(model, end)
+    return end.certificate
+
+
+class _Look(NamedTuple):
+    """What the last look at one session found."""
+
+    piece: xr.DataArray
+    key: str
+    error2: float
+    gauge: Gauge
+
+
+class _End(NamedTuple):
+    """What the last look at every session found: exact signals, and how good they are."""
+
+    pieces: list[xr.DataArray]
+    keys: list[str]
+    statistics: Statistics
+    error2: float
+    certificate: Certificate
+
+
+class _Joint:
+    """A joint fit under way: the maps, and the signals and statistics of the sessions seen."""
+
+    def __init__(self, sessions: dict[Any, Source], first: NMF, *, caller: str) -> None:
+        self.sessions, self.caller = sessions, caller
+        self.stacker, self.component = first._stacker, first.maps_["component"].values
+        self.maps = self.stacker.flat_maps(first.maps_, caller="maps_").astype(np.float64)
+        self.free = np.arange(n_held(first), len(self.maps))
+        given = gather(
+            self.stacker,
+            init=first.init,
+            fixed_maps=first.fixed_maps,
+            n_components=len(self.maps),
+        )
+        self.n_kept = given.n_kept
+        self.tol = float(first.tol)
+        self.directions = incremental.directions(
+            self.maps.shape[1], len(self.maps), rng=_generator(first), dtype=self.stacker.dtype
+        )
+        self.signals: dict[Any, Array] = {}
+        self.drawn: dict[Any, Array] = {}
+        self.linear: dict[Any, Array] = {}
+        self.statistics: Statistics | None = None
+        self.losses: list[float] = []
+        self.n_visits = 0
+
+    @classmethod
+    def begun(cls, model: NMF, sessions: dict[Any, Source], *, caller: str) -> _Joint:
+        """Start like an ordinary fit of the first session."""
+        first = clone(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            first.fit(_opened(next(iter(sessions.values())), caller=caller))
+        return cls(sessions, first, caller=caller)
+
+    def _visit(self, name: Any, bar: Any) -> Visited:
+        recording = _opened(self.sessions[name], caller=self.caller)
+        seen = visited(self.stacker, recording, caller=f"{self.caller}, session {name!r},")
+        self.n_visits += 1
+        bar.update()
+        return seen
+
+    def first_pass(self, bar: Any) -> None:
+        """Fold the sessions in one after the other, and note what a sketch is to span."""
+        for name in self.sessions:
+            self._fold_in(name, bar)
+
+    def _fold_in(self, name: Any, bar: Any) -> None:
+        matrix = self._visit(name, bar).matrix
+        folded = incremental.fold(
+            matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS
+        )
+        self.signals[name], self.maps, self.statistics = folded
+        self.drawn[name] = products.times(matrix, self.directions)
+        self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
+
+    def descend(self, bar: Any) -> None:
+        """Visit each session for its share of a sketch of all, and go on from there on that."""
+        assert self.statistics is not None
+        signals, *others = (
+            np.concatenate([part[name] for name in self.sessions])
+            for part in (self.signals, self.linear, self.drawn)
+        )
+        basis = incremental.basis(np.hstack([signals, *others]))
+        Z, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0
+        for name in self.sessions:
+            rows = basis[first : first + len(self.signals[name])]
+            Z += products.t_times(self._visit(name, bar).matrix, rows).T
+            first += len(rows)
+        self.maps = incremental.descend_sketch(
+            basis,
+            Z,
+            signals,
+            self.maps,
+            norm2=self.statistics.norm2,
+            free=self.free,
+            tol=self.tol / 10,
+        )
+
+    def last_look(self, bar: Any) -> _End:
+        """Solve all signals for the maps as they stand, and measure both factors there."""
+        maps = self.maps.astype(self.stacker.dtype)
+        looks = []
+        whole: Statistics | None = None
+        for name in self.sessions:
+            look, own = self._look_at(name, maps, bar)
+            whole = own if whole is None else whole.plus(own)
+            looks.append(look)
+        assert whole is not None
+        self.statistics = whole
+        error2 = math.fsum(look.error2 for look in looks)
+        self.losses.append(0.5 * error2)
+        of_maps = incremental.gauge(whole.B, whole.A, self.maps, free=self.free)
+        gauges = [look.gauge for look in looks]
+        certificate = incremental.certify(
+            gauges, of_maps, loss=0.5 * error2, norm2=whole.norm2, dtype=maps.dtype
+        )
+        pieces, keys = [look.piece for look in looks], [look.key for look in looks]
+        return _End(pieces, keys, whole, error2, certificate)
+
+    def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics]:
+        stacker, matrix = self._visit(name, bar)
+        columns, linear = nnls.solve(matrix, maps), products.times(matrix, maps.T)
+        self.signals[name], self.linear[name] = columns, linear
+        gram, every = self.maps @ self.maps.T, np.arange(len(maps))
+        look = _Look(
+            _piece(stacker, columns, self.component, name),
+            incremental.fingerprint(matrix),
+            products.residual_norm2(matrix, columns, maps),
+            incremental.gauge(gram, linear.T, columns.T, free=every),
+        )
+        return look, incremental.gather(matrix, columns)
+
+    def keep(self, model: NMF, end: _End) -> None:
+        """Label the factors of all sessions and keep them on the model."""
+        joined = _joined(end.pieces, sample_dim=self.stacker.sample_dim)
+        maps = self.maps.astype(self.stacker.dtype)
+        signals, unit, order = canon.canonicalise(joined.values, maps, keep_order=self.n_kept)
+        lengths = np.linalg.norm(self.maps, axis=1)
+        stacker = _over_all(self.stacker, joined)
+        norm2 = end.statistics.norm2
+        model._remember(stacker, signals, unit, component=self.component, norm2=norm2)
+        model.reconstruction_err_ = math.sqrt(end.error2)
+        model.losses_ = labelled_losses(self.losses)
+        model.n_iter_ = len(self.losses)
+        model.converged_ = end.certificate.residual <= model.tol
+        model.optimality_ = labelled_certificate(end.certificate)
+        model.n_sessions_ = len(self.sessions)
+        model.fit_report_ = {
+            "route": "sessions",
+            "sessions": len(self.sessions),
+            "visits": self.n_visits + 1,
+        }
+        scaled = end.statistics.scaled(lengths)
+        ordered = Statistics(scaled.A[order], scaled.B[np.ix_(order, order)], norm2)
+        kept = zip(end.keys, self.signals.values(), strict=True)
+        model._ledger = Ledger(
+            ordered,
+            {key: (columns * lengths.astype(columns.dtype))[:, order] for key, columns in kept},
+        )
+
+
+def _generator(model: NMF) -> np.random.Generator:
+    seed = check_random_state(model.random_state).randint(np.iinfo(np.int32).max)
+    return np.random.default_rng(seed)
+
+
+def _piece(stacker: Stacker, columns: Array, component: Array, name: Any) -> xr.DataArray:
+    labels = np.full(len(columns), name)
+    labelled = stacker.signals(columns, component=component)
+    about = {"long_name": "session"}
+    return labelled.assign_coords(session=(stacker.sample_dim, labels, about))
+
+
+def _joined(pieces: list[xr.DataArray], *, sample_dim: str) -> xr.DataArray:
+    """Join signals along time, with the coordinates that all have and, of scalars, agree on."""
+    first = pieces[0]
+    kept = [
+        name
+        for name, coord in first.coords.items()
+        if all(name in piece.coords for piece in pieces)
+        and (
+            sample_dim in coord.dims
+            or all(coord.variable.equals(piece[name].variable) for piece in pieces)
+        )
+    ]
+    trimmed = [piece.drop_vars([n for n in piece.coords if n not in kept]) for piece in pieces]
+    return xr.concat(
+        trimmed,
+        dim=sample_dim,
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+
+
+def _over_all(stacker: Stacker, joined: xr.DataArray) -> Stacker:
+    """Return the stacker of all sessions together: the places of one, the times of all."""
+    sample_dim, scalars = stacker.sample_dim, set(joined.coords)
+    places = {
+        name: coord.variable
+        for name, coord in stacker.coords.coords.items()
+        if sample_dim not in coord.dims and (coord.dims or name in scalars) and name != "session"
+    }
+    times = {n: c.variable for n, c in joined.coords.items() if c.dims == (sample_dim,)}
+    coords = xr.Dataset(coords={**places, **times})
+    sizes = {**stacker.sizes, sample_dim: joined.sizes[sample_dim]}
+    return replace(stacker, coords=coords, sizes=sizes)
+
+
+def _listed(recordings: Any, *, caller: str) -> dict[Any, Source]:
+    """Return sessions by name, or by number where none is given."""
+    single = isinstance(recordings, xr.DataArray | xr.Dataset | str | PathLike)
+    if single or not isinstance(recordings, Sequence | Mapping):
+        raise TypeError(
+            f"{caller} takes a list or a mapping of recordings or paths, which it visits more than "
+            f"once, and was given {type(recordings).__name__}. For one recording: fit(recording)."
+        )
+    if not len(recordings):
+        raise ValueError(f"{caller} was given no sessions. Give at least one recording or path.")
+    return dict(recordings) if isinstance(recordings, Mapping) else dict(enumerate(recordings))
+
+
+def _opened(source: Any, *, caller: str) -> xr.DataArray:
+    if isinstance(source, xr.DataArray):
+        return source
+    if isinstance(source, str | PathLike):
+        return persistence.open_session(source)
+    raise TypeError(
+        f"{caller} takes recordings (xarray.DataArray) or paths, and one of them is "
+        f"{type(source).__name__}."
+    )
+
+
+def _check_passes(n_passes: Any) -> None:
+    whole = isinstance(n_passes, int | np.integer) and not isinstance(n_passes, bool)
+    if n_passes is None or (whole and n_passes >= 1):
+        return
+    raise ValueError(
+        f"n_passes is a whole number of at least 1, or None for as many as it takes to reach tol; "
+        f"given: {n_passes!r}."
+    )
+
+
+def warn_if_unconverged(model: NMF, certificate: Certificate, *, n_passes: int | None) -> None:
+    """Warn once if passes until convergence were asked for and did not suffice."""
+    if model.converged_ or n_passes is not None or model.tol == 0:
+        return
+    _base.warn_unconverged(
+        "NMF.fit_sessions",
+        n_iter=model.n_iter_,
+        state=f"the optimality residual is {certificate.residual:.1e}, and tol is {model.tol:.1e}",
+        remedy="Raise max_iter, which counts passes here, or tol.",
+    )

@@ -1,0 +1,40 @@
+"""What a fit reports beside its factors, labelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from partita._solvers.objective import Certificate
+
+
+def labelled_certificate(certificate: Certificate) -> xr.Dataset:
+    """Return the certificate over (factor), maps first."""
+    values = {
+        "residual": [certificate.H_residual, certificate.W_residual],
+        "possible_decrease": [certificate.H_decrease, certificate.W_decrease],
+    }
+    names = {
+        "residual": "optimality residual",
+        "possible_decrease": "largest relative decrease of the loss still possible",
+    }
+    return xr.Dataset(
+        {
+            key: ("factor", np.array(pair), {"long_name": names[key], "units": "1"})
+            for key, pair in values.items()
+        },
+        coords={"factor": ["maps", "signals"]},
+    )
+
+
+def labelled_losses(losses: Any) -> xr.DataArray:
+    """Return the losses over (iteration), counted from 1."""
+    return xr.DataArray(
+        losses,
+        dims="iteration",
+        coords={"iteration": np.arange(1, len(losses) + 1)},
+        name="losses",
+        attrs={"long_name": "objective"},
+    )
