@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,20 @@ class Extrapolation:
         """Remember where it was too far, and step back."""
         self.ceiling = self.beta
         self.beta /= 1.5
+
+
+class Kept(NamedTuple):
+    """All that a descent between two rounds needs to go on to the same end; copies, not views."""
+
+    S: Array
+    S_old: Array
+    L: Array
+    L_old: Array
+    pace: tuple[float, float]
+    seen: Visit | None
+    losses: Array
+    residual: float
+    careful: bool
 
 
 class Descent:
@@ -92,6 +107,29 @@ class Descent:
         """Return to the last whole round after an interruption."""
         np.copyto(self.S.ahead, self.S.old)
         self.seen = None
+
+    def state(self) -> Kept:
+        """Return a copy of where the fit stands, to be handed to `resumed`."""
+        seen = self.seen
+        if seen is not None:
+            seen = seen._replace(A=seen.A.copy(), B=seen.B.copy())
+        return Kept(
+            self.S.ahead.copy(), self.S.old.copy(), self.L.ahead.copy(), self.L.old.copy(),
+            (self.pace.beta, self.pace.ceiling), seen, np.array(self.losses), self.residual,
+            self.careful,
+        )  # fmt: skip
+
+    @classmethod
+    def resumed(cls, problem: Problem, kept: Kept) -> Descent:
+        """Return the descent that `state` was taken from, on the same problem."""
+        descent = cls(problem, kept.S.copy(), kept.L.copy())
+        np.copyto(descent.S.old, kept.S_old)
+        np.copyto(descent.L.old, kept.L_old)
+        descent.pace.beta, descent.pace.ceiling = kept.pace
+        descent.seen = kept.seen
+        descent.losses = kept.losses.tolist()
+        descent.residual, descent.careful = kept.residual, kept.careful
+        return descent
 
     def _accepts(self, loss: float) -> bool:
         """Keep the round or take it back; the one after a step back is taken as it is."""
