@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from . import products
 from .certificate import Finish, finish
-from .hals import Descent, descend
+from .hals import Descent, Kept, descend
 from .matrices import as_blocks
 from .objective import Array, Certificate, Penalty, RankOne, Solution, Start, State
 from .problem import Problem
@@ -21,6 +22,33 @@ from .streams import Stream
 from .threads import Crew, single_blas
 
 Watcher = Callable[[State], bool | None]
+
+
+class Saved(NamedTuple):
+    """All that a fit between two rounds needs to go on to the same end."""
+
+    kept: Kept
+    aim: float
+    revived: tuple[int, ...]
+    passes: float
+    report: dict[str, Any]
+
+
+class Keeper(Protocol):
+    """Keeps the state of a fit somewhere, and has it again when the fit is repeated."""
+
+    def recall(self) -> Saved | None:
+        """Return what was kept of this fit; None where nothing was."""
+        ...
+
+    def is_due(self) -> bool:
+        """Tell whether it is time to keep the state."""
+        ...
+
+    def keep(self, saved: Saved) -> None:
+        """Keep a state in place of the one before."""
+        ...
+
 
 _UNPENALISED = Penalty()
 _TIGHTEN = 0.7
@@ -46,6 +74,7 @@ def factorise(
     columns: Array | None = None,
     watch: Watcher | None = None,
     threads: int | None = None,
+    keeper: Keeper | None = None,
 ) -> Solution:
     """Minimise ``|X - W @ H|^2 / 2``, or another divergence, plus penalties over W, H >= 0.
 
@@ -84,6 +113,9 @@ def factorise(
         Called with a State after each iteration; True ends the fit.
     threads : int, optional
         Threads to use; by default as many as the process may.
+    keeper : Keeper, optional
+        Is handed the state now and then, and asked for it at the start. Frobenius without
+        entrywise weights only.
 
     Returns
     -------
@@ -121,7 +153,7 @@ def factorise(
         problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
         problem = problem._replace(floor_share=_FLOORS.get(dtype, 1e-6))
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
-        solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch)
+        solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch, keeper=keeper)
     H = _in_own_order(X, solution.H) if isinstance(X, Stream) else solution.H
     return solution._replace(W=solution.W.astype(dtype, copy=False), H=H.astype(dtype, copy=False))
 
@@ -186,36 +218,63 @@ def _run(
     tol: float,
     rng: np.random.Generator,
     watch: Watcher | None,
+    keeper: Keeper | None,
 ) -> Solution:
     """Start, descend until the certificate holds, and turn the answer back."""
-    clock = perf_counter()
-    begun = begin(problem, k, route, rng)
-    descent = Descent(problem, begun.S, begun.L)
-    seconds = {**begun.seconds, "iterations": 0.0, "certificate": 0.0}
+    saved = None if keeper is None else keeper.recall()
+    if saved is None:
+        begun = begin(problem, k, route, rng)
+        descent, seconds = Descent(problem, begun.S, begun.L), dict(begun.seconds)
+        saved = Saved(descent.state(), tol, (), begun.passes, dict(begun.report))
+        if keeper is not None:
+            keeper.keep(saved)
+    else:
+        descent, seconds = Descent.resumed(problem, saved.kept), {"start": 0.0}
+    saved = saved._replace(kept=None)  # type: ignore[arg-type]
+    seconds |= {"iterations": 0.0, "certificate": 0.0}
     watcher = _in_units(problem, route.signals_short, watch)
-    aim, revived, state = tol, np.zeros(0, np.intp), "going"
+    state = "going"
     while state == "going":
         clock = perf_counter()
-        state = _descend(descent, aim, route.max_iter, watcher)
+        keeping = None if keeper is None else partial(_keep_if_due, keeper, descent, saved)
+        state = _descend(descent, saved.aim, route.max_iter, watcher, keeping)
         seconds["iterations"] += perf_counter() - clock
         clock = perf_counter()
         end = finish(descent, signals_short=route.signals_short)
         seconds["certificate"] += perf_counter() - clock
-        if state == "going" and revived.size == 0:
+        if state == "going" and not saved.revived:
             revived = revive(descent)
             if revived.size:
+                saved = saved._replace(revived=tuple(revived.tolist()))
                 continue
         if end.certificate.residual <= tol:
             break
-        aim *= _TIGHTEN
-    report = {**begun.report, "passes": begun.passes + len(descent.losses) + 2,
-              "seconds": seconds, "revived": revived.tolist()}  # fmt: skip
+        saved = saved._replace(aim=saved.aim * _TIGHTEN)
+    report = {**saved.report, "passes": saved.passes + len(descent.losses) + 2,
+              "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip
     return _answer(descent, end, route, tol, state == "interrupted", report)
 
 
-def _descend(descent: Descent, aim: float, max_iter: int, watch: Callable[..., bool] | None) -> str:
+def _keep_if_due(keeper: Keeper, descent: Descent, saved: Saved) -> None:
+    if keeper.is_due():
+        keeper.keep(saved._replace(kept=descent.state()))
+
+
+def _descend(
+    descent: Descent,
+    aim: float,
+    max_iter: int,
+    watch: Callable[..., bool] | None,
+    keeping: Callable[[], None] | None,
+) -> str:
+    def after_each(*seen: Any) -> bool:
+        if keeping is not None:
+            keeping()
+        return watch is not None and watch(*seen)
+
+    quiet = watch is None and keeping is None
     try:
-        reached = descend(descent, tol=aim, max_iter=max_iter, watch=watch)
+        reached = descend(descent, tol=aim, max_iter=max_iter, watch=None if quiet else after_each)
     except KeyboardInterrupt:
         descent.recover()
         return "interrupted"

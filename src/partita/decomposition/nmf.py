@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
 from partita.decomposition._watch import Callback, watching
+from partita.decomposition.checkpoints import Checkpoint, fingerprint
 
 
 class NMF(Decomposition):
@@ -195,6 +197,7 @@ class NMF(Decomposition):
         *,
         weights: xr.DataArray | None = None,
         callback: Callback | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> Self:
         """Find the parts of a recording.
 
@@ -212,6 +215,11 @@ class NMF(Decomposition):
         callback : callable, optional
             Called with a state after each iteration: ``iteration``, ``loss``, ``residual``, and
             on demand ``maps`` and ``signals``. Returning True ends the fit.
+        checkpoint : str or path, optional
+            A ``.nc`` in which the state of the fit is kept, at least 5 s apart and for at most 5 %
+            of its time. The same call, repeated after the fit was killed, goes on from there to
+            the same end (with a higher ``max_iter`` too). Removed at the end of the fit; Ctrl-C
+            leaves it. Frobenius loss, without entrywise weights.
 
         Returns
         -------
@@ -222,7 +230,8 @@ class NMF(Decomposition):
         ------
         TypeError, ValueError
             If a parameter or the recording cannot be used: negative or isolated missing values,
-            no sample dimension, another grid than the mask's or the given maps'.
+            no sample dimension, another grid than the mask's or the given maps'; if the checkpoint
+            is that of another fit.
         KeyboardInterrupt
             After Ctrl-C, once the best factors so far are stored with ``converged_`` False.
 
@@ -230,6 +239,8 @@ class NMF(Decomposition):
         -----
         sklearn.exceptions.ConvergenceWarning
             If it ends at `max_iter` with the residual above `tol`.
+        UserWarning
+            If the checkpoint cannot be written; the fit goes on.
         """
         self._check_parameters()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -238,7 +249,10 @@ class NMF(Decomposition):
         given = gather(
             stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
         )
-        solution = self._solve(stacker, matrix, given, numbers, callback, rng)
+        keeper = self._keeper(checkpoint, stacker, matrix, numbers)
+        solution = self._solve(stacker, matrix, given, numbers, callback, rng, keeper)
+        if keeper is not None and not solution.interrupted:
+            keeper.remove()
         _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
         self._lazily = isinstance(matrix, Stream)
@@ -327,6 +341,24 @@ class NMF(Decomposition):
         _joint.warn_if_unconverged(self, certificate, n_passes=n_passes)
         return self
 
+    def _keeper(
+        self,
+        checkpoint: str | PathLike[str] | None,
+        stacker: Stacker,
+        matrix: Any,
+        weights: Weights | None,
+    ) -> Checkpoint | None:
+        if checkpoint is None:
+            return None
+        if self._objective()[0] != 2.0 or isinstance(weights, np.ndarray):
+            raise ValueError(
+                "checkpoint= keeps the state of the Frobenius solver, and this fit has "
+                f"{'entrywise weights' if weights is not None else f'loss={self.loss!r}'}, which "
+                "another one solves. Leave checkpoint=None."
+            )
+        facts = fingerprint(self.get_params(), stacker, matrix, weights)
+        return Checkpoint(checkpoint, facts)
+
     def _check_parameters(self) -> None:
         _base.check_mode(self.mode)
         _base.check_n_components(self.n_components)
@@ -387,6 +419,7 @@ class NMF(Decomposition):
         weights: Weights | None,
         callback: Callback | None,
         rng: np.random.Generator,
+        keeper: Checkpoint | None,
     ) -> Solution:
         beta, penalty = self._objective()
         with watching(
@@ -413,6 +446,7 @@ class NMF(Decomposition):
                 rng=rng,
                 columns=stacker.canonical_columns(),
                 watch=watch,
+                keeper=keeper,
             )
 
     def _keep(
