@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import partita
-from partita import _cli
+from partita import _cli, _workplace
 from partita.io import save_recording, write_dataset
 
 PNG = b"\x89PNG\r\n"
@@ -331,3 +331,66 @@ def test_real_recordings_run_from_the_shell(real_data, name, k, capsys):
     assert float(model.signals_.min()) >= 0
     assert np.isfinite(model.energy_).all()
     assert "did not converge" not in capsys.readouterr().err
+
+
+LARGE = ["--memory-limit", "1k", "--chunks", "time=40"]
+
+
+def test_a_large_recording_is_standardised_once_on_disk_and_tidied_up(recording, monkeypatch):
+    saved = []
+    save = partita.save
+    monkeypatch.setattr(
+        partita, "save", lambda thing, path: saved.append(path) or save(thing, path)
+    )
+    assert _cli.main(["run", str(recording), "-k", "3", "--out", "eager"]) == 0
+    assert _cli.main(["run", str(recording), "-k", "3", "--out", "large", *LARGE]) == 0
+    assert [path for path in saved if "intermediate" in path.name]
+    assert not list(Path.cwd().glob("*intermediate*"))
+    eager, large = (partita.load_model(f"{name}.nc") for name in ("eager", "large"))
+    np.testing.assert_allclose(large.maps_, eager.maps_, atol=1e-3)
+
+
+def test_no_intermediate_writes_none(recording, monkeypatch):
+    saved = []
+    save = partita.save
+    monkeypatch.setattr(
+        partita, "save", lambda thing, path: saved.append(path) or save(thing, path)
+    )
+    assert _cli.main(["run", str(recording), "-k", "2", "--no-intermediate", *LARGE]) == 0
+    assert not [path for path in saved if "intermediate" in path.name]
+
+
+def test_a_checkpoint_is_gone_when_the_fit_has_ended(recording, tmp_path):
+    assert (
+        _cli.main(["run", str(recording), "-k", "2", "--checkpoint", str(tmp_path / "fit.nc")]) == 0
+    )
+    assert not (tmp_path / "fit.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--chunks", "time"], "chunks are given as"),
+        (["--memory-limit", "much"], "sizes are given as"),
+    ],
+)
+def test_bad_sizes_and_chunks_are_one_line(recording, words, complaint, capsys):
+    with pytest.raises(SystemExit) as end:
+        _cli.main(["run", str(recording), *words])
+    assert end.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_sizes_are_read_with_their_units():
+    read = [_workplace.size(text) for text in ("2048", "1k", "1.5M", "2GiB", "1TB")]
+    assert read == [2048, 1024, 3 << 19, 2 << 30, 1 << 40]
+
+
+@pytest.mark.slow
+def test_run_works_on_a_cluster(recording):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert _cli.main(["run", str(recording), "-k", "2", "--scheduler", address]) == 0

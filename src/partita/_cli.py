@@ -7,11 +7,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from textwrap import shorten
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from partita import _workplace
 
 # Whatever is heavy is imported inside the commands, so that --version and --help answer at once.
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from partita.io import SeveralArrays
 
 _FAILED, _INTERRUPTED = 2, 130
+_ANYWHERE = _workplace.Workplace()
 
 _CONTENTS = {
     "_components.nii.gz": "maps",
@@ -129,6 +132,7 @@ def _add_run(commands: Any) -> None:
         "(default: %(default)s)",
     )
     run.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
+    _workplace.add_options(run)
 
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
@@ -205,6 +209,8 @@ def _run(arguments: argparse.Namespace) -> None:
         quiet=arguments.quiet,
         split=not arguments.no_split,
         mode=arguments.mode,
+        workplace=_workplace.of(arguments),
+        checkpoint=arguments.checkpoint,
         loss=arguments.loss,
         random_state=arguments.seed,
     )
@@ -246,6 +252,8 @@ def _take_apart(
     quiet: bool,
     split: bool = True,
     options: Mapping[str, Any] | None = None,
+    workplace: _workplace.Workplace = _ANYWHERE,
+    checkpoint: Path | None = None,
     **parameters: Any,
 ) -> None:
     """Load, standardise, factorise, save, draw, and say where it all is."""
@@ -255,11 +263,13 @@ def _take_apart(
     recording = partita.load(source, **(options or {}))
     if not quiet:
         print(f"{source.name}: {_sizes(recording)}, {_size(recording.nbytes)}", flush=True)
-    prepared = recording
-    if split:
-        prepared = recording.pipe(partita.preprocess.zscore).pipe(partita.preprocess.split_sign)
     parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
-    model = partita.NMF(n_components=k, **parameters).fit(prepared)
+    with workplace.at_work():
+        recording = workplace.laid_out(recording)
+        prepared = recording.pipe(partita.preprocess.zscore) if split else recording
+        with workplace.stored(prepared, out) if split else nullcontext(prepared) as stored:
+            signed = stored.pipe(partita.preprocess.split_sign) if split else stored
+            model = partita.NMF(n_components=k, **parameters).fit(signed, checkpoint=checkpoint)
     written = [Path(path) for path in partita.save(model, out)]
     if out.suffix not in _WHOLE:
         written += _drawn(model, recording, out)

@@ -1,0 +1,148 @@
+"""Where `partita run` works: in memory, from a store that it writes first, or on a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# A fit in memory holds the recording, its standardised signs, and what it works on.
+_TIMES_THE_RECORDING = 5
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class Workplace(NamedTuple):
+    """What the command line says of it.
+
+    `memory` is in bytes; None stands for half of what the machine has.
+    """
+
+    chunks: Mapping[str, int] | None = None
+    memory: int | None = None
+    scheduler: str | None = None
+    intermediate: bool = True
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Connect to the cluster, where an address was given."""
+        with nullcontext() if self.scheduler is None else _client(self.scheduler):
+            yield
+
+    def laid_out(self, recording: xr.DataArray) -> xr.DataArray:
+        """Return the recording in memory where it fits, else lazy, in the chunks asked for."""
+        if self.chunks is not None:
+            recording = recording.chunk(self.chunks)
+        memory = _half_of_the_machine() if self.memory is None else self.memory
+        fits = recording.nbytes * _TIMES_THE_RECORDING <= memory
+        return recording.load() if fits and self.scheduler is None else recording
+
+    @contextmanager
+    def stored(self, prepared: xr.DataArray, out: Path) -> Iterator[xr.DataArray]:
+        """Give what a fit reads many times from a store beside the results, removed at the end."""
+        if prepared.chunks is None or not self.intermediate:
+            yield prepared
+            return
+        import partita
+
+        path = out.with_name(f"{out.name}_intermediate{_suffix()}")
+        try:
+            partita.save(prepared, path)
+            chunks = dict(zip(prepared.dims, prepared.chunks, strict=True))
+            yield partita.load(path).chunk(chunks)
+        finally:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what concerns recordings that do not fit in memory."""
+    group = parser.add_argument_group("large recordings")
+    group.add_argument(
+        "--chunks",
+        type=chunks,
+        metavar="SPEC",
+        help="how a lazy recording is cut: time=500 or y=64,x=64 (default: as it is stored)",
+    )
+    group.add_argument(
+        "--memory-limit",
+        type=size,
+        metavar="SIZE",
+        help="such as 8G; a larger recording than a fifth of it stays on disk (default: half of "
+        "the machine's memory)",
+    )
+    group.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a dask cluster to work on: tcp://host:8786"
+    )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="a .nc that keeps the state of the fit; the same command, repeated after it was "
+        "killed, goes on from there",
+    )
+    group.add_argument(
+        "--no-intermediate",
+        action="store_true",
+        help="compute the standardised recording anew in every pass of the fit; by default it is "
+        "written once beside the results, and removed at the end",
+    )
+
+
+def of(arguments: argparse.Namespace) -> Workplace:
+    """Return what the arguments say."""
+    return Workplace(
+        arguments.chunks,
+        arguments.memory_limit,
+        arguments.scheduler,
+        not arguments.no_intermediate,
+    )
+
+
+def chunks(text: str) -> dict[str, int]:
+    """Read ``time=500`` or ``y=64,x=64``."""
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        return {name.strip(): int(length) for name, length in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"chunks are given as time=500 or y=64,x=64, not as {text!r}"
+        ) from None
+
+
+def size(text: str) -> int:
+    """Read ``8G`` or ``500M`` as bytes."""
+    number, unit = text.rstrip("iBb").rstrip("kKmMgGtT"), text.rstrip("iBb")[-1:].lower()
+    try:
+        return int(float(number) * _UNITS[unit if unit.isalpha() else ""])
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"sizes are given as 8G or 500M, not as {text!r}"
+        ) from None
+
+
+def _half_of_the_machine() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _suffix() -> str:
+    try:
+        import zarr  # noqa: F401
+    except ImportError:
+        return ".nc"
+    return ".zarr"
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError(
+            '--scheduler needs distributed: pip install "partita[distributed]".'
+        ) from None
+    return Client(address, timeout="30s")  # type: ignore[no-untyped-call]
