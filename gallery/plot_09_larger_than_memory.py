@@ -71,9 +71,9 @@ pt.save(
 # fit says so where it would pay.
 
 tracemalloc.start()
-recording = pt.load(folder / "session.nc").chunk(time=100)
+recording = pt.load(folder / "session.nc", chunks={"time": 100})
 pt.save(pt.preprocess.delta_f_over_f(recording, baseline="mean", rectify=True), folder / "clean.nc")
-prepared = pt.load(folder / "clean.nc").chunk(time=100)
+prepared = pt.load(folder / "clean.nc", chunks={"time": 100})
 nmf = pt.NMF(n_components=9, random_state=0).fit(prepared)
 peak = tracemalloc.get_traced_memory()[1]
 tracemalloc.stop()

@@ -260,7 +260,10 @@ def _take_apart(
     import partita
 
     started = perf_counter()
-    recording = partita.load(source, **(options or {}))
+    cut: dict[str, Any] = {}
+    if workplace.chunks is not None:
+        cut["chunks"] = dict(workplace.chunks)
+    recording = partita.load(source, **(options or {}), **cut)
     if not quiet:
         print(f"{source.name}: {_sizes(recording)}, {_size(recording.nbytes)}", flush=True)
     parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}

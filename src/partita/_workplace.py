@@ -36,9 +36,7 @@ class Workplace(NamedTuple):
             yield
 
     def laid_out(self, recording: xr.DataArray) -> xr.DataArray:
-        """Return the recording in memory where it fits, else lazy, in the chunks asked for."""
-        if self.chunks is not None:
-            recording = recording.chunk(self.chunks)
+        """Return the recording in memory where it fits, else lazy as it is."""
         memory = _half_of_the_machine() if self.memory is None else self.memory
         fits = recording.nbytes * _TIMES_THE_RECORDING <= memory
         return recording.load() if fits and self.scheduler is None else recording
@@ -55,7 +53,7 @@ class Workplace(NamedTuple):
         try:
             partita.save(prepared, path)
             chunks = dict(zip(prepared.dims, prepared.chunks, strict=True))
-            yield partita.load(path).chunk(chunks)
+            yield partita.load(path, chunks=chunks)
         finally:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

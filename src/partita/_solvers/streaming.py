@@ -68,19 +68,34 @@ def survey(stream: Stream, columns: Array, rng: np.random.Generator) -> Survey:
     (norm2, gaps, counts), parts = stream.run(
         _survey_part, None if along else chosen, chosen if along else None
     )
-    sample = np.concatenate([part.sample for part in parts], axis=1)
     gaps = gaps if stream.by_samples else np.concatenate([part.gaps for part in parts])
     empty_here = gaps == n_samples
-    if of_features:
-        kept = ~empty_here[chosen]
-        sample = sample[kept] if stream.by_samples else sample[:, kept]
-    stream.sample = np.ascontiguousarray(sample.T if stream.by_samples else sample)
+    least = min(part.least for part in parts)
+    stream.sample = _joined([part.sample for part in parts], turned=stream.by_samples)
+    del parts
+    if of_features and empty_here.any():
+        stream.sample = stream.sample[:, ~empty_here[chosen]]
     empty = np.zeros(n_features, bool)
     empty[stream.order] = empty_here
     bad = int(counts[0]) - int(empty.sum()) * n_samples
-    least = min(part.least for part in parts)
     stream.norm2 = float(norm2[0])
     return Survey(empty, bad, int(counts[1]), least)
+
+
+def _joined(pieces: list[Array], *, turned: bool) -> Array:
+    """Return pieces side by side, or one below the other where each is `turned`."""
+    widths = [piece.shape[1] for piece in pieces]
+    shape = (pieces[0].shape[0], sum(widths))
+    whole = np.empty(shape[::-1] if turned else shape, pieces[0].dtype)
+    start = 0
+    for width in widths:
+        piece = pieces.pop(0)  # makes room as it goes
+        if turned:
+            whole[start : start + width] = piece.T
+        else:
+            whole[:, start : start + width] = piece
+        start += width
+    return whole
 
 
 class _Seen(NamedTuple):
