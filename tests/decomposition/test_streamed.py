@@ -128,6 +128,15 @@ def test_more_samples_than_voxels_are_streamed_as_well(recording):
     assert lazily.losses_[-1] == pytest.approx(float(eagerly.losses_[-1]), rel=1e-4)
 
 
+@pytest.mark.parametrize("chunks", [{"time": 30}, {"y": 2}], ids=["by time", "by place"])
+def test_voxels_without_data_are_left_out_where_samples_are_many(recording, chunks):
+    regions = recording.isel(y=slice(0, 4), x=slice(0, 5))
+    gone = regions.where((regions.y > regions.y[0]) | (regions.x > regions.x[1]))
+    lazily, eagerly = (pt.NMF(3, random_state=0).fit(x) for x in (gone.chunk(chunks), gone))
+    np.testing.assert_array_equal(np.isnan(lazily.maps_), np.isnan(eagerly.maps_))
+    assert lazily.losses_[-1] == pytest.approx(float(eagerly.losses_[-1]), rel=1e-4)
+
+
 def test_nothing_is_computed_before_the_fit_and_nothing_warns(recording):
     counted, reads = count_reads(recording, {"time": 40})
     model = pt.NMF(3)

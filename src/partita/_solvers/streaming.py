@@ -73,8 +73,8 @@ def survey(stream: Stream, columns: Array, rng: np.random.Generator) -> Survey:
     least = min(part.least for part in parts)
     stream.sample = _joined([part.sample for part in parts], turned=stream.by_samples)
     del parts
-    if of_features and empty_here.any():
-        stream.sample = stream.sample[:, ~empty_here[chosen]]
+    if empty_here.any():
+        stream.sample = stream.sample[:, ~(empty_here[chosen] if of_features else empty_here)]
     empty = np.zeros(n_features, bool)
     empty[stream.order] = empty_here
     bad = int(counts[0]) - int(empty.sum()) * n_samples
