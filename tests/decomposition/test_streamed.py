@@ -196,6 +196,7 @@ def test_costly_blocks_are_better_saved_first(recording, monkeypatch):
     costly_one = lazy.copy(data=lazy.data.map_blocks(costly, dtype=lazy.dtype))
     with pytest.warns(UserWarning, match=r"Save them first .* times faster .*clean\.zarr"):
         pt.NMF(3).fit(costly_one)
+    monkeypatch.setattr(_lazy, "_WORTH_SAYING", 60.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pt.NMF(3).fit(lazy)
+        pt.NMF(3).fit(costly_one)
