@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -417,6 +418,27 @@ def test_odd_data_have_a_finite_answer(name, dtype):
 def test_rank_one_data_are_explained_by_one_component():
     X = np.outer(np.arange(1.0, 10), np.arange(1.0, 20))
     assert np.sqrt(2 * fit(X, 1).losses[-1]) < 1e-6 * np.linalg.norm(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 3, 6])
+@pytest.mark.parametrize("shape", [(300, 2000), (2000, 300)])
+def test_rank_one_data_on_the_sketch_are_explained_whatever_is_to_spare(shape, k, dtype):
+    rng = np.random.default_rng(1)
+    X = np.outer(rng.random(shape[0]), rng.random(shape[1])).astype(dtype)
+    with warnings.catch_warnings(action="error"):
+        solution = fit(X, k)
+    assert solution.report["route"] == "sketch"
+    assert solution.converged
+    assert np.sqrt(2 * solution.losses[-1]) < 1e-6 * np.linalg.norm(X)
+
+
+def test_components_far_above_the_rank_stay_finite():
+    rng = np.random.default_rng(1)
+    X = rng.random((600, 2)) @ rng.random((2, 4000))
+    with warnings.catch_warnings(action="error"):
+        solution = fit(X, 10, max_iter=100)
+    assert np.sqrt(2 * solution.losses[-1]) < 1e-4 * np.linalg.norm(X)
 
 
 def test_dead_components_start_again_once_and_are_named():

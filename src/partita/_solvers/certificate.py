@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .hals import Descent
+from .hals import Descent, relative_gradient
 from .kernels import squared_distance
 from .matrices import Dense
 from .objective import Array, Certificate
@@ -64,7 +64,7 @@ def finish(descent: Descent, *, signals_short: bool) -> Finish:
     S.restart()
     L.restart()
     loss = exact_loss(problem, S.ahead, L.ahead, seen)
-    pair = [_figures(problem, figures, loss) for figures in (of_S, of_L)]
+    pair = [_figures(problem, figures, loss, len(S.ahead)) for figures in (of_S, of_L)]
     (W_residual, W_decrease), (H_residual, H_decrease) = pair if signals_short else pair[::-1]
     return Finish(Certificate(W_residual, H_residual, W_decrease, H_decrease), loss)
 
@@ -87,10 +87,9 @@ def solve_exactly(problem: Problem, S: Array, seen: Visit, L: Array) -> None:
 def exact_loss(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
     """Return the loss at (S, L): from the residual where X is at hand and dense."""
     blocks = problem.blocks
-    if not isinstance(blocks, Dense) or problem.S_weights is not None:
+    if not problem.at_hand:
         return evaluate(problem, S, L, seen)
-    if problem.L_weights is not None:
-        return evaluate(problem, S, L, seen)
+    assert isinstance(blocks, Dense)
     scaled = np.ascontiguousarray(S.T * S.dtype.type(problem.scale))
 
     def work(group: list[slice]) -> float:
@@ -100,8 +99,8 @@ def exact_loss(problem: Problem, S: Array, L: Array, seen: Visit) -> float:
     return 0.5 * total / problem.scale**2 + penalty_of(problem, S, L)
 
 
-def _figures(problem: Problem, seen: Visit, loss: float) -> tuple[float, float]:
+def _figures(problem: Problem, seen: Visit, loss: float, rows: int) -> tuple[float, float]:
+    residual = relative_gradient(problem, seen.gradient2, loss, rows)
+    possible = min(seen.decrease + seen.bound, loss)
     least = max(problem.floor, np.finfo(float).tiny)
-    misfit = max(math.sqrt(2.0 * loss), least)
-    possible = (seen.decrease + seen.bound) / max(loss, 0.5 * least * least)
-    return math.sqrt(seen.gradient2) / misfit, min(1.0, max(0.0, possible))
+    return residual, max(0.0, possible) / max(loss, 0.5 * least * least)

@@ -22,6 +22,8 @@ _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
 _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
+_DRIFT, _FURTHEST = 10, 100
+_EXACT = 32
 
 
 class Extrapolation:
@@ -81,11 +83,15 @@ class Descent:
         short = _SHORT._replace(beta=beta, most=self.short_sweeps)
         solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
-        if not self._accepts(loss):
+        if self._accepts(loss):
+            self._balance()
+        else:
             self.seen = before
 
     def ends(self, tol: float) -> bool:
         """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
+        if 2 * self.losses[-1] <= self.problem.floor**2:  # what the loss does now is rounding
+            return self.residual <= tol
         if self.residual <= _NEAR * tol:
             return self.flat(_FLAT * tol)
         return self.residual <= tol and self.flat(_STILL * tol)
@@ -150,6 +156,33 @@ class Descent:
         self.losses.append(loss)
         return True
 
+    def _balance(self) -> None:
+        """Share the length of a component that has drifted evenly between its two rows.
+
+        What is left of components that X has no need of is rounding, and while one row shrinks
+        the other may grow beyond what the dtype holds. Powers of two change no product.
+        """
+        problem, seen = self.problem, self.seen
+        if seen is None or (problem.penalty.active and not problem.penalty.scale_free):
+            return
+        S2 = np.einsum("ij,ij->i", self.S.old, self.S.old, dtype=np.float64)
+        L2 = np.diagonal(seen.B)
+        of_S, of_L = (np.log2(np.where(norms2 > 0, norms2, 1.0)) for norms2 in (S2, L2))
+        powers = np.clip((of_L - of_S) / 4, -_FURTHEST, _FURTHEST)
+        drifted = np.flatnonzero(np.abs(powers) > _DRIFT)
+        drifted = np.intersect1d(drifted, np.intersect1d(problem.S_free, problem.L_free))
+        if not drifted.size:
+            return
+        factor = np.exp2(np.round(powers[drifted]))[:, None].astype(problem.blocks.dtype)
+        for rows in (self.S.ahead, self.S.old):
+            rows[drifted] *= factor
+        for rows in (self.L.ahead, self.L.old):
+            rows[drifted] /= factor
+        inverse = np.ones(len(S2))
+        inverse[drifted] = 1 / factor[:, 0]
+        A = np.asarray(seen.A * inverse[:, None], seen.A.dtype)
+        self.seen = seen._replace(A=A, B=seen.B * np.outer(inverse, inverse))
+
     def _short_gradient2(self) -> float:
         assert self.seen is not None
         nothing = Sweeps(most=0, measure=True)
@@ -158,8 +191,22 @@ class Descent:
         ).gradient2
 
     def _residual(self, gradient2: float) -> float:
-        misfit = math.sqrt(2 * self.losses[-1])
-        return math.sqrt(gradient2) / max(misfit, self.problem.floor, np.finfo(float).tiny)
+        return relative_gradient(self.problem, gradient2, self.losses[-1], 2 * len(self.S.old))
+
+
+def relative_gradient(problem: Problem, gradient2: float, loss: float, rows: int) -> float:
+    """Return the length of the gradient of so many rows in units of the misfit, floored.
+
+    In the metric of the Hessian no row of it is longer than the misfit (Cauchy-Schwarz), which
+    tells more than the gradient itself where X is explained but for rounding; and there is none
+    where the misfit is no more than the rounding of the factors.
+    """
+    misfit = math.sqrt(2 * loss)
+    length = math.sqrt(gradient2)
+    if problem.at_hand and not problem.penalty.active:
+        rounding = _EXACT * np.finfo(problem.blocks.dtype).eps * math.sqrt(problem.norm2)
+        length = 0.0 if misfit <= rounding else min(length, math.sqrt(rows) * misfit)
+    return length / max(misfit, problem.floor, np.finfo(float).tiny)
 
 
 def _short_sweeps(problem: Problem) -> int:

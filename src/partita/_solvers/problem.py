@@ -40,6 +40,12 @@ class Problem(NamedTuple):
         """Misfit below which the rounding of the data's dtype decides."""
         return self.floor_share * math.sqrt(self.norm2)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the misfit can be taken from the residual, which cancellation does not touch."""
+        unweighted = self.S_weights is None and self.L_weights is None
+        return isinstance(self.blocks, Dense) and unweighted
+
 
 class Side:
     """A factor that moves: its last answers, the point extrapolated, and the one before that.
