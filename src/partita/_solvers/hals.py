@@ -22,7 +22,7 @@ _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
 _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
-_DRIFT, _FURTHEST = 10, 100
+_BALANCED, _DRIFT, _FURTHEST = 4, 10, 100
 _EXACT = 32
 
 
@@ -83,10 +83,10 @@ class Descent:
         short = _SHORT._replace(beta=beta, most=self.short_sweeps)
         solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
-        if self._accepts(loss):
-            self._balance()
-        else:
+        if not self._accepts(loss):
             self.seen = before
+        elif len(self.losses) % _BALANCED == 0:
+            self._balance()
 
     def ends(self, tol: float) -> bool:
         """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
@@ -170,9 +170,9 @@ class Descent:
         of_S, of_L = (np.log2(np.where(norms2 > 0, norms2, 1.0)) for norms2 in (S2, L2))
         powers = np.clip((of_L - of_S) / 4, -_FURTHEST, _FURTHEST)
         drifted = np.flatnonzero(np.abs(powers) > _DRIFT)
-        drifted = np.intersect1d(drifted, np.intersect1d(problem.S_free, problem.L_free))
         if not drifted.size:
             return
+        drifted = np.intersect1d(drifted, np.intersect1d(problem.S_free, problem.L_free))
         factor = np.exp2(np.round(powers[drifted]))[:, None].astype(problem.blocks.dtype)
         for rows in (self.S.ahead, self.S.old):
             rows[drifted] *= factor

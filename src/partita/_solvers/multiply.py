@@ -15,10 +15,12 @@ from .objective import Array
 
 def in_fours(rows: Array) -> Array:
     """Return the rows with zeros after them, up to a multiple of four."""
-    missing = -rows.shape[0] % 4
-    if missing == 0:
+    k, width = rows.shape
+    if k % 4 == 0:
         return np.ascontiguousarray(rows)
-    return np.ascontiguousarray(np.pad(rows, ((0, missing), (0, 0))))
+    filled = np.zeros((k + -k % 4, width), rows.dtype)
+    filled[:k] = rows
+    return filled
 
 
 @compiled
