@@ -80,7 +80,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
     "copyfile_regex": r".*\.png",
     "download_all_examples": False,
-    "ignore_repr_types": r"matplotlib\.",
+    "ignore_repr_types": r"matplotlib\.|NotebookFigure|'list'",
     "image_scrapers": ("matplotlib",),
     "image_srcset": ["2x"],
     "min_reported_time": 5,
