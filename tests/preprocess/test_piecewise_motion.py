@@ -25,6 +25,19 @@ def motion(truth):
     return estimate_motion(truth["recording"], transform="piecewise")
 
 
+@pytest.fixture(scope="module")
+def bending():
+    """Return tissue that bends and does not move as a whole."""
+    return pt.datasets.simulate_two_photon(
+        n_times=24, shape=(128, 144), warp=0.005, photons=30, random_state=3
+    )
+
+
+@pytest.fixture(scope="module")
+def bent(bending):
+    return estimate_motion(bending["recording"], transform="piecewise")
+
+
 def field_rms(motion, truth) -> float:
     """Error of the field in voxels, less the offset that all frames share."""
     bases = [
@@ -52,6 +65,36 @@ def test_the_field_is_recovered(motion, truth):
     assert not motion["rotation"].any()
     error = (motion["translation"] - truth["translation"]) / PIXEL
     assert float((error - error.median("time")).std()) < 0.5
+
+
+def test_the_framewise_displacement_is_that_of_tissue_that_only_bends(bent, bending):
+    moved = bending["displacement"].diff("time")
+    way = np.sqrt((moved**2).sum("axis").mean(["y", "x"]))
+    found = bent["framewise_displacement"]
+    assert float(found[0]) == 0
+    np.testing.assert_allclose(found[1:], way, atol=0.3 * PIXEL)
+    assert float(abs(found[1:] - way).mean()) < 0.1 * float(way.mean())
+
+
+def test_a_frame_that_bends_among_frames_that_rest_has_jumped():
+    resting, bending = (
+        pt.datasets.simulate_two_photon(
+            n_times=24, shape=(128, 144), warp=warp, photons=3, random_state=3
+        )["recording"]
+        for warp in (0, 0.005)
+    )
+    recording = resting.copy()
+    recording[9] = bending[9]
+    motion = estimate_motion(recording, transform="piecewise")
+    assert bool(motion["converged"].all())
+    assert list(np.flatnonzero(motion["suspect"])) == [9, 10]  # there and back
+
+
+def test_the_affine_is_the_mean_way_of_the_tissue(bent, bending):
+    np.testing.assert_array_equal(bent["affine"][:, :2, :2], np.tile(np.eye(2), (24, 1, 1)))
+    mean = bending["displacement"].mean(["y", "x"])
+    error = bent["affine"].values[:, :2, 2] - mean.values
+    assert np.std(error - np.median(error, axis=0)) < 0.06 * PIXEL
 
 
 def test_the_scene_is_nearer_than_by_translation(truth):
@@ -173,6 +216,14 @@ def test_smoothing_calms_the_field(motion, truth):
     calm = estimate_motion(truth["recording"], transform="piecewise", smooth=0.2)
     rough = [float(abs(one["displacement"].diff("time")).mean()) for one in (calm, motion)]
     assert rough[0] < 0.5 * rough[1]
+
+
+def test_smoothing_calms_what_is_told_of_tissue_that_only_bends(bent, bending):
+    calm = estimate_motion(bending["recording"], transform="piecewise", smooth=0.2)
+    way = [float(one["framewise_displacement"].mean()) for one in (calm, bent)]
+    assert 0 < way[0] < 0.5 * way[1]
+    drift = [float(np.diff(one["affine"][:, :2, 2], axis=0).std()) for one in (calm, bent)]
+    assert drift[0] < 0.5 * drift[1]
 
 
 def test_nothing_to_align_is_said_in_words(truth):

@@ -98,7 +98,8 @@ def estimate_motion(
         the dimension of planes after time. With ``transform="piecewise"`` the rotation is 0,
         ``translation`` is that of the whole frame, and ``displacement`` (time, axis, patch_y,
         patch_x) that of the tissue at the centres of patches, translation included, in the units
-        of space, as are the coordinates ``patch_y`` and ``patch_x``.
+        of space, as are the coordinates ``patch_y`` and ``patch_x``; ``affine`` holds its mean
+        over the field, and ``framewise_displacement`` tells of it.
 
         A frame that could not be followed at all (blank, constant, mostly NaN) has the motion
         between its neighbours, is not converged, and is suspect.

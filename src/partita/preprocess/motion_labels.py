@@ -10,6 +10,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._solvers import rotations
 from partita.preprocess import suspects, tracking
+from partita.preprocess.courses import Course
 from partita.preprocess.grids import SAMPLES, Grid
 
 Reference = str | int | xr.DataArray
@@ -81,42 +82,27 @@ def motion_dataset(
     tracks: tracking.Tracks, laid: xr.DataArray, grid: Grid, *, smooth: float | None, caller: str
 ) -> xr.Dataset:
     """Label tracks, after bridging frames that were lost and smoothing if asked."""
-    angles = rotations.to_angles(tracks.turn)
     good = np.isfinite(tracks.shift[..., 0])
-    planes = range(good.shape[1])
-    rows = np.concatenate([tracks.shift, angles], axis=2)
-    for plane in planes:
-        rows[:, plane] = suspects.bridge(rows[:, plane], good[:, plane])
-    bend = tracks.bend.reshape(*good.shape, -1)
-    for plane in planes if bend.size else ():
-        bend[:, plane] = suspects.bridge(bend[:, plane], good[:, plane])
-    d = len(grid.axes)
+    angles = rotations.to_angles(tracks.turn)
+    course = Course(tracks.shift, angles, tracks.bend, tracks.centres).bridge(good)
     converged = tracks.converged & good
-    suspect, displacement = _judge(rows, tracks.similarity, converged, grid)
+    suspect = _find_suspects(course, tracks.similarity, converged, grid)
     if smooth is not None:
         seconds = checks.seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
-        for plane in planes:
-            for values in (rows, bend):
-                values[:, plane] = suspects.smooth_over_time(
-                    values[:, plane], seconds, ~suspect[:, plane], fwhm=smooth
-                )
-        displacement = _displacements(rows, grid)
-    translation, rotation = rows[..., :d], rows[..., d:]
+        course = course.smooth(seconds, ~suspect, fwhm=smooth)
     labelled = _label(
         laid,
         grid,
-        translation=translation,
-        rotation=rotation,
-        affine=_affines(translation, rotation, grid),
+        translation=course.shift,
+        rotation=course.angles,
+        affine=course.affine(grid),
         similarity=tracks.similarity,
         converged=converged,
         suspect=suspect,
-        framewise_displacement=displacement,
+        framewise_displacement=course.framewise_displacement(grid),
         reference=tracks.reference,
     )
-    if not bend.size:
-        return labelled
-    return _with_bending(labelled, bend.reshape(tracks.bend.shape), tracks.centres, grid)
+    return _with_bending(labelled, course, grid) if course.bends else labelled
 
 
 def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -173,35 +159,16 @@ def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
     return result.assign_coords(plain)
 
 
-def _judge(
-    rows: np.ndarray, similarity: np.ndarray, converged: np.ndarray, grid: Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    displacement = _displacements(rows, grid)
+def _find_suspects(
+    course: Course, similarity: np.ndarray, converged: np.ndarray, grid: Grid
+) -> np.ndarray:
+    way = course.framewise_displacement(grid)
     voxel = float(np.abs(grid.spacing).min())
     found = [
-        suspects.find_suspects(similarity[:, k], converged[:, k], displacement[:, k], voxel=voxel)
-        for k in range(rows.shape[1])
+        suspects.find_suspects(similarity[:, k], converged[:, k], way[:, k], voxel=voxel)
+        for k in range(way.shape[1])
     ]
-    return np.stack(found, axis=1), displacement
-
-
-def _displacements(rows: np.ndarray, grid: Grid) -> np.ndarray:
-    d = len(grid.axes)
-    size = grid.spacing**2 * (np.array(grid.shape) ** 2 - 1) / 12
-    ways = [
-        suspects.framewise_displacement(rotations.to_matrices(rows[:, k, d:]), rows[:, k, :d], size)
-        for k in range(rows.shape[1])
-    ]
-    return np.stack(ways, axis=1)
-
-
-def _affines(translation: np.ndarray, rotation: np.ndarray, grid: Grid) -> np.ndarray:
-    turn, d = rotations.to_matrices(rotation), translation.shape[-1]
-    affine = np.zeros((*turn.shape[:-2], d + 1, d + 1))
-    affine[..., :d, :d] = turn
-    affine[..., :d, d] = translation + grid.centre - turn @ grid.centre
-    affine[..., d, d] = 1
-    return affine
+    return np.stack(found, axis=1)
 
 
 def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
@@ -235,17 +202,15 @@ def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
     return dataset.assign_coords(axis=list(grid.axes), rotation_axis=turns)
 
 
-def _with_bending(
-    motion: xr.Dataset, bend: np.ndarray, centres: tuple[np.ndarray, np.ndarray], grid: Grid
-) -> xr.Dataset:
+def _with_bending(motion: xr.Dataset, course: Course, grid: Grid) -> xr.Dataset:
     along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
     length = {"units": grid.units} if grid.units else {}
     words = {**length, "long_name": "Displacement of the tissue at patches"}
-    kept = bend if grid.plane else bend.squeeze(1)
+    kept = course.bend if grid.plane else course.bend.squeeze(1)
     places = {
         name: (name, first + step * at, {**length, "long_name": f"Centres of patches along {axis}"})
         for name, axis, first, step, at in zip(
-            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, centres, strict=True
+            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, course.centres, strict=True
         )
     }
     dims = (*along, "axis", "patch_y", "patch_x")
