@@ -17,6 +17,16 @@ _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
 _LEAST_KNOWN = 0.5  # share of a frame that must have values
 
 
+class Patches(NamedTuple):
+    """The patches that tissue bends by, in voxels along y and x.
+
+    `size`: of a patch. `reach`: how far it may be displaced beyond the whole frame.
+    """
+
+    size: tuple[int, int]
+    reach: tuple[float, float]
+
+
 class Found(NamedTuple):
     """The motion of the frames of one plane, or of several planes.
 
@@ -71,9 +81,9 @@ class Shifting:
 class Bending(Shifting):
     """A picture made ready, whole and in patches, for frames that bend."""
 
-    def __init__(self, picture: np.ndarray, field: Field) -> None:
+    def __init__(self, picture: np.ndarray, field: Field, patches: Patches) -> None:
         super().__init__(picture, field)
-        self._patches = PiecewiseTemplate(picture)
+        self._patches = PiecewiseTemplate(picture, patch=patches.size, max_deviation=patches.reach)
         self.centres = self._patches.centres
 
     def follow(self, frames: np.ndarray, crew: Crew) -> Found:
@@ -83,12 +93,14 @@ class Bending(Shifting):
         return self._found(frames, shifts, fields.similarity, fields.displacement)
 
 
-def sharpen(picture: np.ndarray, frames: np.ndarray, field: Field, *, crew: Crew) -> np.ndarray:
+def sharpen(
+    picture: np.ndarray, frames: np.ndarray, field: Field, patches: Patches, *, crew: Crew
+) -> np.ndarray:
     """Average frames (n, y, x) straightened on a picture of their shifted mean.
 
     The mean of tissue that bends is blurred where it bends most; its place stays the picture's.
     """
-    bending = Bending(picture, field)
+    bending = Bending(picture, field, patches)
     found = bending.follow(frames, crew)
     if not found.converged.any():
         return picture

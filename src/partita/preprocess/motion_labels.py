@@ -13,69 +13,7 @@ from partita.preprocess import suspects, tracking
 from partita.preprocess.courses import Course
 from partita.preprocess.grids import SAMPLES, Grid
 
-Reference = str | int | xr.DataArray
-
-_KNOWN_REFERENCES = ("robust", "mean")
 _MOTION_VARIABLES = ("translation", "rotation", "affine", "framewise_displacement", "suspect")
-
-
-def require_parameters(
-    *, transform: object, max_shift: object, smooth: object, caller: str
-) -> None:
-    """Refuse an unknown transform, and lengths or durations that are not above 0."""
-    if transform not in tracking.TRANSFORMS:
-        raise ValueError(
-            f"{caller} does not know the transform {transform!r}. Known: "
-            f"{', '.join(map(repr, tracking.TRANSFORMS))}."
-        )
-    for name, value, unit in (("max_shift", max_shift, "space"), ("smooth", smooth, "time (s)")):
-        if value is None:
-            continue
-        real = isinstance(value, int | float | np.integer | np.floating)
-        if isinstance(value, bool) or not real or not 0 < float(value) < np.inf:  # type: ignore[arg-type]
-            raise ValueError(
-                f"{name} must be a number above 0, in the units of {unit}, or None; it was "
-                f"{value!r}."
-            )
-
-
-def require_planes(transform: str, grid: Grid, *, caller: str) -> None:
-    """Refuse to bend volumes whose planes move together."""
-    if transform == "piecewise" and len(grid.axes) != 2:
-        raise ValueError(
-            f'{caller} with transform="piecewise" bends planes, and was given a volume with the '
-            f'axes {", ".join(grid.axes)}. Let each plane move on its own, per="plane", or use '
-            'transform="rigid".'
-        )
-
-
-def describe_reference(reference: Reference) -> object:
-    """Return what history says of a reference."""
-    return "given image" if isinstance(reference, xr.DataArray) else reference
-
-
-def resolve_reference(
-    reference: Reference, laid: xr.DataArray, grid: Grid, *, caller: str
-) -> xr.DataArray | None:
-    """Return the image to align to, laid out (plane, *axes); None for the robust reference."""
-    if isinstance(reference, xr.DataArray):
-        return _given_image(reference, laid, grid, caller=caller)
-    if isinstance(reference, int | np.integer) and not isinstance(reference, bool):
-        if not -len(laid) <= reference < len(laid):
-            raise ValueError(
-                f"There is no frame {reference} to be the reference: the recording has "
-                f"{len(laid)}, counted from 0."
-            )
-        return laid.isel({SAMPLES: int(reference)}, drop=True).compute()
-    if isinstance(reference, str) and reference == "mean":
-        return tracking.average(laid)
-    if isinstance(reference, str) and reference == "robust":
-        return None
-    raise ValueError(
-        f"{caller} does not know the reference {reference!r}. Give "
-        f"{', '.join(map(repr, _KNOWN_REFERENCES))}, the number of a frame, or an image with the "
-        "recording's coordinates: recording.mean('time')."
-    )
 
 
 def motion_dataset(
@@ -120,7 +58,7 @@ def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, 
 def require_motion_of(motion: xr.Dataset, grid: Grid, laid: xr.DataArray, *, caller: str) -> None:
     """Refuse the motion of another recording."""
     for dim in (SAMPLES, *((grid.plane,) if grid.plane else ()), *grid.axes):
-        _require_same(motion, laid, dim, caller=caller)
+        require_same(motion, laid, dim, caller=caller)
     if [str(axis) for axis in motion["axis"].values] != list(grid.axes):
         raise ValueError(
             f"The motion is along {', '.join(map(str, motion['axis'].values))}, and the "
@@ -223,29 +161,7 @@ def _normal(axes: tuple[str, ...]) -> str:
     return rest[0] if len(rest) == 1 else "normal"
 
 
-def _given_image(
-    image: xr.DataArray, laid: xr.DataArray, grid: Grid, *, caller: str
-) -> xr.DataArray:
-    checks.require_array(image, caller=f"{caller} with reference=")
-    wanted = [dim for dim in laid.dims[1:] if laid.sizes[dim] > 1 or dim in image.dims]
-    if set(image.dims) != set(wanted):
-        raise ValueError(
-            f"The reference has the dimensions {tuple(map(str, image.dims))}, and needs "
-            f"{tuple(map(str, wanted))}. Take the mean over time of a recording: "
-            "recording.mean('time')."
-        )
-    for dim in wanted:
-        _require_same(image, laid, dim, caller=caller, what="reference")
-    return grid.lay_out(_with_plane(image, laid)).compute()
-
-
-def _with_plane(image: xr.DataArray, laid: xr.DataArray) -> xr.DataArray:
-    alone = laid.dims[1]
-    known = alone in image.dims or str(alone).startswith("_")
-    return image if known else image.expand_dims(alone)
-
-
-def _require_same(
+def require_same(
     given: xr.Dataset | xr.DataArray,
     laid: xr.DataArray,
     dim: Any,
@@ -253,6 +169,7 @@ def _require_same(
     caller: str,
     what: str = "motion",
 ) -> None:
+    """Refuse a motion, or another thing, that does not share a dimension of the recording."""
     if dim not in given.dims or given.sizes[dim] != laid.sizes[dim]:
         raise ValueError(
             f"{caller} was given a {what} of another recording: it has "
