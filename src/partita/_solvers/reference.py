@@ -77,15 +77,19 @@ def adopt_reference(
     image: Array, frames: Array, field: Field, *, roots: bool, crew: Crew
 ) -> Expectation:
     """Take an image (*shape) as the reference, and see how a spread of frames fares with it."""
-    given = condition(image[None], roots=roots)
-    _require_contrast([given], "the reference")
+    reference = take_reference(image, field, roots=roots)
     ready = _condition(frames, roots=roots, crew=crew)
     _require_contrast(ready, "every frame")
-    picture = _average([given], _still([given], field), field)
-    reference = make_reference(picture, field)
     motion = _place(ready, reference.correlator, field, crew=crew)
     motion = _follow(ready, motion, reference, field, wide=True, crew=crew)
     return _expect(reference, motion, ready, field)
+
+
+def take_reference(image: Array, field: Field, *, roots: bool) -> Reference:
+    """Make an image (*shape) ready to be aligned to, in the terms of conditioned frames."""
+    given = condition(image[None], roots=roots)
+    _require_contrast([given], "the reference")
+    return make_reference(_average([given], _still([given], field), field), field)
 
 
 def threshold(similarity: Array) -> float:

@@ -155,6 +155,7 @@ def follow(
     roots: bool,
     wide: bool,
     trusted: float,
+    starts: Array | None = None,
     crew: Crew,
 ) -> Motion:
     """Find the motion of frames, each on its own.
@@ -171,15 +172,19 @@ def follow(
         Whether to start every frame with coarse steps.
     trusted : float
         A similarity below this one is not believed before coarse steps have been tried too.
+    starts : numpy.ndarray, (n, d), optional
+        Shifts to start from, in the units of the spacing; else those of the highest correlation.
     crew : Crew
         Threads to share the frames out over.
     """
 
     def work(block: slice) -> Motion:
         ready = condition(frames[block], roots=roots)
-        shifts = find_shifts(ready.values, reference.correlator) * field.spacing
-        starts = shifted(shifts)
-        return follow_from(ready, starts, reference, field, wide=wide, trusted=trusted)
+        if starts is None:
+            begin = find_shifts(ready.values, reference.correlator) * field.spacing
+        else:
+            begin = starts[block]
+        return follow_from(ready, shifted(begin), reference, field, wide=wide, trusted=trusted)
 
     return join(crew.map(work, blocks(frames.shape)))
 

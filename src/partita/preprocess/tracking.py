@@ -83,13 +83,13 @@ def track(
             if transform == "piecewise":
                 image = _match_with(seen, given, field, roots=roots, crew=crew)
                 if given is None:
-                    image = sharpen(image, seen, field, patches, crew=crew)
-                bending = Bending(image, field, patches)
+                    image = sharpen(image, seen, field, patches, roots=roots, crew=crew)
+                bending = Bending(image, field, patches, roots=roots)
                 follows.append(bending.follow)
                 centres = bending.centres
             elif transform == "translation" and len(grid.axes) == 2:
                 image = _match_with(seen, given, field, roots=roots, crew=crew)
-                follows.append(Shifting(image, field).follow)
+                follows.append(Shifting(image, field, roots=roots).follow)
             else:
                 follow, image = _prepare(seen, given, field, roots=roots, crew=crew)
                 follows.append(follow)
