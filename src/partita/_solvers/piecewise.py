@@ -19,9 +19,7 @@ from .correlation import Floats
 from .patches import Layout, Measured, PatchTemplate
 from .threads import Crew, single_blas
 from .translation import centre_frame
-from .warping import field_basis, shift_frames, warp
-
-__all__ = ["Piecewise", "PiecewiseTemplate", "estimate_piecewise", "shift_frames", "warp"]
+from .warping import field_basis
 
 PATCH = 64
 """Size of a patch where nothing else is asked, voxels."""

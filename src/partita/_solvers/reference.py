@@ -12,13 +12,13 @@ from .rigid import (
     Field,
     Motion,
     Reference,
+    add_up,
     blocks,
     follow_from,
     join,
     make_correlator,
     make_reference,
     shifted,
-    warp,
 )
 from .threads import Crew
 
@@ -167,7 +167,7 @@ def _trim(motion: list[Motion], ready: list[Conditioned]) -> list[Motion]:
 
 
 def _average(ready: list[Conditioned], motion: list[Motion], field: Field) -> Array:
-    sums = [warp(block, part, field) for block, part in zip(ready, motion, strict=True)]
+    sums = [add_up(block, part, field) for block, part in zip(ready, motion, strict=True)]
     total, count = sum(part[0] for part in sums), sum(part[1] for part in sums)
     known = count >= max(1.0, _LEAST_COUNT * np.max(count))
     return np.where(known, total / np.maximum(count, 1), np.nan)

@@ -220,12 +220,12 @@ def shifted(shift: Array) -> Motion:
     return Motion(np.tile(np.eye(d), (n, 1, 1)), shift, np.ones(n), np.ones(n, dtype=bool))
 
 
-def warp(ready: Conditioned, motion: Motion, field: Field) -> tuple[Array, Array]:
+def add_up(ready: Conditioned, motion: Motion, field: Field) -> tuple[Array, Array]:
     """Return the sum of conditioned frames seen at the reference, and how many see each voxel."""
     total, count = np.zeros(field.shape), np.zeros(field.shape, dtype=np.int32)
     warped = np.empty(field.shape, np.float32)
     for index in np.flatnonzero(np.isfinite(motion.similarity) & ~ready.blank):
-        alignment.warp(
+        alignment.see(
             ready.coefficients[index],
             ready.missing[index],
             motion.turn[index],

@@ -12,7 +12,7 @@ from partita._solvers.reference import take_reference, threshold
 from partita._solvers.rigid import Field, Reference, follow
 from partita._solvers.threads import Crew
 from partita._solvers.translation import TranslationTemplate
-from partita._solvers.warping import warp
+from partita._solvers.warping import unbend
 
 _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
 _CLEAR = 0.5  # similarity below which noise moves a frame more than what it lacks does
@@ -140,9 +140,8 @@ def sharpen(
         return picture
     good = found.converged & (found.similarity >= threshold(found.similarity[found.converged]))
     bend = found.bend[good] / field.spacing[:, None, None]
-    straight = warp(
-        frames[good], bend, *bending.centres, fill="nan", out_dtype=picture.dtype, crew=crew
-    )
+    kept = frames[good].astype(picture.dtype)
+    straight = unbend(kept, bend, *bending.centres, order=3, nan_outside=True, crew=crew)
     known = np.isfinite(straight)
     count = known.sum(axis=0)
     total = np.where(known, straight, 0).sum(axis=0, dtype=np.float64)

@@ -152,7 +152,7 @@ def _apply(
     if "displacement" in motion:
         bend, *centres = bending_of(motion, grid)
         still = moving.straighten(
-            laid, bend, (centres[0], centres[1]), interpolation=interpolation, fill=fill
+            laid, bend, (centres[0], centres[1]), order=ORDERS[interpolation], fill=fill
         )
         return grid.bring_back(still, recording)
     affine = motion["affine"].values
