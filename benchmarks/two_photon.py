@@ -25,10 +25,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from partita._solvers.piecewise import PiecewiseTemplate, shift_frames, warp
+from partita._solvers.piecewise import PiecewiseTemplate
+from partita._solvers.resample import resample
 from partita._solvers.threads import Crew, single_blas
 from partita._solvers.translation import TranslationTemplate
-from partita._solvers.warping import field_basis
+from partita._solvers.warping import field_basis, unbend
 from partita.datasets import simulate_two_photon
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -63,7 +64,8 @@ def estimate_partita(frames: np.ndarray, template: np.ndarray) -> np.ndarray:
 def correct_partita(frames: np.ndarray, template: np.ndarray) -> np.ndarray:
     with Crew() as crew:
         shifts = TranslationTemplate(template).estimate(frames, crew=crew).shifts
-        shift_frames(frames, shifts, crew=crew)
+        still = np.tile(np.eye(2), (len(frames), 1, 1))
+        resample(frames, still, shifts, order=3, nan_outside=False, crew=crew)
     return shifts
 
 
@@ -151,7 +153,8 @@ def bend_partita(frames: np.ndarray, reference: np.ndarray, truth: np.ndarray) -
     with Crew() as crew:
         shifts = TranslationTemplate(reference).estimate(frames, crew=crew).shifts
         found = PiecewiseTemplate(reference).estimate(frames, shifts=shifts, crew=crew)
-        warp(frames, found.displacement, found.centres_y, found.centres_x, crew=crew)
+        centres = found.centres_y, found.centres_x
+        unbend(frames, found.displacement, *centres, order=3, nan_outside=False, crew=crew)
     return spread(found.displacement, found.centres_y, found.centres_x, truth.shape[2:])
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from partita._solvers.patches import Layout
-from partita._solvers.piecewise import PiecewiseTemplate, estimate_piecewise, warp
+from partita._solvers.piecewise import PiecewiseTemplate, estimate_piecewise
 from partita._solvers.threads import Crew
-from partita._solvers.warping import field_basis
+from partita._solvers.warping import field_basis, unbend
 from partita.datasets import simulate_two_photon
 
 PIXEL = 0.002
@@ -42,6 +42,11 @@ def dense(answer, shape):
     return rows @ answer.displacement @ columns.T
 
 
+def straighten(frames, displacement, centres_y, centres_x, crew):
+    options = {"order": 3, "nan_outside": False, "crew": crew}
+    return unbend(frames, displacement, centres_y, centres_x, **options)
+
+
 def field_error(answer, truth):
     error = dense(answer, truth.reference.shape) - truth.displacement.values / PIXEL
     return float(np.sqrt(np.mean((error - error.mean(axis=(0, 2, 3), keepdims=True)) ** 2)))
@@ -59,7 +64,7 @@ def test_without_noise_the_field_is_closer_still(bending, crew):
 def test_warping_back_straightens_the_frames(bending, crew):
     answer = estimate(bending, crew)
     frames, reference = bending.recording.values, bending.reference.values
-    straight = warp(frames, answer.displacement, answer.centres_y, answer.centres_x, crew=crew)
+    straight = straighten(frames, answer.displacement, answer.centres_y, answer.centres_x, crew)
     inside = (slice(None), slice(24, -24), slice(24, -24))
     before = np.std((frames - reference)[inside])
     after = np.std((straight - reference)[inside])
@@ -71,7 +76,7 @@ def test_the_true_field_undoes_the_simulated_warp(bending, crew):
     every = np.arange(0, 256, 15.0)
     displacement = bending.displacement.values / PIXEL
     field = displacement[:, :, ::15, ::15]
-    straight = warp(bending.recording.values, field, every, every, crew=crew)
+    straight = straighten(bending.recording.values, field, every, every, crew)
     inside = (slice(None), slice(12, -12), slice(12, -12))
     misfit = np.abs(straight - bending.reference.values)[inside].max()
     assert misfit < 0.02 * np.ptp(bending.reference.values)
@@ -169,7 +174,7 @@ def test_no_frames_have_no_fields(bending, crew):
     assert answer.displacement.shape == (0, 2, 7, 7)
     centres = answer.centres_y, answer.centres_x
     empty = np.empty((0, 256, 256))
-    assert warp(empty, answer.displacement, *centres, crew=crew).shape == empty.shape
+    assert straighten(empty, answer.displacement, *centres, crew).shape == empty.shape
 
 
 def test_fields_smaller_than_a_patch_have_one(crew):

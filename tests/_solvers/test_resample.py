@@ -102,6 +102,20 @@ def test_a_frame_nowhere_negative_stays_so_and_a_signed_one_is_not_clipped():
     assert pull(step - 1e-9, linear, offset).min() < -0.05
 
 
+@pytest.mark.parametrize("order", ORDERS.values())
+@pytest.mark.parametrize("nan_outside", [False, True])
+def test_frames_that_only_shift_are_the_limit_of_frames_that_hardly_turn(order, nan_outside):
+    values = frames((24, 31), n=4)
+    values[2, 10:12, 5:9] = np.nan
+    offset = np.array([[0.3, -1.7], [-4.2, 9.9], [2.0, 0.6], [30.0, 3.0]])
+    still = np.tile(np.eye(2), (4, 1, 1))
+    options = {"order": order, "nan_outside": nan_outside}
+    turned = still + 1e-13 * np.array([[0, 1], [-1, 0]])
+    np.testing.assert_allclose(
+        pull(values, still, offset, **options), pull(values, turned, offset, **options), rtol=1e-10
+    )
+
+
 def test_missing_values_move_with_the_tissue_and_spread_no_further():
     values = frames((12, 17))
     whole = values.copy()

@@ -258,6 +258,42 @@ def test_a_shift_of_a_quarter_of_the_field_is_found(moving_blobs):
     assert np.abs(off(motion, shift, (1.0, 1.0))).max() < 0.15
 
 
+@pytest.fixture(scope="module")
+def holed():
+    """Return frames (time, y, x) of known shifts, without noise, each with holes of its own."""
+    truth = pt.datasets.simulate_two_photon(
+        n_times=40, shape=(96, 112), motion=0.004, random_state=3
+    )
+    rng = np.random.default_rng(0)
+    for frame in truth["recording"].values[::2]:
+        for y, x in zip(rng.integers(0, 80, 3), rng.integers(0, 90, 3), strict=True):
+            frame[y : y + 12, x : x + 18] = np.nan
+    return truth
+
+
+@pytest.mark.parametrize("reference", ["given", "robust"])
+def test_holes_do_not_draw_frames_that_only_shift(holed, reference):
+    image = holed["reference"] if reference == "given" else reference
+    motion = estimate_motion(holed["recording"], transform="translation", reference=image)
+    error = (motion["translation"] - holed["translation"]).values / 0.002
+    error -= np.median(error, axis=0) if reference == "robust" else 0
+    lacking = np.isnan(holed["recording"]).any(["y", "x"]).values
+    assert lacking.sum() == 20
+    assert np.sqrt(np.mean(error[lacking] ** 2)) < 0.003
+    assert bool(motion["converged"].all())
+
+
+def test_in_dim_light_a_hole_changes_little():
+    truth = pt.datasets.simulate_two_photon(
+        n_times=30, shape=(96, 112), motion=0.004, photons=0.3, random_state=3
+    )
+    whole = {"transform": "translation", "reference": truth["reference"]}
+    before = estimate_motion(truth["recording"], **whole)
+    truth["recording"][:, 40:42, 50] = np.nan
+    after = estimate_motion(truth["recording"], **whole)
+    np.testing.assert_allclose(after["translation"], before["translation"], atol=0.06 * 0.002)
+
+
 def test_max_shift_holds_frames_and_calls_them_suspect(moving_blobs):
     shift = np.zeros((30, 2))
     shift[3] = [6, 0]

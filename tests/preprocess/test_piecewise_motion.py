@@ -25,6 +25,19 @@ def motion(truth):
     return estimate_motion(truth["recording"], transform="piecewise")
 
 
+@pytest.fixture(scope="module")
+def bending():
+    """Return tissue that bends and does not move as a whole."""
+    return pt.datasets.simulate_two_photon(
+        n_times=24, shape=(128, 144), warp=0.005, photons=30, random_state=3
+    )
+
+
+@pytest.fixture(scope="module")
+def bent(bending):
+    return estimate_motion(bending["recording"], transform="piecewise")
+
+
 def field_rms(motion, truth) -> float:
     """Error of the field in voxels, less the offset that all frames share."""
     bases = [
@@ -52,6 +65,36 @@ def test_the_field_is_recovered(motion, truth):
     assert not motion["rotation"].any()
     error = (motion["translation"] - truth["translation"]) / PIXEL
     assert float((error - error.median("time")).std()) < 0.5
+
+
+def test_the_framewise_displacement_is_that_of_tissue_that_only_bends(bent, bending):
+    moved = bending["displacement"].diff("time")
+    way = np.sqrt((moved**2).sum("axis").mean(["y", "x"]))
+    found = bent["framewise_displacement"]
+    assert float(found[0]) == 0
+    np.testing.assert_allclose(found[1:], way, atol=0.3 * PIXEL)
+    assert float(abs(found[1:] - way).mean()) < 0.1 * float(way.mean())
+
+
+def test_a_frame_that_bends_among_frames_that_rest_has_jumped():
+    resting, bending = (
+        pt.datasets.simulate_two_photon(
+            n_times=24, shape=(128, 144), warp=warp, photons=3, random_state=3
+        )["recording"]
+        for warp in (0, 0.005)
+    )
+    recording = resting.copy()
+    recording[9] = bending[9]
+    motion = estimate_motion(recording, transform="piecewise")
+    assert bool(motion["converged"].all())
+    assert list(np.flatnonzero(motion["suspect"])) == [9, 10]  # there and back
+
+
+def test_the_affine_is_the_mean_way_of_the_tissue(bent, bending):
+    np.testing.assert_array_equal(bent["affine"][:, :2, :2], np.tile(np.eye(2), (24, 1, 1)))
+    mean = bending["displacement"].mean(["y", "x"])
+    error = bent["affine"].values[:, :2, 2] - mean.values
+    assert np.std(error - np.median(error, axis=0)) < 0.06 * PIXEL
 
 
 def test_the_scene_is_nearer_than_by_translation(truth):
@@ -175,6 +218,14 @@ def test_smoothing_calms_the_field(motion, truth):
     assert rough[0] < 0.5 * rough[1]
 
 
+def test_smoothing_calms_what_is_told_of_tissue_that_only_bends(bent, bending):
+    calm = estimate_motion(bending["recording"], transform="piecewise", smooth=0.2)
+    way = [float(one["framewise_displacement"].mean()) for one in (calm, bent)]
+    assert 0 < way[0] < 0.5 * way[1]
+    drift = [float(np.diff(one["affine"][:, :2, 2], axis=0).std()) for one in (calm, bent)]
+    assert drift[0] < 0.5 * drift[1]
+
+
 def test_nothing_to_align_is_said_in_words(truth):
     flat = xr.ones_like(truth["recording"])
     with pytest.raises(ValueError, match="every frame is constant"):
@@ -183,6 +234,71 @@ def test_nothing_to_align_is_said_in_words(truth):
         estimate_motion(
             truth["recording"], transform="piecewise", reference=flat[0].drop_vars("time")
         )
+
+
+def test_small_patches_follow_finer_bending(motion, truth):
+    fine = estimate_motion(truth["recording"], transform="piecewise", patch_size=0.064)
+    assert field_rms(fine, truth) < 0.5 * field_rms(motion, truth)
+    spacing = [float(np.diff(one["patch_y"]).max()) for one in (fine, motion)]
+    assert spacing[0] <= 0.032 + 1e-9 < spacing[1]
+
+
+def test_patches_are_measured_in_the_units_of_space(truth):
+    recording = truth["recording"].isel(time=slice(12))
+    options = {"transform": "piecewise", "patch_size": 0.06, "max_deviation": 0.004}
+    small = estimate_motion(recording, **options)
+    microns = {dim: (dim, 1e3 * truth[dim].values, {"units": "um"}) for dim in "yx"}
+    options |= {"patch_size": 60, "max_deviation": 4}
+    large = estimate_motion(recording.assign_coords(microns), **options)
+    np.testing.assert_allclose(large["displacement"], 1e3 * small["displacement"], atol=1e-4)
+    tall = recording.assign_coords(y=("y", 2 * truth["y"].values, {"units": "mm"}))
+    stretched = estimate_motion(tall, transform="piecewise", patch_size=0.096, max_deviation=0.004)
+    for dim in "yx":
+        assert float(stretched[f"patch_{dim}"].diff(f"patch_{dim}").max()) <= 0.048 + 1e-9
+    assert stretched.sizes["patch_y"] > stretched.sizes["patch_x"]
+
+
+def test_no_patch_deviates_further_than_allowed(motion, truth):
+    held = estimate_motion(truth["recording"], transform="piecewise", max_deviation=0.002)
+    beyond = [abs(one["displacement"] - one["translation"]).max() for one in (held, motion)]
+    assert float(beyond[0]) <= 0.002 + 1e-9 < float(beyond[1])
+
+
+def test_patches_are_remembered(truth):
+    asked = {"transform": "piecewise", "patch_size": 0.08, "max_deviation": 0.006}
+    motion = estimate_motion(truth["recording"], **asked)
+    still = register(truth["recording"], **asked)
+    for history in (motion.attrs["history"], still.attrs["history"]):
+        assert "patch_size=0.08, max_deviation=0.006" in history
+    xr.testing.assert_equal(
+        still.drop_vars(set(still.coords) - {"time", "y", "x"}),
+        apply_motion(truth["recording"], motion),
+    )
+    rigid = estimate_motion(truth["recording"].isel(time=slice(4)))
+    assert "patch_size" not in rigid.attrs["history"]
+
+
+@pytest.mark.parametrize("name", ["patch_size", "max_deviation"])
+def test_patches_are_refused_where_tissue_does_not_bend(truth, name):
+    words = rf"{name}=0\.05 with transform='rigid'\. Leave {name} out"
+    for work in (estimate_motion, register):
+        with pytest.raises(ValueError, match=words):
+            work(truth["recording"], **{name: 0.05})
+
+
+@pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "2", True])
+@pytest.mark.parametrize("name", ["patch_size", "max_deviation"])
+def test_lengths_of_patches_must_be_above_zero(truth, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a number above 0, in the units of space"):
+        estimate_motion(truth["recording"], transform="piecewise", **{name: value})
+
+
+def test_patches_too_small_or_sent_too_far_are_refused(truth):
+    recording = truth["recording"]
+    with pytest.raises(ValueError, match=r"=0.02 mm are 10 by 10 voxels.*=0\.032 or above"):
+        estimate_motion(recording, transform="piecewise", patch_size=0.02)
+    with pytest.raises(ValueError, match=r"max_deviation=0.07 mm is more than half.* to 0\.064 or"):
+        estimate_motion(recording, transform="piecewise", max_deviation=0.07)
 
 
 @pytest.mark.parametrize("size", [8, 20])

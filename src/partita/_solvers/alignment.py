@@ -97,7 +97,7 @@ def align(
 
 
 @compiled
-def warp(
+def see(
     coefficients: Array,
     missing: Array,
     turn: Array,

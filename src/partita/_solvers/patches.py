@@ -86,7 +86,13 @@ class Layout(NamedTuple):
 class PatchTemplate:
     """The patches of a template made ready once."""
 
-    def __init__(self, template: NDArray[Any], layout: Layout, *, max_deviation: float) -> None:
+    def __init__(
+        self,
+        template: NDArray[Any],
+        layout: Layout,
+        *,
+        max_deviation: float | Sequence[float],
+    ) -> None:
         image = np.asarray(template, dtype=np.float64)
         inside = np.isfinite(image)
         filled = np.where(inside, image - image[inside].mean() if inside.any() else 0.0, 0.0)
@@ -95,7 +101,7 @@ class PatchTemplate:
             soft_window(np.pad(inside, 1, mode="edge"), np.full(2, 2.0))[1:-1, 1:-1], _NOWHERE
         )
         self.layout = layout
-        self.max_deviation = max_deviation
+        self.max_deviation: Floats = np.broadcast_to(np.asarray(max_deviation, float), 2)
         sharp_patches = layout.cut(sharp, _NOWHERE)
         seen = np.stack([put_window(*pair) for pair in zip(sharp_patches, window, strict=True)])
         profile = trust_profile(
@@ -165,11 +171,10 @@ class PatchTemplate:
 
         Alone a dim patch may find a chance peak; its neighbours have moved much as it has.
         """
-        reach = int(np.ceil(self.max_deviation))
-        lags = np.arange(-reach, reach + 1)
+        lags = [np.arange(-reach, reach + 1) for reach in np.ceil(self.max_deviation).astype(int)]
         down, right = (
-            np.exp(1j * np.outer(wave, at + lags)).astype(np.complex64)
-            for wave, at in zip(self._band.waves, middle, strict=True)
+            np.exp(1j * np.outer(wave, at + lag)).astype(np.complex64)
+            for wave, at, lag in zip(self._band.waves, middle, lags, strict=True)
         )
         heights = (down.T @ (product @ right)).real
         heights /= np.maximum(self._noise_height, 1e-30)[:, None, None].astype(np.float32)
@@ -179,7 +184,7 @@ class PatchTemplate:
             shared = ndimage.convolve1d(shared, [0.5, 1.0, 0.5], axis=axis, mode="constant")
         best = shared.reshape(len(heights), -1).argmax(axis=1)
         at_y, at_x = np.unravel_index(best, heights.shape[1:])
-        places: Floats = np.stack([lags[at_y], lags[at_x]], axis=1) + middle
+        places: Floats = np.stack([lags[0][at_y], lags[1][at_x]], axis=1) + middle
         return places
 
     def _climb(self, product: Spectrum, start: Floats) -> tuple[Floats, Floats]:

@@ -19,10 +19,12 @@ from .correlation import Floats
 from .patches import Layout, Measured, PatchTemplate
 from .threads import Crew, single_blas
 from .translation import centre_frame
-from .warping import field_basis, shift_frames, warp
+from .warping import field_basis
 
-__all__ = ["Piecewise", "PiecewiseTemplate", "estimate_piecewise", "shift_frames", "warp"]
-
+PATCH = 64
+"""Size of a patch where nothing else is asked, voxels."""
+DEVIATION = 5.0
+"""How far it may be displaced beyond the frame, likewise."""
 ROUGHNESS = 0.3
 """Standard deviation that is expected of the field's second differences between patches, voxels."""
 SURE = (4.0, 7.0)
@@ -54,9 +56,9 @@ def estimate_piecewise(
     template: NDArray[Any],
     *,
     shifts: Floats,
-    patch: Sequence[int] = (64, 64),
+    patch: Sequence[int] = (PATCH, PATCH),
     overlap: Sequence[int] | None = None,
-    max_deviation: float = 5.0,
+    max_deviation: float | Sequence[float] = DEVIATION,
     crew: Crew,
 ) -> Piecewise:
     """Find the smooth displacement field of each frame against a template.
@@ -73,8 +75,8 @@ def estimate_piecewise(
         Size of the patches along y and x, voxels; at most the field.
     overlap : sequence of int, optional
         Voxels that neighbouring patches share at least; half a patch by default.
-    max_deviation : float
-        How far a patch may be displaced beyond the frame, voxels along an axis.
+    max_deviation : float or sequence of float
+        How far a patch may be displaced beyond the frame, voxels along both axes or each.
     crew : Crew
         Threads that share out the frames.
 
@@ -97,9 +99,9 @@ class PiecewiseTemplate:
         self,
         template: NDArray[Any],
         *,
-        patch: Sequence[int] = (64, 64),
+        patch: Sequence[int] = (PATCH, PATCH),
         overlap: Sequence[int] | None = None,
-        max_deviation: float = 5.0,
+        max_deviation: float | Sequence[float] = DEVIATION,
     ) -> None:
         shared = [size // 2 for size in patch] if overlap is None else overlap
         self._layout = Layout.over(template.shape, patch, shared)
@@ -142,7 +144,7 @@ class PiecewiseTemplate:
         low, high = SURE
         say = np.clip((confidence - low) / (high - low), 0, 1)
         bent = self._field.fit(moved, information * say[:, :, None, None])
-        limit = self._patches.max_deviation
+        limit = self._patches.max_deviation[:, None]
         return np.clip(bent, -limit, limit), similarity, confidence
 
     def _measure(self, frame: NDArray[Any], shift: Floats) -> Measured:
@@ -157,12 +159,13 @@ class _Field(NamedTuple):
     """The field as the patches see it.
 
     `means` (patches, patches) takes the displacement at the centres to the means that the
-    patches measure, `stiffness` is the quadratic form of its roughness, and `share` the part of
-    each patch that is not its neighbours' too.
+    patches measure, `stiffness` is the quadratic form of its roughness, `tether` (2, 1) draws it
+    to the shift of the frame, and `share` is the part of a patch that is not its neighbours' too.
     """
 
     means: Floats
     stiffness: Floats
+    tether: Floats
     share: float
 
     @classmethod
@@ -181,8 +184,9 @@ class _Field(NamedTuple):
             means.append((rows.T @ weights @ columns).ravel())
         area = np.prod(layout.size) * len(places)
         stiffness = _roughness(layout.grid) / ROUGHNESS**2
-        stiffness += np.eye(len(places)) / patches.max_deviation**2
-        return cls(np.array(means), stiffness, min(1.0, 1.5 * float(np.prod(shape)) / float(area)))
+        tether = 1 / patches.max_deviation[:, None] ** 2
+        share = min(1.0, 1.5 * float(np.prod(shape)) / float(area))
+        return cls(np.array(means), stiffness, tether, share)
 
     def fit(self, moved: Floats, information: Floats) -> Floats:
         """Displacements (n, 2, patches) at the centres from those measured, weighed.
@@ -204,9 +208,11 @@ class _Field(NamedTuple):
             return weighed
 
         def normal(field: Floats) -> Floats:
-            return pull(field @ self.means.T) + field @ self.stiffness
+            stiff: Floats = field @ self.stiffness + self.tether * field
+            return pull(field @ self.means.T) + stiff
 
-        size = np.einsum("npii->nip", weight) @ self.means**2 + np.diag(self.stiffness)
+        size = np.einsum("npii->nip", weight) @ self.means**2
+        size += np.diag(self.stiffness) + self.tether
         target = pull(moved)
         field, rest = start, target - normal(start)
         step = rest / size

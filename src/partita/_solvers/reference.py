@@ -12,13 +12,13 @@ from .rigid import (
     Field,
     Motion,
     Reference,
+    add_up,
     blocks,
     follow_from,
     join,
     make_correlator,
     make_reference,
     shifted,
-    warp,
 )
 from .threads import Crew
 
@@ -77,15 +77,19 @@ def adopt_reference(
     image: Array, frames: Array, field: Field, *, roots: bool, crew: Crew
 ) -> Expectation:
     """Take an image (*shape) as the reference, and see how a spread of frames fares with it."""
-    given = condition(image[None], roots=roots)
-    _require_contrast([given], "the reference")
+    reference = take_reference(image, field, roots=roots)
     ready = _condition(frames, roots=roots, crew=crew)
     _require_contrast(ready, "every frame")
-    picture = _average([given], _still([given], field), field)
-    reference = make_reference(picture, field)
     motion = _place(ready, reference.correlator, field, crew=crew)
     motion = _follow(ready, motion, reference, field, wide=True, crew=crew)
     return _expect(reference, motion, ready, field)
+
+
+def take_reference(image: Array, field: Field, *, roots: bool) -> Reference:
+    """Make an image (*shape) ready to be aligned to, in the terms of conditioned frames."""
+    given = condition(image[None], roots=roots)
+    _require_contrast([given], "the reference")
+    return make_reference(_average([given], _still([given], field), field), field)
 
 
 def threshold(similarity: Array) -> float:
@@ -163,7 +167,7 @@ def _trim(motion: list[Motion], ready: list[Conditioned]) -> list[Motion]:
 
 
 def _average(ready: list[Conditioned], motion: list[Motion], field: Field) -> Array:
-    sums = [warp(block, part, field) for block, part in zip(ready, motion, strict=True)]
+    sums = [add_up(block, part, field) for block, part in zip(ready, motion, strict=True)]
     total, count = sum(part[0] for part in sums), sum(part[1] for part in sums)
     known = count >= max(1.0, _LEAST_COUNT * np.max(count))
     return np.where(known, total / np.maximum(count, 1), np.nan)

@@ -16,7 +16,8 @@ Array = np.ndarray[Any, Any]
 
 ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
 
-_HALF = 0.5 + 1e-6  # voxels: a voxel ends half a spacing beyond its centre
+HALF = 0.5 + 1e-6
+"""Voxels from its centre at which a voxel ends."""
 _BLOCK_BYTES = 1 << 21
 
 
@@ -43,13 +44,26 @@ def resample(
     crew : Crew
         Threads to share the frames out over.
     """
+    move = _choose_pull(linear)
+
+    def pull(number: int, padded: Array, gaps: Array, out: Array) -> None:
+        move(padded, linear[number], offset[number], order, nan_outside, gaps, out)
+
+    return pull_all(frames, pull, order=order, crew=crew)
+
+
+def pull_all(
+    frames: Array, pull: Callable[[int, Array, Array, Array], None], *, order: int, crew: Crew
+) -> Array:
+    """Return what `pull` sees of each frame, gaps filled on the way and signs kept.
+
+    It is called with the number of a frame, its values or (`order` 3) coefficients, padded, where
+    its gaps are (of size 0 if it has none), and what to fill.
+    """
     result = np.empty(frames.shape, frames.dtype)
-    pull = _pull_plane if frames.ndim == 3 else _pull_volume
 
     def work(block: slice) -> None:
-        _resample_block(
-            frames[block], linear[block], offset[block], order, nan_outside, pull, result[block]
-        )
+        _pull_block(frames[block], block.start, pull, order, result[block])
 
     step = max(1, _BLOCK_BYTES // max(1, frames[:1].nbytes))
     crew.map(work, [slice(i, i + step) for i in range(0, len(frames), step)])
@@ -65,17 +79,15 @@ def leaves_field(shape: tuple[int, ...], linear: Array, offset: Array) -> Array:
             place = sum(
                 (matrix[axis, k] * grid for k, grid in enumerate(grids)), np.float64(start[axis])
             )
-            outside |= (place < -_HALF) | (place > size - 1 + _HALF)
+            outside |= (place < -HALF) | (place > size - 1 + HALF)
     return outside
 
 
-def _resample_block(
+def _pull_block(
     frames: Array,
-    linear: Array,
-    offset: Array,
+    first: int,
+    pull: Callable[[int, Array, Array, Array], None],
     order: int,
-    nan_outside: bool,
-    pull: Callable[..., None],
     out: Array,
 ) -> None:
     values = np.ascontiguousarray(frames)
@@ -90,7 +102,7 @@ def _resample_block(
         fill_nearest(values[n], gaps)
     padded = coefficients(values) if order == 3 else pad(values)
     for n in range(len(values)):
-        pull(padded[n], linear[n], offset[n], order, nan_outside, lost.get(n, none), out[n])
+        pull(first + n, padded[n], lost.get(n, none), out[n])
         if order == 3 and values[n].min() >= 0:
             np.maximum(out[n], 0, out=out[n])
 
@@ -104,6 +116,60 @@ def fill_nearest(frame: Array, gaps: Array) -> None:
         return
     nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
     frame[gaps] = frame[tuple(nearest[:, gaps])]
+
+
+def _choose_pull(linear: Array) -> Callable[..., None]:
+    if linear.shape[1] == 3:
+        return _pull_volume
+    return _slide_plane if (linear == np.eye(2)).all() else _pull_plane
+
+
+@compiled
+def _slide_plane(
+    padded: Array,
+    linear: Array,
+    offset: Array,
+    order: int,
+    nan_outside: bool,
+    gaps: Array,
+    out: Array,
+) -> None:
+    """Pull a plane that only shifts: the same weights for all of a row, and for all of a column."""
+    ny, nx = out.shape
+    places, beyond = np.empty(nx, np.int64), np.zeros(nx, np.bool_)
+    weights, line = np.empty((4, nx), out.dtype), np.empty(padded.shape[1], out.dtype)
+    for j in range(nx):
+        x = j + offset[1]
+        beyond[j] = x < -HALF or x > nx - 1 + HALF
+        x = min(max(x, 0.0), nx - 1.0)
+        at = int(x)
+        places[j] = at + PAD - 1
+        weights[:, j] = narrow(tap_weights(x - at, order), padded)
+    for i in range(ny):
+        y = i + offset[0]
+        lost = nan_outside and (y < -HALF or y > ny - 1 + HALF)
+        y = min(max(y, 0.0), ny - 1.0)
+        top = int(y) + PAD - 1
+        v0, v1, v2, v3 = narrow(tap_weights(y - int(y), order), padded)
+        r0, r1, r2, r3 = padded[top], padded[top + 1], padded[top + 2], padded[top + 3]
+        for k in range(line.size):
+            line[k] = v0 * r0[k] + v1 * r1[k] + v2 * r2[k] + v3 * r3[k]
+        row = out[i]
+        for j in range(nx):
+            at = places[j]
+            row[j] = (
+                weights[0, j] * line[at]
+                + weights[1, j] * line[at + 1]
+                + weights[2, j] * line[at + 2]
+                + weights[3, j] * line[at + 3]
+            )
+        if not nan_outside and gaps.size == 0:
+            continue
+        for j in range(nx):
+            x = min(max(j + offset[1], 0.0), nx - 1.0)
+            hole = gaps.size > 0 and gaps[int(y + 0.5), int(x + 0.5)]
+            if hole or lost or (nan_outside and beyond[j]):
+                row[j] = np.nan
 
 
 @compiled
@@ -121,7 +187,7 @@ def _pull_plane(
         for j in range(nx):
             y = linear[0, 0] * i + linear[0, 1] * j + offset[0]
             x = linear[1, 0] * i + linear[1, 1] * j + offset[1]
-            beyond = min(y, x) < -_HALF or y > ny - 1 + _HALF or x > nx - 1 + _HALF
+            beyond = min(y, x) < -HALF or y > ny - 1 + HALF or x > nx - 1 + HALF
             y = min(max(y, 0.0), ny - 1.0)
             x = min(max(x, 0.0), nx - 1.0)
             if (beyond and nan_outside) or (gaps.size > 0 and gaps[int(y + 0.5), int(x + 0.5)]):
@@ -150,8 +216,8 @@ def _pull_volume(
                 z = linear[0, 0] * h + linear[0, 1] * i + linear[0, 2] * j + offset[0]
                 y = linear[1, 0] * h + linear[1, 1] * i + linear[1, 2] * j + offset[1]
                 x = linear[2, 0] * h + linear[2, 1] * i + linear[2, 2] * j + offset[2]
-                beyond = min(z, y, x) < -_HALF or z > nz - 1 + _HALF
-                beyond = beyond or y > ny - 1 + _HALF or x > nx - 1 + _HALF
+                beyond = min(z, y, x) < -HALF or z > nz - 1 + HALF
+                beyond = beyond or y > ny - 1 + HALF or x > nx - 1 + HALF
                 z = min(max(z, 0.0), nz - 1.0)
                 y = min(max(y, 0.0), ny - 1.0)
                 x = min(max(x, 0.0), nx - 1.0)

@@ -155,6 +155,7 @@ def follow(
     roots: bool,
     wide: bool,
     trusted: float,
+    starts: Array | None = None,
     crew: Crew,
 ) -> Motion:
     """Find the motion of frames, each on its own.
@@ -171,15 +172,19 @@ def follow(
         Whether to start every frame with coarse steps.
     trusted : float
         A similarity below this one is not believed before coarse steps have been tried too.
+    starts : numpy.ndarray, (n, d), optional
+        Shifts to start from, in the units of the spacing; else those of the highest correlation.
     crew : Crew
         Threads to share the frames out over.
     """
 
     def work(block: slice) -> Motion:
         ready = condition(frames[block], roots=roots)
-        shifts = find_shifts(ready.values, reference.correlator) * field.spacing
-        starts = shifted(shifts)
-        return follow_from(ready, starts, reference, field, wide=wide, trusted=trusted)
+        if starts is None:
+            begin = find_shifts(ready.values, reference.correlator) * field.spacing
+        else:
+            begin = starts[block]
+        return follow_from(ready, shifted(begin), reference, field, wide=wide, trusted=trusted)
 
     return join(crew.map(work, blocks(frames.shape)))
 
@@ -215,12 +220,12 @@ def shifted(shift: Array) -> Motion:
     return Motion(np.tile(np.eye(d), (n, 1, 1)), shift, np.ones(n), np.ones(n, dtype=bool))
 
 
-def warp(ready: Conditioned, motion: Motion, field: Field) -> tuple[Array, Array]:
+def add_up(ready: Conditioned, motion: Motion, field: Field) -> tuple[Array, Array]:
     """Return the sum of conditioned frames seen at the reference, and how many see each voxel."""
     total, count = np.zeros(field.shape), np.zeros(field.shape, dtype=np.int32)
     warped = np.empty(field.shape, np.float32)
     for index in np.flatnonzero(np.isfinite(motion.similarity) & ~ready.blank):
-        alignment.warp(
+        alignment.see(
             ready.coefficients[index],
             ready.missing[index],
             motion.turn[index],

@@ -92,12 +92,13 @@ def filter_last(values: Array, taps: Array, out: Array) -> None:
             buffer[reach - j] = values[i, fold(j, size)]
             buffer[reach + size - 1 + j] = values[i, fold(size - 1 + j, size)]
         row = out[i]
-        for j in range(size):
-            row[j] = taps[0] * buffer[reach + j]
+        row[:] = taps[0] * values[i]
         for k in range(1, reach + 1):
+            # Slices counted from 0 run several lanes wide; one buffer at two offsets does not.
+            before, after = buffer[reach - k :][:size], buffer[reach + k :][:size]
             tap = taps[k]
             for j in range(size):
-                row[j] += tap * (buffer[reach + j - k] + buffer[reach + j + k])
+                row[j] += tap * (before[j] + after[j])
 
 
 @compiled

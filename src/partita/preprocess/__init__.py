@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from partita.preprocess.drifts import detrend
     from partita.preprocess.filtering import bandpass, highpass, lowpass
     from partita.preprocess.masks import brain_mask, intensity_mask
-    from partita.preprocess.motion import apply_motion, estimate_motion, register
+    from partita.preprocess.motion import estimate_motion
     from partita.preprocess.quality import dvars, temporal_mean, tsnr
+    from partita.preprocess.registration import apply_motion, register
     from partita.preprocess.resampling import resample_time
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "apply_motion": "motion",
+    "apply_motion": "registration",
     "bandpass": "filtering",
     "brain_mask": "masks",
     "censor": "censoring",
@@ -61,7 +62,7 @@ _HOMES = {
     "lowpass": "filtering",
     "merge_sign": "signs",
     "rectify": "signs",
-    "register": "motion",
+    "register": "registration",
     "regress_out": "confounds",
     "resample_time": "resampling",
     "smooth": "smoothing",

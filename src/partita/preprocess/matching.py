@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from partita._solvers.piecewise import PiecewiseTemplate
-from partita._solvers.reference import threshold
-from partita._solvers.rigid import Field
+from partita._solvers.reference import take_reference, threshold
+from partita._solvers.rigid import Field, Reference, follow
 from partita._solvers.threads import Crew
 from partita._solvers.translation import TranslationTemplate
-from partita._solvers.warping import warp
+from partita._solvers.warping import unbend
 
 _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
+_CLEAR = 0.5  # similarity below which noise moves a frame more than what it lacks does
 _LEAST_KNOWN = 0.5  # share of a frame that must have values
+
+
+class Patches(NamedTuple):
+    """The patches that tissue bends by, in voxels along y and x.
+
+    `size`: of a patch. `reach`: how far it may be displaced beyond the whole frame.
+    """
+
+    size: tuple[int, int]
+    reach: tuple[float, float]
 
 
 class Found(NamedTuple):
@@ -38,27 +50,52 @@ class Found(NamedTuple):
 
 
 class Shifting:
-    """A picture made ready for any number of blocks of frames that are shifted as a whole."""
+    """A picture made ready for any number of blocks of frames that are shifted as a whole.
 
-    def __init__(self, picture: np.ndarray, field: Field) -> None:
-        self._spacing = field.spacing
+    Correlation takes what a frame lacks (NaN) for its mean, which draws the peak a little. Such
+    frames are followed on from there by what they do show, unless they are dim: in noise
+    correlation is the better judge.
+    """
+
+    def __init__(self, picture: np.ndarray, field: Field, *, roots: bool) -> None:
+        self._picture, self._field, self._roots = picture, field, roots
         self._whole = TranslationTemplate(
             picture, max_shift=list(field.limit / np.abs(field.spacing))
         )
 
+    @cached_property
+    def _reference(self) -> Reference:
+        return take_reference(self._picture, self._field, roots=self._roots)
+
     def follow(self, frames: np.ndarray, crew: Crew) -> Found:
         """Find the shifts of frames (n, y, x)."""
         shifts, alike = self._whole.estimate(frames, crew=crew)
-        return self._found(frames, shifts, alike, np.zeros((len(frames), 2, 0, 0)))
+        known = _share_known(frames)
+        lacking = (known > _LEAST_KNOWN) & (known < 1) & (alike >= _CLEAR)
+        if lacking.any():
+            shifts[lacking] = self._follow_on(frames[lacking], shifts[lacking], crew)
+        return self._found(known, shifts, alike, np.zeros((len(frames), 2, 0, 0)))
+
+    def _follow_on(self, frames: np.ndarray, shifts: np.ndarray, crew: Crew) -> np.ndarray:
+        motion = follow(
+            frames,
+            self._reference,
+            self._field,
+            roots=self._roots,
+            wide=False,
+            trusted=-1.0,
+            starts=shifts * self._field.spacing,
+            crew=crew,
+        )
+        return np.where(motion.converged[:, None], motion.shift / self._field.spacing, shifts)
 
     def _found(
-        self, frames: np.ndarray, shifts: np.ndarray, alike: np.ndarray, bend: np.ndarray
+        self, known: np.ndarray, shifts: np.ndarray, alike: np.ndarray, bend: np.ndarray
     ) -> Found:
         """Shifts and bendings in voxels as motion in the units of space; NaN where lost."""
-        known = np.isfinite(frames).mean(axis=(1, 2)) > _LEAST_KNOWN
-        good = known & np.isfinite(alike)
+        good = (known > _LEAST_KNOWN) & np.isfinite(alike)
         held = np.any(np.abs(shifts) >= self._whole.max_shift - _HELD, axis=1)
-        step = self._spacing
+        step = self._field.spacing
         return Found(
             turn=np.where(good[:, None, None], np.eye(2), np.nan),
             shift=np.where(good[:, None], shifts * step, np.nan),
@@ -71,34 +108,48 @@ class Shifting:
 class Bending(Shifting):
     """A picture made ready, whole and in patches, for frames that bend."""
 
-    def __init__(self, picture: np.ndarray, field: Field) -> None:
-        super().__init__(picture, field)
-        self._patches = PiecewiseTemplate(picture)
+    def __init__(self, picture: np.ndarray, field: Field, patches: Patches, *, roots: bool) -> None:
+        super().__init__(picture, field, roots=roots)
+        self._patches = PiecewiseTemplate(picture, patch=patches.size, max_deviation=patches.reach)
         self.centres = self._patches.centres
 
     def follow(self, frames: np.ndarray, crew: Crew) -> Found:
         """Find the shift and the bending of frames (n, y, x)."""
         shifts, _ = self._whole.estimate(frames, crew=crew)
         fields = self._patches.estimate(frames, shifts=shifts, crew=crew)
-        return self._found(frames, shifts, fields.similarity, fields.displacement)
+        known = _share_known(frames)
+        return self._found(known, shifts, fields.similarity, fields.displacement)
 
 
-def sharpen(picture: np.ndarray, frames: np.ndarray, field: Field, *, crew: Crew) -> np.ndarray:
+def sharpen(
+    picture: np.ndarray,
+    frames: np.ndarray,
+    field: Field,
+    patches: Patches,
+    *,
+    roots: bool,
+    crew: Crew,
+) -> np.ndarray:
     """Average frames (n, y, x) straightened on a picture of their shifted mean.
 
     The mean of tissue that bends is blurred where it bends most; its place stays the picture's.
     """
-    bending = Bending(picture, field)
+    bending = Bending(picture, field, patches, roots=roots)
     found = bending.follow(frames, crew)
     if not found.converged.any():
         return picture
     good = found.converged & (found.similarity >= threshold(found.similarity[found.converged]))
     bend = found.bend[good] / field.spacing[:, None, None]
-    straight = warp(
-        frames[good], bend, *bending.centres, fill="nan", out_dtype=picture.dtype, crew=crew
-    )
+    kept = frames[good].astype(picture.dtype)
+    straight = unbend(kept, bend, *bending.centres, order=3, nan_outside=True, crew=crew)
     known = np.isfinite(straight)
     count = known.sum(axis=0)
     total = np.where(known, straight, 0).sum(axis=0, dtype=np.float64)
     mean: np.ndarray = np.where(count, total / np.maximum(count, 1), np.nan)
     return mean.astype(picture.dtype)
+
+
+def _share_known(frames: np.ndarray) -> np.ndarray:
+    """Return the share (n,) of each frame that has values."""
+    share: np.ndarray = np.isfinite(frames).mean(axis=(1, 2))
+    return share

@@ -10,113 +10,37 @@ import xarray as xr
 from partita._labels import checks
 from partita._solvers import rotations
 from partita.preprocess import suspects, tracking
+from partita.preprocess.courses import Course
 from partita.preprocess.grids import SAMPLES, Grid
 
-Reference = str | int | xr.DataArray
-
-_KNOWN_REFERENCES = ("robust", "mean")
 _MOTION_VARIABLES = ("translation", "rotation", "affine", "framewise_displacement", "suspect")
-
-
-def require_parameters(
-    *, transform: object, max_shift: object, smooth: object, caller: str
-) -> None:
-    """Refuse an unknown transform, and lengths or durations that are not above 0."""
-    if transform not in tracking.TRANSFORMS:
-        raise ValueError(
-            f"{caller} does not know the transform {transform!r}. Known: "
-            f"{', '.join(map(repr, tracking.TRANSFORMS))}."
-        )
-    for name, value, unit in (("max_shift", max_shift, "space"), ("smooth", smooth, "time (s)")):
-        if value is None:
-            continue
-        real = isinstance(value, int | float | np.integer | np.floating)
-        if isinstance(value, bool) or not real or not 0 < float(value) < np.inf:  # type: ignore[arg-type]
-            raise ValueError(
-                f"{name} must be a number above 0, in the units of {unit}, or None; it was "
-                f"{value!r}."
-            )
-
-
-def require_planes(transform: str, grid: Grid, *, caller: str) -> None:
-    """Refuse to bend volumes whose planes move together."""
-    if transform == "piecewise" and len(grid.axes) != 2:
-        raise ValueError(
-            f'{caller} with transform="piecewise" bends planes, and was given a volume with the '
-            f'axes {", ".join(grid.axes)}. Let each plane move on its own, per="plane", or use '
-            'transform="rigid".'
-        )
-
-
-def describe_reference(reference: Reference) -> object:
-    """Return what history says of a reference."""
-    return "given image" if isinstance(reference, xr.DataArray) else reference
-
-
-def resolve_reference(
-    reference: Reference, laid: xr.DataArray, grid: Grid, *, caller: str
-) -> xr.DataArray | None:
-    """Return the image to align to, laid out (plane, *axes); None for the robust reference."""
-    if isinstance(reference, xr.DataArray):
-        return _given_image(reference, laid, grid, caller=caller)
-    if isinstance(reference, int | np.integer) and not isinstance(reference, bool):
-        if not -len(laid) <= reference < len(laid):
-            raise ValueError(
-                f"There is no frame {reference} to be the reference: the recording has "
-                f"{len(laid)}, counted from 0."
-            )
-        return laid.isel({SAMPLES: int(reference)}, drop=True).compute()
-    if isinstance(reference, str) and reference == "mean":
-        return tracking.average(laid)
-    if isinstance(reference, str) and reference == "robust":
-        return None
-    raise ValueError(
-        f"{caller} does not know the reference {reference!r}. Give "
-        f"{', '.join(map(repr, _KNOWN_REFERENCES))}, the number of a frame, or an image with the "
-        "recording's coordinates: recording.mean('time')."
-    )
 
 
 def motion_dataset(
     tracks: tracking.Tracks, laid: xr.DataArray, grid: Grid, *, smooth: float | None, caller: str
 ) -> xr.Dataset:
     """Label tracks, after bridging frames that were lost and smoothing if asked."""
-    angles = rotations.to_angles(tracks.turn)
     good = np.isfinite(tracks.shift[..., 0])
-    planes = range(good.shape[1])
-    rows = np.concatenate([tracks.shift, angles], axis=2)
-    for plane in planes:
-        rows[:, plane] = suspects.bridge(rows[:, plane], good[:, plane])
-    bend = tracks.bend.reshape(*good.shape, -1)
-    for plane in planes if bend.size else ():
-        bend[:, plane] = suspects.bridge(bend[:, plane], good[:, plane])
-    d = len(grid.axes)
+    angles = rotations.to_angles(tracks.turn)
+    course = Course(tracks.shift, angles, tracks.bend, tracks.centres).bridge(good)
     converged = tracks.converged & good
-    suspect, displacement = _judge(rows, tracks.similarity, converged, grid)
+    suspect = _find_suspects(course, tracks.similarity, converged, grid)
     if smooth is not None:
         seconds = checks.seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
-        for plane in planes:
-            for values in (rows, bend):
-                values[:, plane] = suspects.smooth_over_time(
-                    values[:, plane], seconds, ~suspect[:, plane], fwhm=smooth
-                )
-        displacement = _displacements(rows, grid)
-    translation, rotation = rows[..., :d], rows[..., d:]
+        course = course.smooth(seconds, ~suspect, fwhm=smooth)
     labelled = _label(
         laid,
         grid,
-        translation=translation,
-        rotation=rotation,
-        affine=_affines(translation, rotation, grid),
+        translation=course.shift,
+        rotation=course.angles,
+        affine=course.affine(grid),
         similarity=tracks.similarity,
         converged=converged,
         suspect=suspect,
-        framewise_displacement=displacement,
+        framewise_displacement=course.framewise_displacement(grid),
         reference=tracks.reference,
     )
-    if not bend.size:
-        return labelled
-    return _with_bending(labelled, bend.reshape(tracks.bend.shape), tracks.centres, grid)
+    return _with_bending(labelled, course, grid) if course.bends else labelled
 
 
 def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -134,7 +58,7 @@ def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, 
 def require_motion_of(motion: xr.Dataset, grid: Grid, laid: xr.DataArray, *, caller: str) -> None:
     """Refuse the motion of another recording."""
     for dim in (SAMPLES, *((grid.plane,) if grid.plane else ()), *grid.axes):
-        _require_same(motion, laid, dim, caller=caller)
+        require_same(motion, laid, dim, caller=caller)
     if [str(axis) for axis in motion["axis"].values] != list(grid.axes):
         raise ValueError(
             f"The motion is along {', '.join(map(str, motion['axis'].values))}, and the "
@@ -173,35 +97,16 @@ def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
     return result.assign_coords(plain)
 
 
-def _judge(
-    rows: np.ndarray, similarity: np.ndarray, converged: np.ndarray, grid: Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    displacement = _displacements(rows, grid)
+def _find_suspects(
+    course: Course, similarity: np.ndarray, converged: np.ndarray, grid: Grid
+) -> np.ndarray:
+    way = course.framewise_displacement(grid)
     voxel = float(np.abs(grid.spacing).min())
     found = [
-        suspects.find_suspects(similarity[:, k], converged[:, k], displacement[:, k], voxel=voxel)
-        for k in range(rows.shape[1])
+        suspects.find_suspects(similarity[:, k], converged[:, k], way[:, k], voxel=voxel)
+        for k in range(way.shape[1])
     ]
-    return np.stack(found, axis=1), displacement
-
-
-def _displacements(rows: np.ndarray, grid: Grid) -> np.ndarray:
-    d = len(grid.axes)
-    size = grid.spacing**2 * (np.array(grid.shape) ** 2 - 1) / 12
-    ways = [
-        suspects.framewise_displacement(rotations.to_matrices(rows[:, k, d:]), rows[:, k, :d], size)
-        for k in range(rows.shape[1])
-    ]
-    return np.stack(ways, axis=1)
-
-
-def _affines(translation: np.ndarray, rotation: np.ndarray, grid: Grid) -> np.ndarray:
-    turn, d = rotations.to_matrices(rotation), translation.shape[-1]
-    affine = np.zeros((*turn.shape[:-2], d + 1, d + 1))
-    affine[..., :d, :d] = turn
-    affine[..., :d, d] = translation + grid.centre - turn @ grid.centre
-    affine[..., d, d] = 1
-    return affine
+    return np.stack(found, axis=1)
 
 
 def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
@@ -235,17 +140,15 @@ def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
     return dataset.assign_coords(axis=list(grid.axes), rotation_axis=turns)
 
 
-def _with_bending(
-    motion: xr.Dataset, bend: np.ndarray, centres: tuple[np.ndarray, np.ndarray], grid: Grid
-) -> xr.Dataset:
+def _with_bending(motion: xr.Dataset, course: Course, grid: Grid) -> xr.Dataset:
     along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
     length = {"units": grid.units} if grid.units else {}
     words = {**length, "long_name": "Displacement of the tissue at patches"}
-    kept = bend if grid.plane else bend.squeeze(1)
+    kept = course.bend if grid.plane else course.bend.squeeze(1)
     places = {
         name: (name, first + step * at, {**length, "long_name": f"Centres of patches along {axis}"})
         for name, axis, first, step, at in zip(
-            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, centres, strict=True
+            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, course.centres, strict=True
         )
     }
     dims = (*along, "axis", "patch_y", "patch_x")
@@ -258,29 +161,7 @@ def _normal(axes: tuple[str, ...]) -> str:
     return rest[0] if len(rest) == 1 else "normal"
 
 
-def _given_image(
-    image: xr.DataArray, laid: xr.DataArray, grid: Grid, *, caller: str
-) -> xr.DataArray:
-    checks.require_array(image, caller=f"{caller} with reference=")
-    wanted = [dim for dim in laid.dims[1:] if laid.sizes[dim] > 1 or dim in image.dims]
-    if set(image.dims) != set(wanted):
-        raise ValueError(
-            f"The reference has the dimensions {tuple(map(str, image.dims))}, and needs "
-            f"{tuple(map(str, wanted))}. Take the mean over time of a recording: "
-            "recording.mean('time')."
-        )
-    for dim in wanted:
-        _require_same(image, laid, dim, caller=caller, what="reference")
-    return grid.lay_out(_with_plane(image, laid)).compute()
-
-
-def _with_plane(image: xr.DataArray, laid: xr.DataArray) -> xr.DataArray:
-    alone = laid.dims[1]
-    known = alone in image.dims or str(alone).startswith("_")
-    return image if known else image.expand_dims(alone)
-
-
-def _require_same(
+def require_same(
     given: xr.Dataset | xr.DataArray,
     laid: xr.DataArray,
     dim: Any,
@@ -288,6 +169,7 @@ def _require_same(
     caller: str,
     what: str = "motion",
 ) -> None:
+    """Refuse a motion, or another thing, that does not share a dimension of the recording."""
     if dim not in given.dims or given.sizes[dim] != laid.sizes[dim]:
         raise ValueError(
             f"{caller} was given a {what} of another recording: it has "

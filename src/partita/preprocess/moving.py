@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._solvers.resample import leaves_field, resample
 from partita._solvers.threads import Crew
-from partita._solvers.warping import leaves_by_warp, warp
+from partita._solvers.warping import leaves_by_bending, unbend
 from partita.preprocess.grids import Grid
 
 
@@ -39,11 +40,7 @@ def undo(
         outside = np.stack(
             [leaves_field(grid.shape, linear[:, k], offset[:, k]) for k in range(laid.shape[1])]
         )
-    dtype = checks.promote(laid.dtype)
-    move = partial(_move, outside=outside, order=order, nan_outside=fill == "nan", dtype=dtype)
-    if laid.chunks is None:
-        return laid.copy(data=move(laid.values, linear, offset))
-    return laid.copy(data=_undo_lazily(laid.data, (linear, offset), move, dtype))
+    return _pull(laid, (linear, offset), resample, outside=outside, order=order, fill=fill)
 
 
 def straighten(
@@ -51,7 +48,7 @@ def straighten(
     bend: np.ndarray,
     centres: tuple[np.ndarray, np.ndarray],
     *,
-    interpolation: str,
+    order: int,
     fill: str,
 ) -> xr.DataArray:
     """Return a recording (time, plane, y, x) with a bending taken out, now or lazily.
@@ -63,8 +60,8 @@ def straighten(
         Displacement of the tissue at the centres of patches, in voxels.
     centres : tuple of numpy.ndarray, (patches_y,) and (patches_x,)
         In voxels, rising.
-    interpolation : str
-        "cubic", "linear" or "nearest".
+    order : int
+        3, 1 or 0.
     fill : str
         "nearest", "nan" or "outside".
     """
@@ -72,20 +69,34 @@ def straighten(
     if fill == "outside":
         shape = (laid.shape[2], laid.shape[3])
         outside = np.stack(
-            [leaves_by_warp(shape, bend[:, k], *centres) for k in range(laid.shape[1])]
+            [leaves_by_bending(shape, bend[:, k], *centres) for k in range(laid.shape[1])]
         )
+    pull = partial(_unbend, centres=centres)
+    return _pull(laid, (bend,), pull, outside=outside, order=order, fill=fill)
+
+
+def _unbend(
+    frames: np.ndarray, bend: np.ndarray, *, centres: tuple[np.ndarray, np.ndarray], **options: Any
+) -> np.ndarray:
+    return unbend(frames, bend, *centres, **options)
+
+
+def _pull(
+    laid: xr.DataArray,
+    motion: tuple[np.ndarray, ...],
+    pull: Callable[..., np.ndarray],
+    *,
+    outside: np.ndarray | None,
+    order: int,
+    fill: str,
+) -> xr.DataArray:
+    """Pull back all planes, now or lazily."""
     dtype = checks.promote(laid.dtype)
-    move = partial(
-        _bend_back,
-        centres=centres,
-        outside=outside,
-        interpolation=interpolation,
-        fill="nan" if fill == "nan" else "nearest",
-        dtype=dtype,
-    )
+    options = {"order": order, "nan_outside": fill == "nan"}
+    move = partial(_move, pull=partial(pull, **options), outside=outside, dtype=dtype)
     if laid.chunks is None:
-        return laid.copy(data=move(laid.values, bend))
-    return laid.copy(data=_undo_lazily(laid.data, (bend,), move, dtype))
+        return laid.copy(data=move(laid.values, *motion))
+    return laid.copy(data=_undo_lazily(laid.data, motion, move, dtype))
 
 
 def _undo_lazily(
@@ -115,52 +126,16 @@ def _undo_lazily(
 
 def _move(
     values: np.ndarray,
-    linear: np.ndarray,
-    offset: np.ndarray,
-    *,
+    *motion: np.ndarray,
+    pull: Callable[..., np.ndarray],
     outside: np.ndarray | None,
-    order: int,
-    nan_outside: bool,
     dtype: np.dtype[Any],
 ) -> np.ndarray:
     result = np.empty(values.shape, dtype)
     with Crew() as crew:
         for k in range(values.shape[1]):
             frames = np.asarray(values[:, k], dtype=dtype)
-            result[:, k] = resample(
-                frames, linear[:, k], offset[:, k], order=order, nan_outside=nan_outside, crew=crew
-            )
-    if outside is not None:
-        result[:, outside] = np.nan
-    return result
-
-
-def _bend_back(
-    values: np.ndarray,
-    bend: np.ndarray,
-    *,
-    centres: tuple[np.ndarray, np.ndarray],
-    outside: np.ndarray | None,
-    interpolation: Any,
-    fill: Any,
-    dtype: np.dtype[Any],
-) -> np.ndarray:
-    result = np.empty(values.shape, dtype)
-    with Crew() as crew:
-        for k in range(values.shape[1]):
-            frames = np.asarray(values[:, k], dtype=dtype)
-            result[:, k] = warp(
-                frames,
-                bend[:, k],
-                *centres,
-                fill=fill,
-                interpolation=interpolation,
-                out_dtype=dtype,
-                crew=crew,
-            )
-            lowest = np.fmin.reduce(frames, axis=(1, 2), initial=0)
-            never = np.where(lowest < 0, -np.inf, 0).astype(dtype)
-            np.maximum(result[:, k], never[:, None, None], out=result[:, k])
+            result[:, k] = pull(frames, *(array[:, k] for array in motion), crew=crew)
     if outside is not None:
         result[:, outside] = np.nan
     return result

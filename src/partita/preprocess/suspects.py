@@ -72,18 +72,3 @@ def smooth_over_time(
         if weight.sum() > 0:
             smoothed[row] = weight @ values[begin:end] / weight.sum()
     return smoothed
-
-
-def framewise_displacement(turn: np.ndarray, shift: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return how far a voxel moves between frames, rms over the field; 0 for the first.
-
-    Parameters
-    ----------
-    turn, shift : numpy.ndarray, (n, d, d) and (n, d)
-        Motion about the centre of the field.
-    size : numpy.ndarray, (d,)
-        Spread (variance) of the places of voxels along each axis.
-    """
-    bend, move = np.diff(turn, axis=0), np.diff(shift, axis=0)
-    squared = (move**2).sum(axis=1) + np.einsum("tij,j->t", bend**2, size)
-    return np.concatenate([[0.0], np.sqrt(squared)])

@@ -15,7 +15,7 @@ from partita._solvers import rigid
 from partita._solvers.resample import resample
 from partita._solvers.threads import Crew, single_blas
 from partita.preprocess.grids import SAMPLES, Grid
-from partita.preprocess.matching import Bending, Found, Shifting, sharpen
+from partita.preprocess.matching import Bending, Found, Patches, Shifting, sharpen
 
 TRANSFORMS = ("translation", "rigid", "piecewise")
 
@@ -62,6 +62,7 @@ def track(
     transform: str,
     reference: xr.DataArray | None,
     max_shift: float | None,
+    patches: Patches,
     verbose: int,
 ) -> Tracks:
     """Follow every frame of a recording (time, plane, *axes).
@@ -80,13 +81,15 @@ def track(
             given = None if reference is None else reference.values[number]
             seen = sample[:, number]
             if transform == "piecewise":
-                image = _match_with(seen, given, field, bends=True, roots=roots, crew=crew)
-                bending = Bending(image, field)
+                image = _match_with(seen, given, field, roots=roots, crew=crew)
+                if given is None:
+                    image = sharpen(image, seen, field, patches, roots=roots, crew=crew)
+                bending = Bending(image, field, patches, roots=roots)
                 follows.append(bending.follow)
                 centres = bending.centres
             elif transform == "translation" and len(grid.axes) == 2:
-                image = _match_with(seen, given, field, bends=False, roots=roots, crew=crew)
-                follows.append(Shifting(image, field).follow)
+                image = _match_with(seen, given, field, roots=roots, crew=crew)
+                follows.append(Shifting(image, field, roots=roots).follow)
             else:
                 follow, image = _prepare(seen, given, field, roots=roots, crew=crew)
                 follows.append(follow)
@@ -171,15 +174,13 @@ def _match_with(
     image: np.ndarray | None,
     field: rigid.Field,
     *,
-    bends: bool,
     roots: bool,
     crew: Crew,
 ) -> np.ndarray:
     """Return the picture of a plane that does not turn, which frames are matched with."""
     if image is None:
         expected = references.build_reference(sample, field, roots=roots, crew=crew)
-        image = _picture(sample, expected, field, crew=crew)
-        return sharpen(image, sample, field, crew=crew) if bends else image
+        return _picture(sample, expected, field, crew=crew)
     references.require_contrast(image[None], "the reference", roots=roots, crew=crew)
     references.require_contrast(sample, "every frame", roots=roots, crew=crew)
     return image

@@ -1,0 +1,99 @@
+"""The course of the tissue over time: gaps bridged, smoothed, and measured over the field."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from partita._solvers import rotations
+from partita._solvers.warping import field_basis
+from partita.preprocess import suspects
+from partita.preprocess.grids import Grid
+
+
+class Course(NamedTuple):
+    """Where the tissue is in every frame of every plane, about the centre of the field.
+
+    Attributes
+    ----------
+    shift, angles : numpy.ndarray, (n, planes, d) and (n, planes, 1 or 3)
+        In the units of space, and in radians.
+    bend : numpy.ndarray, (n, planes, 2, patches_y, patches_x)
+        Displacement at the centres of patches, the shift included; of no patches where the tissue
+        does not bend.
+    centres : tuple of numpy.ndarray, (patches_y,) and (patches_x,)
+        Where the patches are, in voxels.
+    """
+
+    shift: np.ndarray
+    angles: np.ndarray
+    bend: np.ndarray
+    centres: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def bends(self) -> bool:
+        """Whether places of the field move differently."""
+        return self.bend.size > 0
+
+    def bridge(self, good: np.ndarray) -> Course:
+        """Give frames that are not `good` (n, planes) the motion between their neighbours."""
+        rows = self._rows()
+        kept = [suspects.bridge(rows[:, k], good[:, k]) for k in range(good.shape[1])]
+        return self._of(np.stack(kept, axis=1))
+
+    def smooth(self, seconds: np.ndarray, good: np.ndarray, *, fwhm: float) -> Course:
+        """Average the motion of `good` frames (n, planes) under a Gaussian of `fwhm`, s."""
+        rows = self._rows()
+        calm = [
+            suspects.smooth_over_time(rows[:, k], seconds, good[:, k], fwhm=fwhm)
+            for k in range(good.shape[1])
+        ]
+        return self._of(np.stack(calm, axis=1))
+
+    def framewise_displacement(self, grid: Grid) -> np.ndarray:
+        """Return how far a voxel moves between frames (n, planes), rms over the field; first 0."""
+        squared = self._squared_bends(grid) if self.bends else self._squared_moves(grid)
+        return np.sqrt(np.concatenate([np.zeros((1, squared.shape[1])), squared]))
+
+    def affine(self, grid: Grid) -> np.ndarray:
+        """Return what takes reference to frame coordinates (n, planes, d + 1, d + 1).
+
+        Where the tissue bends, the mean over the field of its displacement.
+        """
+        turn, d = rotations.to_matrices(self.angles), self.shift.shape[-1]
+        shift = self.shift
+        if self.bends:
+            down, right = (basis.mean(axis=0) for basis in self._bases(grid))
+            shift = np.einsum("...yx,y,x->...", self.bend, down, right)
+        affine = np.zeros((*turn.shape[:-2], d + 1, d + 1))
+        affine[..., :d, :d] = turn
+        affine[..., :d, d] = shift + grid.centre - turn @ grid.centre
+        affine[..., d, d] = 1
+        return affine
+
+    def _squared_moves(self, grid: Grid) -> np.ndarray:
+        spread = grid.spacing**2 * (np.array(grid.shape) ** 2 - 1) / 12
+        turn = np.diff(rotations.to_matrices(self.angles), axis=0)
+        squared: np.ndarray = (np.diff(self.shift, axis=0) ** 2).sum(axis=-1)
+        squared += np.einsum("tpij,j->tp", turn**2, spread)
+        return squared
+
+    def _squared_bends(self, grid: Grid) -> np.ndarray:
+        """Sum the squares of the field over voxels by the triangular factors of its bases."""
+        down, right = (np.linalg.qr(basis)[1] for basis in self._bases(grid))
+        field = down @ np.diff(self.bend, axis=0) @ right.T
+        squared: np.ndarray = (field**2).sum(axis=(2, 3, 4)) / np.prod(grid.shape)
+        return squared
+
+    def _bases(self, grid: Grid) -> list[np.ndarray]:
+        return [field_basis(*pair) for pair in zip(self.centres, grid.shape, strict=True)]
+
+    def _rows(self) -> np.ndarray:
+        flat = self.bend.reshape(*self.shift.shape[:2], -1)
+        return np.concatenate([self.shift, self.angles, flat], axis=2)
+
+    def _of(self, rows: np.ndarray) -> Course:
+        d = self.shift.shape[2]
+        shift, angles, bend = np.split(rows, [d, d + self.angles.shape[2]], axis=2)
+        return self._replace(shift=shift, angles=angles, bend=bend.reshape(self.bend.shape))
