@@ -15,12 +15,10 @@ import datetime
 import importlib.metadata
 import json
 import platform
-import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import limited
 import numpy as np
 
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
@@ -40,7 +38,7 @@ def make(path: Path, *, samples: int, side: int, sources: int, chunks: tuple[int
         ],
         np.float32,
     ).reshape(sources, -1)
-    signals = _events(rng, samples, sources)
+    signals = events(rng, samples, sources)
     group = zarr.open_group(path, mode="w")
     array = group.create_array(
         "recording", shape=(samples, side, side), chunks=chunks, dtype="float32",
@@ -53,7 +51,8 @@ def make(path: Path, *, samples: int, side: int, sources: int, chunks: tuple[int
         array[start : start + step] = np.maximum(rows, 0).reshape(-1, side, side)
 
 
-def _events(rng: np.random.Generator, samples: int, sources: int) -> np.ndarray:
+def events(rng: np.random.Generator, samples: int, sources: int) -> np.ndarray:
+    """Return signals (samples, sources) that jump now and then, and decay."""
     spikes = rng.poisson(0.02, (samples, sources)) * rng.uniform(0.5, 1.5, sources)
     signals = np.zeros((samples, sources), np.float32)
     for t in range(1, samples):
@@ -81,7 +80,7 @@ def fit(path: Path, k: int, *, in_memory: bool) -> dict[str, object]:
         "seconds": seconds, "loss": float(model.losses_[-1]), "passes": model.fit_report_["passes"],
         "iterations": model.n_iter_, "converged": bool(model.converged_),
         "residual": float(np.hypot(*model.optimality_["residual"].values)),
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": limited.peak_gib(),
         "parts": {name: round(value, 1) for name, value in model.fit_report_["seconds"].items()},
     }  # fmt: skip
 
@@ -92,22 +91,6 @@ def read(path: Path) -> dict[str, object]:
     clock = time.perf_counter()
     recording.data.map_blocks(lambda block: block[:1, :1, :1], dtype="f4").compute()
     return {"seconds": time.perf_counter() - clock}
-
-
-def in_a_process(task: str, options: argparse.Namespace, *, limit_gib: float | None) -> dict:
-    """Run one task in a process of its own, its data segment limited."""
-
-    def limit() -> None:
-        if limit_gib is not None:
-            n_bytes = int(limit_gib * 2**30)
-            resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
-
-    command = [sys.executable, __file__, "--task", task, "--folder", str(options.folder)]
-    command += ["--components", str(options.components)]
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -137,11 +120,12 @@ def main() -> None:
             path, samples=options.samples, side=options.side, sources=options.components,
             chunks=tuple(options.chunks),
         )  # fmt: skip
-    plain = [in_a_process("read", options, limit_gib=None)["seconds"] for _ in range(2)]
-    done = in_a_process("fit", options, limit_gib=options.limit)
+    same = ("--folder", options.folder, "--components", options.components, "--task")
+    plain = [limited.run(__file__, *same, "read")["seconds"] for _ in range(2)]
+    done = limited.run(__file__, *same, "fit", limit_gib=options.limit)
     text = _report(options, path, min(plain), done)
     if options.compare:
-        memory = in_a_process("memory", options, limit_gib=None)
+        memory = limited.run(__file__, *same, "memory")
         text += (
             f"\nIn memory: {memory['seconds']:.1f} s, loss {memory['loss']:.8g}; from the store "
             f"{done['loss'] / memory['loss'] - 1:+.1e}.\n"

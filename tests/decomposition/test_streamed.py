@@ -137,6 +137,35 @@ def test_voxels_without_data_are_left_out_where_samples_are_many(recording, chun
     assert lazily.losses_[-1] == pytest.approx(float(eagerly.losses_[-1]), rel=1e-4)
 
 
+@pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
+def test_transform_reads_a_recording_part_by_part_for_the_signals_of_memory(
+    recording, eager, chunks
+):
+    half = recording.isel(time=slice(None, None, 2))
+    gone = half.where((half.y > half.y[2]) | (half.x > half.x[3]))
+    counted, reads = count_reads(gone, chunks)
+    found = eager.transform(counted)
+    assert len(reads) == 2 * np.prod(counted.data.numblocks)
+    assert max(map(np.prod, reads)) < gone.size / 3
+    expected = eager.transform(gone)
+    xr.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.max()))
+    assert found.attrs == expected.attrs
+
+
+def test_transform_keeps_to_the_mask_and_names_what_it_cannot_use(recording):
+    mask = xr.ones_like(recording.isel(time=0, sign=0, drop=True), bool)
+    mask[:5] = False
+    model = pt.NMF(4, mask=mask, random_state=0).fit(recording)
+    spoilt = recording.copy(deep=True)
+    spoilt[3, 0, 2, 2] = -1.0  # outside
+    found = model.transform(spoilt.chunk(time=30))
+    np.testing.assert_allclose(found, model.signals_, rtol=1e-3, atol=1e-3)
+    spoilt[70, 1, 20, 3] = -1.0
+    for given in (spoilt, spoilt.chunk(time=30)):
+        with pytest.raises(ValueError, match="non-negative data; 1 of"):
+            model.transform(given)
+
+
 def test_nothing_is_computed_before_the_fit_and_nothing_warns(recording):
     counted, reads = count_reads(recording, {"time": 40})
     model = pt.NMF(3)

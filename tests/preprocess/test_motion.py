@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import dask
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import ndimage
 
 import partita as pt
+from partita._solvers import rigid
 from partita.preprocess import apply_motion, estimate_motion, register
 
 SHAPE = (40, 48)
@@ -586,3 +591,19 @@ def test_smoothing_needs_times_that_rise(blobs):
     assert estimate_motion(twice)["translation"].shape == (80, 2)
     with pytest.raises(ValueError, match="smooth= needs times that increase"):
         estimate_motion(twice, smooth=1.0)
+
+
+def test_a_reference_is_built_in_the_memory_of_a_few_copies_of_its_frames(monkeypatch):
+    monkeypatch.setattr(rigid, "_BLOCK_BYTES", 1)  # as if every frame were large
+    rng = np.random.default_rng(0)
+    scene = 1000 * ndimage.gaussian_filter(rng.random((100, 100)), 2)
+    places = rng.integers(-3, 4, (96, 2)).tolist()
+    frames = np.stack([np.roll(scene, place, (0, 1)) for place in places]).astype(np.float32)
+    lazy = xr.DataArray(frames, dims=("time", "y", "x")).chunk(time=8)
+    with dask.config.set(scheduler="synchronous"):
+        estimate_motion(lazy[:9])
+        tracemalloc.start()
+        estimate_motion(lazy)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 5.5 * frames.nbytes

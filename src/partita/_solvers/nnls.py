@@ -153,7 +153,7 @@ def _solve_shared(X: Any, H: Array, weights: RankOne | None, terms: Terms) -> Ar
     if terms.ridge.any():
         ridge = np.ones(1) if bool((by_row == 1).all()) else scale
         grams = gram + ridge[:, None, None] * np.diag(terms.ridge)
-    cross = _Cross(X, right, single=_is_easy(X, gram))
+    cross = Cross(X, right, single=_is_easy(X, gram))
     penalised = terms.group.any()
     W = np.zeros((n, k), np.float64 if penalised else X.dtype)
     C = np.zeros((n, k)) if penalised else None
@@ -245,7 +245,7 @@ def _row_blocks(n: int, p: int) -> list[slice]:
     return [slice(a, min(a + width, n)) for a in range(0, n, width)]
 
 
-class _Cross:
+class Cross:
     """Rows of X @ H.T, multiplied in float64, or in float32 and added up in float64."""
 
     def __init__(self, X: Any, H: Floats, *, single: bool) -> None:

@@ -167,8 +167,11 @@ def _trim(motion: list[Motion], ready: list[Conditioned]) -> list[Motion]:
 
 
 def _average(ready: list[Conditioned], motion: list[Motion], field: Field) -> Array:
-    sums = [add_up(block, part, field) for block, part in zip(ready, motion, strict=True)]
-    total, count = sum(part[0] for part in sums), sum(part[1] for part in sums)
+    total, count = np.zeros(field.shape), np.zeros(field.shape)
+    for block, part in zip(ready, motion, strict=True):  # one at a time: sums are as long as frames
+        values, seen = add_up(block, part, field)
+        total += values
+        count += seen
     known = count >= max(1.0, _LEAST_COUNT * np.max(count))
     return np.where(known, total / np.maximum(count, 1), np.nan)
 

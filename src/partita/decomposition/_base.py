@@ -86,13 +86,20 @@ class Decomposition(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "maps_")
         caller = f"{type(self).__name__}.transform"
         checks.require_recording(recording, sample_dim=self._stacker.sample_dim, caller=caller)
-        aligned = self._stacker.aligned(recording, caller=caller).compute()
-        matrix = self._stacker.matrix(aligned)
+        aligned = self._stacker.aligned(recording, caller=caller)
+        streamed = self._project_stream(aligned)
+        if streamed is not None:
+            return self._labelled_signals(streamed, like=recording)
+        matrix = self._stacker.matrix(aligned.compute())
         rows = self._stacker.flat_maps(self.maps_, caller="maps_")
         present = self._refuse_bad(matrix, caller=caller)
         if present is not None:
             matrix, rows = matrix[:, present], rows[:, present]
         return self._labelled_signals(*self._project(matrix, rows, present), like=recording)
+
+    def _project_stream(self, aligned: xr.DataArray) -> Array | None:
+        """Return the signals of a recording that is read part by part; None where it is not."""
+        return None
 
     def inverse_transform(self, signals: xr.DataArray | None = None) -> xr.DataArray:
         """Rebuild a recording from signals and the fitted maps.

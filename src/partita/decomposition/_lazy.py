@@ -29,6 +29,7 @@ def surveyed(
     rng: np.random.Generator,
     caller: str,
     signed: bool = False,
+    fits: bool = True,
 ) -> tuple[Stacker, Stream]:
     """Return the stacker and the stream of a lazy recording, all-NaN voxels left out.
 
@@ -46,6 +47,8 @@ def surveyed(
         Who asks, for the messages.
     signed : bool
         Whether negative values may be.
+    fits : bool
+        Whether a fit follows, with its many passes.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def surveyed(
     stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
     clock = perf_counter()
     found = survey(stream, stacker.canonical_columns(), rng)
-    if _PASSES * (perf_counter() - clock) > _WORTH_SAYING:
+    if fits and _PASSES * (perf_counter() - clock) > _WORTH_SAYING:
         advise(recording)
     if found.empty.any():
         stacker, before = stacker.less(found.empty), stream

@@ -16,6 +16,7 @@ from partita._labels.weighting import Weights
 from partita._solvers import canon, misfit, nnls, products
 from partita._solvers.nmf import factorise
 from partita._solvers.objective import Penalty, Solution
+from partita._solvers.streaming import signals_for
 from partita._solvers.streams import Stream
 from partita.decomposition import _base, _joint, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
@@ -483,3 +484,17 @@ class NMF(Decomposition):
         beta, penalty = self._objective()
         checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
         return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
+
+    def _project_stream(self, aligned: xr.DataArray) -> Array | None:
+        beta, penalty = self._objective()
+        if beta != 2.0 or penalty.active or not _lazy.is_large(aligned):
+            return None
+        stacker, stream = _lazy.surveyed(
+            aligned.astype(self._stacker.dtype),
+            sample_dim=self._stacker.sample_dim,
+            mask=self._stacker.inside_mask(),
+            rng=np.random.default_rng(0),
+            caller="NMF.transform",
+            fits=False,
+        )
+        return signals_for(stream, stacker.flat_maps(self.maps_, caller="maps_"))

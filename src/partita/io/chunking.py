@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
+import dask
 import dask.array as da
+import dask.utils
 import numpy as np
-import xarray as xr
 
 
 def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
@@ -53,16 +55,48 @@ def file_chunks(
 
 
 def aligned_chunks(
-    chunks: Any, recording: xr.DataArray, *, stored: Mapping[Any, int]
-) -> dict[Any, tuple[int, ...]]:
-    """Return dask's chunks by dimension, along the stored ones where dask may choose."""
-    by_dim = chunks_by_dim(chunks, recording.dims)
+    chunks: Any,
+    dims: tuple[Any, ...],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    stored: tuple[int, ...] | None,
+) -> tuple[tuple[int, ...], ...]:
+    """Return dask's chunks, of whole stored ones where dask may choose.
+
+    With "auto" they hold all of space and some samples; where the stored chunks reach so far along
+    time that these would be large, a part of space, so that none is read twice.
+
+    Parameters
+    ----------
+    chunks : "auto", int or Mapping
+        As `chunks_by_dim` takes them.
+    dims : tuple
+        The dimensions.
+    shape : tuple of int
+        Their sizes.
+    dtype : numpy.dtype
+        What the values are read as.
+    stored : tuple of int, optional
+        Sizes of the chunks that the file stores, if it does.
+    """
+    wanted: tuple[Any, ...] = tuple(chunks_by_dim(chunks, dims).values())
+    if stored is not None and isinstance(chunks, str) and "time" in dims:
+        wanted = _whole_stored(stored, dims, shape, dtype)
     chunked: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(
-        tuple(by_dim.values()),
-        shape=recording.shape,
-        dtype=recording.dtype,
-        previous_chunks=tuple(stored.get(dim, recording.sizes[dim]) for dim in recording.dims)
-        if stored
-        else None,
+        wanted, shape=shape, dtype=dtype, previous_chunks=stored
     )
-    return dict(zip(recording.dims, chunked, strict=True))
+    return chunked
+
+
+def _whole_stored(
+    stored: tuple[int, ...], dims: tuple[Any, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[int, ...]:
+    """Put stored chunks together up to dask's chunk size: along space first, then along time."""
+    sizes = [max(1, min(pair)) for pair in zip(stored, shape, strict=True)]
+    most = dask.utils.parse_bytes(dask.config.get("array.chunk-size"))
+    inner_first = sorted(range(len(dims)), key=lambda i: (dims[i] == "time", -i))
+    for i in inner_first:
+        times = max(1, most // (prod(sizes) * dtype.itemsize))
+        sizes[i] = min(shape[i], sizes[i] * times)
+    return tuple(sizes)

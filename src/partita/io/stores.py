@@ -213,9 +213,14 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
         recording.load()
         dataset.close()
         return recording
-    stored = dataset[chosen].encoding.get("preferred_chunks", {})
-    wanted = aligned_chunks(chunks, recording, stored=stored)
-    return recording.copy(data=recording.variable.chunk(wanted).data)
+    about_chunks = dataset[chosen].encoding.get("preferred_chunks", {})
+    stored = tuple(about_chunks.get(dim, n) for dim, n in recording.sizes.items())
+    wanted = aligned_chunks(
+        chunks, recording.dims, shape=recording.shape, dtype=recording.dtype,
+        stored=stored if about_chunks else None,
+    )  # fmt: skip
+    cut = dict(zip(recording.dims, wanted, strict=True))
+    return recording.copy(data=recording.variable.chunk(cut).data)
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:

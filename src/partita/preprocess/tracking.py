@@ -23,6 +23,7 @@ _SPAN_BYTES = 1 << 26  # of a recording held at a time
 _SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from
 _MOST_SAMPLES = {2: 96, 3: 32}
 _LEAST_SAMPLES = 8
+_PICTURED = 8  # frames resampled at a time for the picture of a reference
 _QUARTER, _HALF = 0.25, 0.5  # of the field
 _ROOM = 2.0  # voxels beyond the quarter
 
@@ -71,7 +72,7 @@ def track(
     read once for these, and once in blocks of time.
     """
     field = rigid.Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
-    sample = _values(laid.isel({SAMPLES: _spread(laid)}))
+    sample = _spread(laid)
     roots = not np.nanmin(sample, initial=0) < 0
     with Crew() as crew, single_blas():
         follows: list[Follow] = []
@@ -193,13 +194,17 @@ def _picture(
     motion = expected.motion
     good = motion.converged & (motion.similarity >= expected.trusted)
     good = good if good.any() else np.isfinite(motion.shift[:, 0])
-    linear, offset = in_voxels(motion.turn[good], motion.shift[good], field)
-    frames = sample[good].astype(checks.promote(sample.dtype))
-    seen = resample(frames, linear, offset, order=3, nan_outside=True, crew=crew)
-    known = np.isfinite(seen)
-    count = known.sum(axis=0)
-    total = np.where(known, seen, 0).sum(axis=0, dtype=np.float64)
-    return np.where(count, total / np.maximum(count, 1), np.nan).astype(frames.dtype)
+    total, count = np.zeros(sample.shape[1:]), np.zeros(sample.shape[1:], np.int64)
+    dtype = checks.promote(sample.dtype)
+    chosen = np.flatnonzero(good)
+    for some in np.array_split(chosen, max(1, -(-len(chosen) // _PICTURED))):
+        linear, offset = in_voxels(motion.turn[some], motion.shift[some], field)
+        frames = sample[some].astype(dtype, copy=False)
+        seen = resample(frames, linear, offset, order=3, nan_outside=True, crew=crew)
+        known = np.isfinite(seen)
+        count += known.sum(axis=0)
+        total += np.where(known, seen, 0).sum(axis=0, dtype=np.float64)
+    return np.where(count, total / np.maximum(count, 1), np.nan).astype(dtype)
 
 
 def in_voxels(
@@ -219,10 +224,17 @@ def _limit(grid: Grid, max_shift: float | None) -> np.ndarray:
 
 
 def _spread(laid: xr.DataArray) -> np.ndarray:
-    """Return the indices of a spread of frames, as many as a reference needs."""
+    """Return a spread of frames, as many as a reference needs, never held twice."""
     frame = laid[:1].size * checks.promote(laid.dtype).itemsize
     most = min(_MOST_SAMPLES[laid.ndim - 2], max(_LEAST_SAMPLES, _SAMPLE_BYTES // frame))
-    return np.unique(np.linspace(0, len(laid) - 1, min(most, len(laid))).round().astype(int))
+    chosen = np.linspace(0, len(laid) - 1, min(most, len(laid))).round().astype(int)
+    chosen = np.unique(chosen)
+    sample = np.empty((len(chosen), *laid.shape[1:]), laid.dtype)
+    for span in spans(laid):
+        first, last = np.searchsorted(chosen, (span.start, span.stop))
+        if first < last:
+            sample[first:last] = _values(laid.isel({SAMPLES: chosen[first:last]}))
+    return sample
 
 
 def _values(laid: xr.DataArray) -> np.ndarray:

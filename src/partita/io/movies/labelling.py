@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from partita.io.chunking import chunks_by_dim
+from partita.io.chunking import aligned_chunks
 from partita.io.movies.movie import Movie, Wanted
 from partita.io.nifti import Loaded
 
@@ -93,12 +93,8 @@ def _read_lazily(movie: Movie, chunks: Any) -> Any:
     values, dtype = movie.values, _worked_with(movie.values.dtype)
     if chunks is None:
         return np.asarray(values[(slice(None),) * len(values.shape)]).astype(dtype, copy=False)
-    chunked = da.core.normalize_chunks(
-        tuple(chunks_by_dim(chunks, movie.dims).values()),
-        shape=values.shape,
-        dtype=dtype,
-        previous_chunks=getattr(values, "blocks", None),
-    )
+    stored = getattr(values, "blocks", None)
+    chunked = aligned_chunks(chunks, movie.dims, shape=values.shape, dtype=dtype, stored=stored)
     meta = np.empty((0,) * len(values.shape), values.dtype)
     lazy = da.from_array(
         values, chunks=chunked, fancy=False, inline_array=True, meta=meta, asarray=True

@@ -1,0 +1,150 @@
+"""Bytes that move in a pass of a fit on a cluster, against the formula in docs/guide/cluster.md.
+
+python benchmarks/scale/bytes_moved.py             print
+python benchmarks/scale/bytes_moved.py --write     print, and append to RESULTS.md
+
+The bytes are counted where workers read from and write to their sockets, messages of the scheduler
+included, on a LocalCluster of processes; what the workers' own logs say of transfers between them
+stands beside. The recording lies in a store and is read by the workers, which moves nothing here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import tempfile
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import xarray as xr
+from distributed import Client, LocalCluster
+
+import partita as pt
+from partita._solvers import streams
+from partita._solvers.streams import Stream
+from partita.decomposition import _lazy
+
+RESULTS = Path(__file__).parents[1] / "RESULTS.md"
+SHAPE = (1200, 60, 50)
+PART_BYTES = 1 << 20  # a small recording in as many parts as a large one
+LONG = 1 << 16  # sums that are as long as this are kept in float32
+ALONG = {"time": {"time": 60}, "space": {"y": 4}}
+
+
+def count(dask_worker: object) -> None:
+    """Make this worker count what goes through its sockets, from now on."""
+    from distributed.comm import tcp
+
+    counts = dask_worker.partita_counts = [0, 0]
+    write, from_frames = tcp.TCP.write, tcp.from_frames
+
+    async def counted_write(self: object, *args: object, **options: object) -> int:
+        n_bytes = await write(self, *args, **options)
+        counts[1] += n_bytes
+        return n_bytes
+
+    async def counted_frames(frames: list, *args: object, **options: object) -> object:
+        counts[0] += sum(memoryview(frame).nbytes for frame in frames)
+        return await from_frames(frames, *args, **options)
+
+    tcp.TCP.write, tcp.from_frames = counted_write, counted_frames
+
+
+def counted_so_far(dask_worker: object) -> list[int]:
+    """Return the bytes into this worker, out of it, and fetched from others by its own log."""
+    fetched = sum(one["total"] for one in dask_worker.transfer_incoming_log)
+    return [*dask_worker.partita_counts, fetched]
+
+
+def iterations(client: Client, recording: xr.DataArray, k: int) -> np.ndarray:
+    """Fit; return what each iteration moved (n, 3): into workers, out of them, fetched."""
+    moved = []
+    run = Stream.run
+
+    def total() -> np.ndarray:
+        return np.sum(list(client.run(counted_so_far).values()), axis=0)
+
+    def watched(self: Stream, work: Any, *args: Any, **options: Any) -> Any:
+        before = total()
+        answer = run(self, work, *args, **options)
+        if work.__name__ == "_visit_part":
+            moved.append(total() - before)
+        return answer
+
+    with patch.object(Stream, "run", watched):
+        pt.NMF(k, random_state=0).fit(recording)
+    return np.array(moved)
+
+
+def expected(
+    n_times: int, n_voxels: int, k: int, *, along: str, workers: int, threads: int
+) -> tuple[int, int]:
+    """Return the bytes into and out of all workers in an iteration, by the formula."""
+    whole, cut = (n_voxels, n_times) if along == "time" else (n_times, n_voxels)
+    rows = 4 * -(-k // 4)
+    sums = (8 if whole < LONG else 4) * rows * whole * workers * threads
+    passed_on = 4 * k * whole * (workers - 1)
+    return 4 * k * whole * workers + 8 * k * cut, sums + 8 * k * cut + passed_on
+
+
+def measure(path: Path, along: str, k: int, workers: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the mean of what an iteration moved on so many workers, and what it should."""
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        patch.object(_lazy, "KEPT_BYTES", 0),
+        patch.object(streams, "_PART_BYTES", PART_BYTES),
+    ):
+        client.run(count)
+        moved = iterations(client, pt.load(path, chunks=ALONG[along]), k).mean(axis=0)
+    n_times, n_voxels = SHAPE[0], SHAPE[1] * SHAPE[2]
+    formula = expected(n_times, n_voxels, k, along=along, workers=workers, threads=1)
+    return moved, formula
+
+
+def make(path: Path) -> None:
+    """Write a recording of a few sources."""
+    options = {"n_times": SHAPE[0], "shape": (1, *SHAPE[1:]), "n_components": 5}
+    power = pt.datasets.simulate_fusi(**options, random_state=0)["recording"]
+    changes = pt.preprocess.delta_f_over_f(power, baseline="mean", rectify=True)
+    pt.save(changes.isel(z=0, drop=True), path)
+
+
+def main() -> None:
+    """Measure, print and, if asked, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="append to RESULTS.md")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.nc"
+        make(path)
+        for workers, along, k in product((2, 4), ALONG, (5, 20)):
+            (into, out, fetched), (into_by, out_by) = measure(path, along, k, workers)
+            rows.append(
+                f"| {workers} | {along} | {k} | {into / 1e3:.0f} kB | {into / into_by:.2f} | "
+                f"{out / 1e3:.0f} kB | {out / out_by:.2f} | {fetched / 1e3:.0f} kB |\n"
+            )
+    text = (
+        f"## Bytes moved on a cluster, {datetime.date.today().isoformat()}\n\n"
+        f"`python benchmarks/scale/bytes_moved.py`; Python {platform.python_version()}, partita "
+        f"{pt.__version__}, dask and distributed {version('distributed')}.\n\n"
+        f"NMF of {SHAPE[0]} x {SHAPE[1]} x {SHAPE[2]} from a store; bytes of one iteration, the "
+        "mean of all in a fit, by what goes through the sockets of all workers, and against the "
+        "formula in the guide (On a cluster):\n\n"
+        "| workers | cut along | k | into workers | of the formula | out of workers | "
+        "of the formula | fetched for tasks |\n|---|---|---|---|---|---|---|---|\n" + "".join(rows)
+    )
+    print(text)
+    if options.write:
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write("\n" + text)
+
+
+if __name__ == "__main__":
+    main()

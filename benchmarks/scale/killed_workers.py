@@ -1,0 +1,106 @@
+"""A worker killed at a random time, over and over: is the fit on the cluster still the same?
+
+python benchmarks/scale/killed_workers.py             ten times
+python benchmarks/scale/killed_workers.py --write     and append to RESULTS.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import signal
+import tempfile
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import xarray as xr
+from distributed import Client, LocalCluster
+
+import partita as pt
+from partita.decomposition import _lazy
+
+RESULTS = Path(__file__).parents[1] / "RESULTS.md"
+COMPONENTS = 6
+
+
+def slowly(block: np.ndarray) -> np.ndarray:
+    """Return a block after some time, so that a pass can be hit."""
+    time.sleep(0.02)
+    return block
+
+
+def fit_under_fire(
+    client: Client, recording: xr.DataArray, wait: float, rng: np.random.Generator
+) -> tuple[pt.NMF, float]:
+    """Fit while one of the workers, drawn at random, is killed after `wait` seconds."""
+    client.wait_for_workers(2)
+    pids = list(client.run(os.getpid).values())
+    kill = threading.Timer(wait, os.kill, args=(int(rng.choice(pids)), signal.SIGKILL))
+    clock = time.perf_counter()
+    kill.start()
+    model = pt.NMF(COMPONENTS, random_state=0).fit(recording)
+    seconds = time.perf_counter() - clock
+    kill.cancel()
+    return model, seconds
+
+
+def agreement(model: pt.NMF, expected: pt.NMF) -> tuple[float, float]:
+    """Return the relative difference of the losses and the least correlation of matched maps."""
+    flat = [m.maps_.values.reshape(COMPONENTS, -1) for m in (model, expected)]
+    matched = np.corrcoef(*flat)[:COMPONENTS, COMPONENTS:].max(1).min()
+    return float(model.losses_[-1] / expected.losses_[-1] - 1), float(matched)
+
+
+def main() -> None:
+    """Kill, compare, print and, if asked, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--write", action="store_true", help="append to RESULTS.md")
+    options = parser.parse_args()
+    power = pt.datasets.simulate_fusi(
+        n_times=300, shape=(1, 60, 50), n_components=5, random_state=0
+    )["recording"].isel(z=0, drop=True)
+    signed = pt.preprocess.split_sign(pt.preprocess.zscore(power))
+    expected = pt.NMF(COMPONENTS, random_state=0).fit(signed)
+    rng = np.random.default_rng(0)
+    rows = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+        patch.object(_lazy, "KEPT_BYTES", 0),
+    ):
+        pt.save(signed, Path(folder) / "signed.nc")
+        lazy = pt.load(Path(folder) / "signed.nc", chunks={"time": 40})
+        lazy = lazy.copy(data=lazy.data.map_blocks(slowly, dtype=lazy.dtype))
+        _, usual = fit_under_fire(client, lazy, 1e6, rng)
+        for wait in rng.uniform(0, usual, options.times):
+            model, seconds = fit_under_fire(client, lazy, wait, rng)
+            loss, matched = agreement(model, expected)
+            rows.append(
+                f"| {wait:.1f} s | {seconds:.1f} s | {model.converged_} | {loss:+.1e} | "
+                f"{matched:.6f} |\n"
+            )
+    text = (
+        f"## Killed workers, {datetime.date.today().isoformat()}\n\n"
+        f"`python benchmarks/scale/killed_workers.py`; Python {platform.python_version()}, partita "
+        f"{pt.__version__}, dask and distributed {version('distributed')}. An NMF on two workers, "
+        f"{usual:.1f} s when undisturbed, one of which is killed at a random time, against the fit "
+        "in memory:\n\n"
+        "| killed after | fit | converged | loss | least correlation of matched maps |\n"
+        "|---|---|---|---|---|\n" + "".join(rows)
+    )
+    print(text)
+    if options.write:
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write("\n" + text)
+
+
+if __name__ == "__main__":
+    main()
