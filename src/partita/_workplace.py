@@ -37,7 +37,7 @@ class Workplace(NamedTuple):
 
     def laid_out(self, recording: xr.DataArray) -> xr.DataArray:
         """Return the recording in memory where it fits, else lazy as it is."""
-        memory = _half_of_the_machine() if self.memory is None else self.memory
+        memory = half_of_the_machine() if self.memory is None else self.memory
         fits = recording.nbytes * _TIMES_THE_RECORDING <= memory
         return recording.load() if fits and self.scheduler is None else recording
 
@@ -124,7 +124,8 @@ def size(text: str) -> int:
         ) from None
 
 
-def _half_of_the_machine() -> int:
+def half_of_the_machine() -> int:
+    """Return half of the memory that the machine has, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
