@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 # A fit in memory holds the recording, its standardised signs, and what it works on.
 _TIMES_THE_RECORDING = 5
+# Where nothing says what there is.
+_SMALL_MACHINE = 2 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -125,8 +126,11 @@ def size(text: str) -> int:
 
 
 def half_of_the_machine() -> int:
-    """Return half of the memory that the machine has, in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    """Return half of the bytes that this process may hold, by the machine and its limits."""
+    from partita._solvers.room import memory_limit
+
+    limit = memory_limit()
+    return _SMALL_MACHINE if limit is None else limit // 2
 
 
 def _suffix() -> str:
