@@ -13,13 +13,14 @@ from partita._version import __version__
 if TYPE_CHECKING:
     from partita import datasets, decomposition, io, plotting, preprocess
     from partita._labels.sparse import from_sparse
-    from partita.decomposition import NMF, PCA, FastICA, load_model, save
+    from partita.decomposition import NMF, PCA, FastICA, estimate_memory, load_model, save
     from partita.io import load
 
 _HOME = {
     "FastICA": "partita.decomposition",
     "NMF": "partita.decomposition",
     "PCA": "partita.decomposition",
+    "estimate_memory": "partita.decomposition",
     "from_sparse": "partita._labels.sparse",
     "load": "partita.io",
     "load_model": "partita.decomposition",
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "datasets",
     "decomposition",
+    "estimate_memory",
     "from_sparse",
     "io",
     "load",

@@ -13,7 +13,7 @@ from textwrap import shorten
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from partita import _workplace
+from partita import _conversion, _workplace
 
 # Whatever is heavy is imported inside the commands, so that --version and --help answer at once.
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_run(commands)
+    _add_convert(commands)
     _add_recording(_command(commands, "info", _info, "say what a recording holds"))
     return parser
 
@@ -133,6 +134,16 @@ def _add_run(commands: Any) -> None:
     )
     run.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
     _workplace.add_options(run)
+
+
+def _add_convert(commands: Any) -> None:
+    convert = _command(
+        commands, "convert", _convert, "write a recording as a Zarr store that fits read fast"
+    )
+    _add_recording(convert)
+    convert.add_argument("out", type=Path, metavar="OUT", help="the store, which ends in .zarr")
+    _add_quiet(convert)
+    _conversion.add_options(convert)
 
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
@@ -214,6 +225,21 @@ def _run(arguments: argparse.Namespace) -> None:
         loss=arguments.loss,
         random_state=arguments.seed,
     )
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    started = perf_counter()
+    written = _conversion.convert(
+        arguments.recording,
+        arguments.out,
+        options={name: value for name, value in _options(arguments).items() if value is not None},
+        chunks=arguments.chunks or "auto",
+        memory=arguments.memory_limit,
+        force=arguments.force,
+        quiet=arguments.quiet,
+    )
+    if not arguments.quiet:
+        print(f"Done in {perf_counter() - started:.1f} s: {arguments.out}  ({_sizes(written)})")
 
 
 def _info(arguments: argparse.Namespace) -> None:

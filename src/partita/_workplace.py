@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 # A fit in memory holds the recording, its standardised signs, and what it works on.
 _TIMES_THE_RECORDING = 5
+# Where nothing says what there is.
+_SMALL_MACHINE = 2 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -37,7 +38,7 @@ class Workplace(NamedTuple):
 
     def laid_out(self, recording: xr.DataArray) -> xr.DataArray:
         """Return the recording in memory where it fits, else lazy as it is."""
-        memory = _half_of_the_machine() if self.memory is None else self.memory
+        memory = half_of_the_machine() if self.memory is None else self.memory
         fits = recording.nbytes * _TIMES_THE_RECORDING <= memory
         return recording.load() if fits and self.scheduler is None else recording
 
@@ -124,8 +125,12 @@ def size(text: str) -> int:
         ) from None
 
 
-def _half_of_the_machine() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+def half_of_the_machine() -> int:
+    """Return half of the bytes that this process may hold, by the machine and its limits."""
+    from partita._solvers.room import memory_limit
+
+    limit = memory_limit()
+    return _SMALL_MACHINE if limit is None else limit // 2
 
 
 def _suffix() -> str:

@@ -309,3 +309,31 @@ def test_chunks_of_a_store_are_multiples_of_the_stored_ones(tmp_path):
     path = save_recording(recording, tmp_path / "a.zarr")
     with dask.config.set({"array.chunk-size": f"{7 * 2 * 3 * 4 * 4}B"}):
         assert partita.load(path).chunks[0] == (6, 6, 6, 2)
+
+
+def test_chunks_say_how_a_recording_is_stored(tmp_path, suffix):
+    recording = xr.DataArray(np.random.default_rng(0).random((40, 6, 5)), dims=("time", "y", "x"))
+    for chunks, stored in [
+        (8, (8, 6, 5)),
+        ({"y": 2, "x": 3}, (40, 2, 3)),
+        ("auto", (40, 6, 5)),
+        ({"time": 64}, (40, 6, 5)),
+    ]:
+        for thing in (recording, recording.chunk(time=7, y=3)):
+            partita.save(thing, tmp_path / f"a{suffix}", chunks=chunks)
+            again = partita.load(tmp_path / f"a{suffix}")
+            assert tuple(again.encoding["preferred_chunks"].values()) == stored
+            np.testing.assert_array_equal(again.values, recording.values)
+
+
+def test_chunks_are_refused_where_there_are_none(tmp_path):
+    recording = xr.DataArray(np.ones((4, 1, 2, 2), np.float32), dims=("time", "z", "y", "x"))
+    with pytest.raises(ValueError, match="NIfTI has no chunks"):
+        partita.save(recording, tmp_path / "a.nii", chunks=2)
+    with pytest.raises(ValueError, match=r"chunks are whole numbers of at least 1"):
+        partita.save(recording, tmp_path / "a.nc", chunks={"time": -3})
+    with pytest.raises(ValueError, match=r"chunks names \['w'\]"):
+        partita.save(recording, tmp_path / "a.nc", chunks={"w": 3})
+    model = partita.PCA(n_components=1).fit(recording + np.arange(4).reshape(4, 1, 1, 1))
+    with pytest.raises(ValueError, match="given for PCA"):
+        partita.save(model, tmp_path / "a.nc", chunks=2)

@@ -59,3 +59,11 @@ def upright(W: Array, H: Array) -> tuple[Array, Array]:
     extremes = np.take_along_axis(H, np.abs(H).argmax(axis=1)[:, None], axis=1)[:, 0]
     signs = np.where(extremes < 0, -1, 1).astype(H.dtype)
     return W * signs, H * signs[:, None]
+
+
+def eigensolver(shape: tuple[int, int], n_components: int) -> str:
+    """Choose an exact solver for samples (n, p): results must not depend on their layout."""
+    n, p = shape
+    if p <= 1500 and n >= p:
+        return "covariance_eigh"
+    return "full" if min(n, p) <= 500 or n_components >= min(n, p) else "arpack"

@@ -24,12 +24,12 @@ from .threads import Crew
 
 _WORTH_ENTRIES = 100_000
 _STARTS = 6
-_SAMPLE, _HEAT_ROUNDS, _QUALIFIED, _SAMPLE_ROUNDS = 3072, 20, 4, 60
-_LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 12288, 20, 60
+SAMPLE, _HEAT_ROUNDS, _QUALIFIED, _SAMPLE_ROUNDS = 3072, 20, 4, 60
+LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 12288, 20, 60
 _FINALISTS, _SAME_MINIMUM = 3, 8e-6
 _SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 5
-_LEAST_GAIN, _SPARE = 5, 10
+LEAST_GAIN, SPARE = 5, 10
 _CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 30, 1e-4
 
 
@@ -88,13 +88,13 @@ def explore(
     """
     n_starts = _STARTS if n_starts == "auto" else int(n_starts)
     smaller = _compresses(problem, k)
-    rank = _ample(k) if smaller else 2 * k + _SPARE
+    rank = ample(k) if smaller else 2 * k + SPARE
     found = find_range(problem, min(rank, *problem.blocks.shape), rng, short=short)
     passes, report = found.passes, {"starts": n_starts, "rank": found.Q.shape[1]}
     starts = [_first(found, k, init, rng, short)]
     starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
     columns = columns if short else None
-    sample = _sample(problem, _SAMPLE, columns, rng)
+    sample = _sample(problem, SAMPLE, columns, rng)
     if not smaller:
         del found  # as large as several factors
         if sample is None:
@@ -102,7 +102,7 @@ def explore(
             best = ends[0]
             return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
         finalists = _different(_race(_restrict(problem, sample), starts, problem.crew))
-        larger = _sample(problem, _LARGER, columns, rng)
+        larger = _sample(problem, LARGER, columns, rng)
         if larger is not None:
             S = _refined(_restrict(problem, larger), finalists, problem.crew)
             return Explored(S, begin_long(problem, S), passes, report)
@@ -194,14 +194,14 @@ def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
     return sorted(ends, key=lambda end: end.loss)
 
 
-def _ample(k: int) -> int:
+def ample(k: int) -> int:
     return 4 * (k + 10)
 
 
 def _compresses(problem: Problem, k: int) -> bool:
     """Say whether the sketch is so much smaller than X that solving on it is worth its bias."""
     n, p = problem.blocks.shape
-    return _LEAST_GAIN * _ample(k) <= n and _ample(k) <= p
+    return LEAST_GAIN * ample(k) <= n and ample(k) <= p
 
 
 def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:

@@ -23,7 +23,7 @@ from .streams import Stream, add
 
 SAMPLE = 12288
 _ROUNDS, _TOL = 60, 1e-3
-_SPARE = 4
+SPARE = 4
 _CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 40, 1e-4
 
 
@@ -213,7 +213,7 @@ def explore_stream(
     descend(descent, tol=_TOL, max_iter=_ROUNDS)
     S = descent.S.old
     del descent
-    found = find_range(small, k + _SPARE, rng, short=short).Q
+    found = find_range(small, k + SPARE, rng, short=short).Q
     del small, sample
     stream.sample = None  # makes room
     Q = np.concatenate([found, complement(found, S.T)], axis=1)

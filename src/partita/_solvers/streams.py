@@ -30,7 +30,7 @@ from .objective import Array
 from .threads import count_threads
 
 _PART_BYTES = 32 << 20
-_SUMS_BYTES = 256 << 20
+SUMS_BYTES = 256 << 20
 _ATTEMPTS = 3
 _FAST_STORE = 2e9  # bytes a second
 
@@ -130,7 +130,7 @@ class Stream:
         ]
         cluster = _cluster()
         if cluster is None:
-            most = _SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
+            most = SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
             lanes = _shared_out(len(cuts), max(1, most))
             return self._gathered(work, cuts, lanes, _named(common), local=True)
         return self._on_cluster(cluster, work, cuts, common)
@@ -236,9 +236,16 @@ def _named(common: Any) -> Any:
     return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
 
 
+def threads_here() -> int:
+    """Return how many parts this process works on at a time; 0 where a cluster does."""
+    if _cluster() is not None:
+        return 0
+    return max(1, dask.config.get("num_workers", None) or count_threads())
+
+
 def _shared_out(n_parts: int, most: int) -> list[list[int]]:
     """Share the parts out over the threads of this process, or over the `most` of them."""
-    lanes = min(n_parts, most, max(1, dask.config.get("num_workers", None) or count_threads()))
+    lanes = min(n_parts, most, threads_here())
     return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
 
 
@@ -351,15 +358,22 @@ def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
     """
     n_samples, n_features = array.shape[0], math.prod(array.shape[1:])
     kept = np.ones(n_features, bool) if inside is None else inside
-    tall = max(array.chunks[0]) * n_features
-    wide = n_samples * math.prod(max(sizes) for sizes in array.chunks[1:])
-    by_samples = tall <= wide
-    if by_samples:
+    if part_of(array.chunks, array.itemsize)[0]:
         parts, slices = _parts_by_samples(array, inside, dtype)
         columns: Array = np.arange(int(kept.sum()))
         return Stream(parts, slices, columns.size, dtype, True, columns)
     parts, slices, order = _parts_by_features(array, kept, dtype)
     return Stream(parts, slices, n_samples, dtype, False, order)
+
+
+def part_of(chunks: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[bool, int]:
+    """Return whether a recording in such chunks is read along its samples, and bytes of a part."""
+    n_samples, *features = (sum(sizes) for sizes in chunks)
+    n_features = math.prod(features)
+    tall = max(chunks[0]) * n_features
+    wide = n_samples * math.prod(max(sizes) for sizes in chunks[1:])
+    whole = n_samples * n_features * itemsize
+    return tall <= wide, max(min(tall, wide) * itemsize, min(_PART_BYTES, whole))
 
 
 def _as_delayed(arrays: list[Any]) -> list[Any]:

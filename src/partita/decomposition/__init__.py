@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from partita.decomposition.linear import PCA, FastICA
+    from partita.decomposition.memory import estimate_memory
     from partita.decomposition.nmf import NMF
     from partita.decomposition.persistence import load_model, save
 
@@ -14,11 +15,12 @@ _HOME = {
     "FastICA": "linear",
     "NMF": "nmf",
     "PCA": "linear",
+    "estimate_memory": "memory",
     "load_model": "persistence",
     "save": "persistence",
 }
 
-__all__ = ["NMF", "PCA", "FastICA", "load_model", "save"]
+__all__ = ["NMF", "PCA", "FastICA", "estimate_memory", "load_model", "save"]
 
 
 def __getattr__(name: str) -> Any:

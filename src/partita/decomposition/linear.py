@@ -16,6 +16,7 @@ from partita._solvers import canon, linear, products
 from partita._solvers.principal import Principal, principal
 from partita.decomposition import _base, _lazy
 from partita.decomposition._base import Array, Decomposition
+from partita.decomposition.memory import warn_if_too_large
 
 
 class _Linear(Decomposition):
@@ -215,8 +216,14 @@ class PCA(_Linear):
         ------
         TypeError, ValueError
             If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
+
+        Warns
+        -----
+        UserWarning
+            If the fit needs more memory than there is.
         """
         self._check_parameters()
+        warn_if_too_large(recording, self)
         total = self._fit_lazily(recording) if _lazy.is_large(recording) else self._fit(recording)
         ratio = self.energy_ * (self._norm2 / total) if total > 0 else self.energy_
         self.explained_variance_ratio_ = ratio.rename("explained_variance_ratio").assign_attrs(
@@ -228,7 +235,7 @@ class PCA(_Linear):
         stacker, centred, centre = self._fit_linear(recording)
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
-        solver = _eigensolver(samples.shape, self.n_components)
+        solver = linear.eigensolver(samples.shape, self.n_components)
         model = sk.PCA(self.n_components, svd_solver=solver, random_state=self.random_state)
         scores = model.fit_transform(samples)
         signals, maps = (scores, model.components_) if temporal else (model.components_.T, scores.T)
@@ -342,15 +349,21 @@ class FastICA(_Linear):
         ------
         TypeError, ValueError
             If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
+
+        Warns
+        -----
+        UserWarning
+            If the fit needs more memory than there is.
         """
         self._check_parameters()
+        warn_if_too_large(recording, self)
         if _lazy.is_large(recording):
             return self._fit_lazily(recording)
         stacker, centred, centre = self._fit_linear(recording)
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
         # Whitened once, exactly, so that the rotation works on n_components columns alone.
-        solver = _eigensolver(samples.shape, self.n_components)
+        solver = linear.eigensolver(samples.shape, self.n_components)
         whitening = sk.PCA(
             self.n_components, whiten=True, svd_solver=solver, random_state=self.random_state
         )
@@ -393,11 +406,3 @@ class FastICA(_Linear):
                 remedy="Raise max_iter, loosen tol, or ask for fewer components.",
             )
         return sources
-
-
-def _eigensolver(shape: tuple[int, int], n_components: int) -> str:
-    """Choose an exact solver: results must depend on neither layout nor order of dimensions."""
-    n, p = shape
-    if p <= 1500 and n >= p:
-        return "covariance_eigh"
-    return "full" if min(n, p) <= 500 or n_components >= min(n, p) else "arpack"

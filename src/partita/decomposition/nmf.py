@@ -24,6 +24,7 @@ from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given, gather
 from partita.decomposition._watch import Callback, watching
 from partita.decomposition.checkpoints import Checkpoint, fingerprint
+from partita.decomposition.memory import warn_if_too_large
 
 
 class NMF(Decomposition):
@@ -241,9 +242,11 @@ class NMF(Decomposition):
         sklearn.exceptions.ConvergenceWarning
             If it ends at `max_iter` with the residual above `tol`.
         UserWarning
-            If the checkpoint cannot be written; the fit goes on.
+            If the fit needs more memory than there is; if the checkpoint cannot be written: the
+            fit goes on.
         """
         self._check_parameters()
+        warn_if_too_large(recording, self, weights=weights)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         rng = np.random.default_rng(seed)
         stacker, matrix, numbers = self._prepared(recording, weights, rng)

@@ -23,7 +23,9 @@ _MARK = "partita_model"
 _MODELS = ("NMF", "PCA", "FastICA")
 
 
-def save(thing: xr.DataArray | Decomposition, path: str | PathLike[str]) -> list[Path]:
+def save(
+    thing: xr.DataArray | Decomposition, path: str | PathLike[str], *, chunks: Any = None
+) -> list[Path]:
     """Save a recording or a fitted model.
 
     Parameters
@@ -36,6 +38,10 @@ def save(thing: xr.DataArray | Decomposition, path: str | PathLike[str]) -> list
         ``.tsv``), ``<prefix>_mixing.tsv``, ``<prefix>_decomposition.json`` and ``<prefix>.nc``.
     path : str or path
         Where to. Folders are made; files are written under a temporary name, then renamed.
+    chunks : "auto", int, Mapping or None
+        How a recording is cut in ``.zarr`` and ``.nc``. None: as it is. ``"auto"``: for the fits
+        that stream it, samples whole and 16 to 32 MB a chunk. A number: so many samples. A
+        mapping: sizes by dimension, ``{"time": 500}``.
 
     Returns
     -------
@@ -47,7 +53,8 @@ def save(thing: xr.DataArray | Decomposition, path: str | PathLike[str]) -> list
     TypeError
         If `thing` is neither a recording nor one of Partita's estimators.
     ValueError
-        If the suffix is none of those above, or the recording does not fit the format.
+        If the suffix is none of those above, or the recording does not fit the format; if `chunks`
+        is given for a model or NIfTI, or names a dimension that is not there.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
@@ -67,11 +74,16 @@ def save(thing: xr.DataArray | Decomposition, path: str | PathLike[str]) -> list
     True
     """
     if isinstance(thing, xr.DataArray):
-        return [io.save_recording(thing, path)]
+        return [io.save_recording(thing, path, chunks=chunks)]
     if not isinstance(thing, Decomposition):
         raise TypeError(
             f"save takes a recording (xarray.DataArray) or a fitted estimator of Partita, and was "
             f"given {type(thing).__name__}."
+        )
+    if chunks is not None:
+        raise ValueError(
+            f"chunks says how a recording is stored, and was given for {type(thing).__name__}. "
+            "Leave it out."
         )
     check_is_fitted(thing, "maps_")
     suffix = Path(path).suffix if Path(path).suffix in (".nc", ".zarr") else ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 _SET_ASIDE = ".previous"
 _WRITTEN = ".new"
+# How the names begin of what is not whole yet.
+UNFINISHED = ".unfinished-"
 
 
 @contextlib.contextmanager
@@ -31,7 +33,7 @@ def replacing(*paths: Path) -> Iterator[tuple[Path, ...]]:
         path.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex[:8]
     # The whole name stays at the end, because writers look at the suffix.
-    temporary = tuple(path.with_name(f".unfinished-{mark}-{path.name}") for path in paths)
+    temporary = tuple(path.with_name(f"{UNFINISHED}{mark}-{path.name}") for path in paths)
     try:
         yield temporary
         for written, path in zip(temporary, paths, strict=True):
@@ -58,7 +60,7 @@ def replacing_store(path: Path) -> Iterator[Path]:
             "move it away."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex[:8]}-{path.name}")
+    unfinished = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield unfinished
         _swap(unfinished, path)
@@ -104,6 +106,15 @@ def refuse_missing(path: Path) -> None:
     missing = next((parent for parent in path.parents if not parent.exists()), None)
     where = "" if missing is None else f" (there is no folder {missing} either)"
     raise FileNotFoundError(f"There is no file {path}{where}. Check the name.")
+
+
+def refuse_unfinished(path: Path) -> None:
+    """Refuse what an interrupted save has left: a part of it may be missing (ValueError)."""
+    if path.name.startswith(UNFINISHED):
+        raise ValueError(
+            f"{path} is what is left of a save that was interrupted, and not whole. Delete it, and "
+            "save again."
+        )
 
 
 def _set_aside(path: Path) -> list[Path]:

@@ -10,6 +10,12 @@ import dask
 import dask.array as da
 import dask.utils
 import numpy as np
+import xarray as xr
+
+from partita._labels.checks import promote
+
+# What a fit reads at once: a chunk of whole samples has between half of it and all of it.
+STREAMED_BYTES = 32 << 20
 
 
 def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
@@ -100,3 +106,51 @@ def _whole_stored(
         times = max(1, most // (prod(sizes) * dtype.itemsize))
         sizes[i] = min(shape[i], sizes[i] * times)
     return tuple(sizes)
+
+
+def stored_chunks(chunks: Any, recording: xr.DataArray) -> dict[Any, int]:
+    """Return the sizes of the chunks in which a recording is to be stored.
+
+    Parameters
+    ----------
+    chunks : "auto", int or Mapping
+        ``"auto"`` keeps samples whole, as many as make 16 to 32 MB in the type that fits work in;
+        a number is so many samples, a mapping sizes by dimension (-1 for all).
+    recording : xarray.DataArray
+        What is to be stored.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `chunks_by_dim`; if a size is neither positive nor -1.
+    """
+    by_dim = chunks_by_dim(chunks, recording.dims)
+    if chunks == "auto" and "time" in recording.dims:
+        sample = recording.size // max(1, recording.sizes["time"])
+        sample_bytes = sample * promote(recording.dtype).itemsize
+        by_dim["time"] = max(1, STREAMED_BYTES // max(1, sample_bytes))
+    wrong = {dim: size for dim, size in by_dim.items() if not _is_size(size)}
+    if wrong:
+        raise ValueError(
+            f"chunks are whole numbers of at least 1, or -1 for all of a dimension; given: {wrong}."
+        )
+    return {
+        dim: whole if by_dim[dim] == -1 else min(int(by_dim[dim]), whole)
+        for dim, whole in ((dim, max(1, size)) for dim, size in recording.sizes.items())
+    }
+
+
+def _is_size(size: Any) -> bool:
+    whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+    return whole and (size >= 1 or size == -1)
+
+
+def cut_for(recording: xr.DataArray, sizes: Mapping[Any, int]) -> xr.DataArray:
+    """Return a recording in blocks that hold whole chunks of `sizes`; its own where they do."""
+    blocks = recording.chunks
+    if blocks is not None and all(
+        all(block % sizes[dim] == 0 for block in of_dim[:-1])
+        for dim, of_dim in zip(recording.dims, blocks, strict=True)
+    ):
+        return recording
+    return recording.copy(data=recording.variable.chunk(dict(sizes)).data)

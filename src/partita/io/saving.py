@@ -13,7 +13,9 @@ from partita._labels.checks import require_array
 from partita.io.stores import write_recording
 
 
-def save_recording(recording: xr.DataArray, path: str | PathLike[str]) -> Path:
+def save_recording(
+    recording: xr.DataArray, path: str | PathLike[str], *, chunks: Any = None
+) -> Path:
     """Save a recording as NIfTI with its BIDS sidecar, NetCDF or Zarr; the suffix decides.
 
     `load` gives back the same values, coordinates, name and attributes; NIfTI always in the order
@@ -28,6 +30,10 @@ def save_recording(recording: xr.DataArray, path: str | PathLike[str]) -> Path:
         Real numbers; for NIfTI with dimensions among time, z, y, x and volume.
     path : str or path-like
         Ends in ``.nii``, ``.nii.gz``, ``.nc`` or ``.zarr``.
+    chunks : "auto", int, Mapping or None
+        How ``.zarr`` and ``.nc`` are cut. None: as the recording is. ``"auto"``: for streaming,
+        samples whole and 16 to 32 MB a chunk. A number: so many samples. A mapping: sizes by
+        dimension.
 
     Returns
     -------
@@ -40,7 +46,8 @@ def save_recording(recording: xr.DataArray, path: str | PathLike[str]) -> Path:
         If it is not a DataArray of real numbers (truth values too, for masks).
     ValueError
         If the suffix is another, or NIfTI cannot hold the recording: other dimensions, uneven
-        positions, very large or odd coordinates. ``.nc`` can.
+        positions, very large or odd coordinates. ``.nc`` can. If `chunks` names a dimension that
+        is not there, or is given for NIfTI, which has none.
     ModuleNotFoundError
         If the suffix is ``.zarr`` and zarr is not installed.
 
@@ -61,11 +68,16 @@ def save_recording(recording: xr.DataArray, path: str | PathLike[str]) -> Path:
     require_array(_mask_as_numbers(recording), caller="save")
     path = Path(path).expanduser()
     if re.search(r"\.nii(\.gz)?$", path.name):
+        if chunks is not None:
+            raise ValueError(
+                f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
+                "out, or save as .zarr."
+            )
         from partita.io.nifti_write import write_nifti
 
         return write_nifti(recording, path)
     if path.suffix in (".nc", ".zarr"):
-        return write_recording(recording, path)
+        return write_recording(recording, path, chunks=chunks)
     raise ValueError(
         f"The suffix of {path} must be .nii, .nii.gz, .nc or .zarr; it decides how a recording is "
         f"saved. Give one of them: {path.name}.nc."

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from partita.io.atomic import is_zarr_store, refuse_missing
+from partita.io.atomic import is_zarr_store, refuse_missing, refuse_unfinished
 from partita.io.movies.joining import natural_key
 
 _RECORDINGS = (".nii", ".nii.gz", ".nc", ".zarr")
@@ -41,7 +41,7 @@ def files_of(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Fil
     IsADirectoryError
         If it is a folder with neither a Zarr store nor TIFF files in it.
     ValueError
-        If the list is empty.
+        If the list is empty, or a path is what an interrupted save has left.
     """
     if not isinstance(source, str | PathLike):
         return _listed(source)
@@ -49,6 +49,7 @@ def files_of(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Fil
     if not path.exists() and glob.has_magic(str(path)):
         return Files(_matching(str(path)), [])
     refuse_missing(path)
+    refuse_unfinished(path)
     if path.is_dir() and not is_zarr_store(path):
         return Files(_tiffs_in(path), [])
     return Files([path], [])

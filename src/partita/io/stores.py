@@ -14,7 +14,7 @@ import xarray as xr
 
 from partita._labels.attrs import storable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
-from partita.io.chunking import aligned_chunks, chunks_by_dim
+from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.movies.choice import Entry, SeveralArrays
 from partita.io.sidecar import plain
 
@@ -67,16 +67,22 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     ...     read_dataset(path).identical(signals)
     True
     """
-    path = Path(path).expanduser()
+    return _written(dataset, Path(path).expanduser(), chunks={})
+
+
+def _written(dataset: xr.Dataset, path: Path, *, chunks: Mapping[str, tuple[int, ...]]) -> Path:
+    """Write a Dataset, those of its variables that `chunks` names in chunks of such sizes."""
     if path.suffix == ".nc":
+        encoding = {name: {"chunksizes": sizes} for name, sizes in chunks.items()}
         with replacing(path) as (temporary,):
-            _prepared(dataset).to_netcdf(temporary, engine="h5netcdf")
+            _prepared(dataset).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
         return path
     if path.suffix == ".zarr":
         require_zarr(path)
+        encoding = {name: {"chunks": sizes} for name, sizes in chunks.items()}
         with replacing_store(path) as temporary:
             prepared = _evenly_chunked(_prepared(dataset))
-            prepared.to_zarr(temporary, mode="w", consolidated=False)
+            prepared.to_zarr(temporary, mode="w", consolidated=False, encoding=encoding)
         return path
     raise ValueError(
         f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
@@ -164,16 +170,31 @@ def require_zarr(path: Path) -> None:
         )
 
 
-def write_recording(recording: xr.DataArray, path: Path) -> Path:
-    """Write a recording to ``.nc`` or ``.zarr``; `read_recording` gives it back identical."""
+def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any = None) -> Path:
+    """Write a recording to ``.nc`` or ``.zarr``; `read_recording` gives it back identical.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        In memory or dask-backed.
+    path : pathlib.Path
+        Where to.
+    chunks : "auto", int, Mapping or None
+        How it is stored, as `partita.save` takes it.
+    """
     name = str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
     about = json.dumps({"variable": variable, "name": _plain_name(recording.name)})
-    if path.suffix == ".zarr" and recording.chunks is None:
+    sizes: dict[str, tuple[int, ...]] = {}
+    if chunks is not None and recording.ndim:
+        by_dim = stored_chunks(chunks, recording)
+        recording = cut_for(recording, by_dim)
+        sizes[variable] = tuple(by_dim.values())
+    elif path.suffix == ".zarr" and recording.chunks is None:
         along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
         recording = recording.copy(data=along_time.data)
     dataset = recording.rename(None).to_dataset(name=variable)
-    return write_dataset(dataset.assign_attrs({_RECORDING: about}), path)
+    return _written(dataset.assign_attrs({_RECORDING: about}), path, chunks=sizes)
 
 
 def _names_in(recording: xr.DataArray) -> set[str]:
@@ -208,17 +229,16 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
         raise ValueError(f"{path} has no variable {chosen!r}; it holds {list(dataset)}.")
     recording = dataset[chosen].rename(about.get("name", chosen))
     recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
-    recording.encoding = {"source": str(path)}
+    stored = dataset[chosen].encoding.get("preferred_chunks", {})
+    recording.encoding = {"source": str(path), "preferred_chunks": stored}
     if chunks is None:
         recording.load()
         dataset.close()
         return recording
-    about_chunks = dataset[chosen].encoding.get("preferred_chunks", {})
-    stored = tuple(about_chunks.get(dim, n) for dim, n in recording.sizes.items())
+    sizes = tuple(stored.get(dim, n) for dim, n in recording.sizes.items()) if stored else None
     wanted = aligned_chunks(
-        chunks, recording.dims, shape=recording.shape, dtype=recording.dtype,
-        stored=stored if about_chunks else None,
-    )  # fmt: skip
+        chunks, recording.dims, shape=recording.shape, dtype=recording.dtype, stored=sizes
+    )
     cut = dict(zip(recording.dims, wanted, strict=True))
     return recording.copy(data=recording.variable.chunk(cut).data)
 

@@ -54,6 +54,9 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
     ).transpose(*ordered(movie.dims))
     recording.name = movie.name  # given no name, xarray takes that of the dask array
     recording.encoding = {"source": str(path), "format": movie.kind}
+    blocks = getattr(movie.values, "blocks", None)
+    if blocks:
+        recording.encoding["preferred_chunks"] = dict(zip(movie.dims, blocks, strict=True))
     return Loaded(recording, [*movie.notes, *notes])
 
 

@@ -1,0 +1,216 @@
+"""What a fit will take of memory, told before it begins."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from partita._labels import checks
+from partita._solvers import budget, linear
+from partita._solvers.budget import Budget, Size
+from partita._solvers.room import available_memory
+from partita._solvers.streams import threads_here
+from partita.decomposition import _lazy
+from partita.decomposition._base import Decomposition
+
+_UNITS = ((1e9, "GB", ".1f"), (1e6, "MB", ".0f"), (1, "bytes", ".0f"))
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that a fit has at its peak, beside the interpreter and what else is loaded.
+
+    Attributes
+    ----------
+    input : int
+        The recording: as it is held, and as it is copied where it has to be. 0 where it streams.
+    factors : int
+        Maps and signals: as results, and as copies while they are solved.
+    sketch : int
+        The sample that starts are tried on, or the sketch that most of the way is made on.
+    parts : int
+        Blocks in work.
+    held : int
+        How much of the input is in memory already.
+    streams : bool
+        Whether the fit reads the recording from where it lies, part by part.
+    available : int or None
+        What this process may still take, by the machine, its control group and its limits; None
+        where nothing says it.
+    """
+
+    input: int
+    factors: int
+    sketch: int
+    parts: int
+    held: int
+    streams: bool
+    available: int | None
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.input + self.factors + self.sketch + self.parts
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is not held yet is available."""
+        return self.available is None or self.total - self.held <= self.available
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{name} {_words(getattr(self, name))}"
+            for name in ("input", "factors", "sketch", "parts")
+        )
+        room = "" if self.available is None else f"; {_words(self.available)} are available"
+        how = "streams" if self.streams else "in memory"
+        return f"<MemoryEstimate {_words(self.total)} ({how}): {parts}{room}>"
+
+
+def estimate_memory(
+    recording: xr.DataArray, estimator: Decomposition, *, weights: xr.DataArray | None = None
+) -> MemoryEstimate:
+    """Tell what a fit will take of memory at its peak, without reading the recording.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray, (time, ...), any order
+        What would be fitted, in memory or dask-backed.
+    estimator : NMF, PCA or FastICA
+        With the parameters of the fit.
+    weights : xarray.DataArray, optional
+        Those of the fit.
+
+    Returns
+    -------
+    MemoryEstimate
+        Bytes by part, whether the fit streams, and whether it fits. Between the peak that is
+        measured and 1.3 times that, for recordings of 100 MB and more; what a lazy recording
+        computes before its blocks reach the fit comes on top, about as much as its parts.
+
+    Raises
+    ------
+    TypeError
+        If `recording` is no DataArray, or `estimator` none of Partita's.
+    ValueError
+        If the recording has no sample dimension.
+
+    Examples
+    --------
+    >>> recording = partita.datasets.load_sample()
+    >>> estimate = partita.estimate_memory(recording, partita.NMF(n_components=3))
+    >>> estimate.streams, estimate.fits, estimate.input >= recording.nbytes
+    (False, True, True)
+    """
+    if not isinstance(estimator, Decomposition):
+        raise TypeError(
+            "estimate_memory takes a recording and an estimator of Partita, and was given "
+            f"{type(estimator).__name__}."
+        )
+    sample_dim = str(estimator.get_params()["sample_dim"])
+    checks.require_recording(recording, sample_dim=sample_dim, caller="estimate_memory")
+    size = _size(recording, estimator, sample_dim)
+    lazy = recording.chunks is not None
+    if lazy and _streams(recording, estimator, weights):
+        ordered: Any = recording.transpose(sample_dim, ...)
+        linear_one = not hasattr(estimator, "loss")
+        taken = budget.of_streamed(size, ordered.chunks, threads=threads_here(), linear=linear_one)
+        return MemoryEstimate(0, *taken, 0, True, available_memory())
+    held = 0 if lazy else recording.nbytes
+    taken = _in_memory(size, estimator, weights)
+    copied = _is_copied(recording, estimator, sample_dim, size)
+    return MemoryEstimate(recording.nbytes + copied, *taken, held, False, available_memory())
+
+
+def warn_if_too_large(
+    recording: Any, estimator: Decomposition, *, weights: xr.DataArray | None = None
+) -> None:
+    """Say before a fit that it will not fit in memory, and what would.
+
+    Warns
+    -----
+    UserWarning
+        If more is needed than is available.
+    """
+    if not isinstance(recording, xr.DataArray) or recording.nbytes <= _lazy.KEPT_BYTES:
+        return  # what is no recording is refused where fits look it over
+    estimate = estimate_memory(recording, estimator, weights=weights)
+    if estimate.fits:
+        return
+    available = 0 if estimate.available is None else estimate.available
+    warnings.warn(
+        f"{type(estimator).__name__} needs about {_words(estimate.total - estimate.held)} "
+        f"more memory at its peak, and {_words(available)} are available. "
+        f"{_remedy(recording, estimate)}",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _remedy(recording: xr.DataArray, estimate: MemoryEstimate) -> str:
+    if not estimate.streams and recording.chunks is None:
+        return (
+            "Fit it from disk, part by part: partita.save(recording, 'session.zarr', "
+            "chunks='auto'), then partita.load('session.zarr')."
+        )
+    if not estimate.streams:
+        return (
+            "Fits with weights or another loss than 'frobenius' read the whole recording into "
+            "memory: leave these at their defaults, or crop or decimate the recording first."
+        )
+    if estimate.parts >= max(estimate.sketch, estimate.factors):
+        return (
+            f"Its blocks are large, {_words(estimate.parts)} of them in work at a time: convert "
+            "the file once (partita convert FILE session.zarr), or give smaller blocks to load: "
+            "partita.load(path, chunks={'time': 50})."
+        )
+    return "Ask for fewer components, crop or decimate the recording, or use a larger machine."
+
+
+def _size(recording: xr.DataArray, estimator: Decomposition, sample_dim: str) -> Size:
+    n = recording.sizes[sample_dim]
+    p = math.prod(size for dim, size in recording.sizes.items() if dim != sample_dim)
+    mask = estimator.get_params().get("mask")
+    if isinstance(mask, xr.DataArray):
+        p = p * int(mask.sum()) // max(1, mask.size)
+    k = int(estimator.get_params()["n_components"])
+    return Size(n, p, k, checks.promote(recording.dtype).itemsize)
+
+
+def _streams(recording: xr.DataArray, estimator: Any, weights: xr.DataArray | None) -> bool:
+    if hasattr(estimator, "_streams"):
+        return bool(estimator._streams(recording, weights))
+    return _lazy.is_large(recording)
+
+
+def _in_memory(size: Size, estimator: Any, weights: xr.DataArray | None) -> Budget:
+    if not hasattr(estimator, "loss"):
+        shape = (size.n, size.p) if estimator.mode == "temporal" else (size.p, size.n)
+        solver = linear.eigensolver(shape, size.k)
+        return budget.of_linear(
+            size, by_covariance=solver == "covariance_eigh", fully=solver == "full"
+        )
+    if estimator._objective()[0] == 2.0 and (weights is None or weights.ndim == 1):
+        return budget.of_nmf(size)
+    return budget.of_divergence(size)
+
+
+def _is_copied(
+    recording: xr.DataArray, estimator: Decomposition, sample_dim: str, size: Size
+) -> int:
+    """Return the bytes of the copy that is worked on, where the recording cannot be as it is."""
+    if recording.nbytes < recording.size * recording.dtype.itemsize:  # sparse
+        return recording.nbytes if hasattr(estimator, "loss") else size.data
+    masked = estimator.get_params().get("mask") is not None
+    promoted = checks.promote(recording.dtype) != recording.dtype
+    inner = sample_dim not in (recording.dims[0], recording.dims[-1])
+    return size.data if any((masked, promoted, inner)) else 0
+
+
+def _words(n_bytes: float) -> str:
+    scale, unit, form = next(one for one in _UNITS if n_bytes >= one[0] or one[0] == 1)
+    return f"{n_bytes / scale:{form}} {unit}"

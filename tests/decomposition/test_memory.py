@@ -1,0 +1,163 @@
+"""What is told of the memory of a fit before it begins is what it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import dask.array as da
+import numpy as np
+import pytest
+import scipy.sparse
+import xarray as xr
+
+import partita
+from partita.decomposition import _lazy, memory
+
+
+def lazily(n_times, side, chunks, dtype="f4"):
+    values = da.zeros((n_times, side, side), chunks=chunks, dtype=dtype)
+    return xr.DataArray(values, dims=("time", "y", "x"))
+
+
+def test_a_large_lazy_recording_streams_and_its_input_is_not_counted():
+    recording = lazily(3000, 1024, (10, 1024, 1024))
+    estimate = partita.estimate_memory(recording, partita.NMF(20))
+    assert estimate.streams
+    assert estimate.input == 0
+    assert 1.2e9 < estimate.total < 1.2e9 * 1.3  # measured: 1.47 GiB, 0.25 of it the interpreter
+    assert repr(estimate).startswith("<MemoryEstimate 1.")
+
+
+@pytest.mark.parametrize("model", [partita.NMF(5, loss="kullback-leibler"), partita.NMF(5)])
+def test_what_is_read_whole_counts_its_input(model):
+    small = lazily(100, 64, (10, 64, 64))
+    estimate = partita.estimate_memory(small, model)
+    assert not estimate.streams
+    assert estimate.input == small.nbytes
+    assert estimate.held == 0
+    assert partita.estimate_memory(small.compute(), model).held == small.nbytes
+
+
+def test_a_copy_counts_where_one_is_made():
+    plain = lazily(100, 64, (10, 64, 64)).compute()
+    model = partita.NMF(5)
+    once = partita.estimate_memory(plain, model).input
+    assert partita.estimate_memory(plain.astype("i2"), model).input == 1.5 * once
+    assert partita.estimate_memory(plain.transpose("y", "time", "x"), model).input == 2 * once
+    mask = xr.ones_like(plain[0], bool)
+    assert partita.estimate_memory(plain, partita.NMF(5, mask=mask)).input == 2 * once
+
+
+def test_what_is_sparse_is_counted_as_it_is_held():
+    pytest.importorskip("sparse")
+    counts = scipy.sparse.random_array((2000, 5000), density=0.001, rng=0, dtype=np.float32)
+    recording = partita.from_sparse(counts, dims=("time", "neuron"))
+    assert partita.estimate_memory(recording, partita.NMF(3)).input < 1_000_000
+    assert partita.estimate_memory(recording, partita.PCA(3)).input > 2000 * 5000 * 4
+
+
+def test_larger_blocks_take_more():
+    small, large = (
+        partita.estimate_memory(lazily(3000, 512, (n, 512, 512)), partita.NMF(10))
+        for n in (20, 200)
+    )
+    assert large.parts > 3 * small.parts
+    assert (large.sketch, large.factors) == (small.sketch, small.factors)
+
+
+def test_other_things_than_estimators_are_refused():
+    with pytest.raises(TypeError, match="an estimator of Partita"):
+        partita.estimate_memory(lazily(10, 4, (5, 4, 4)), "NMF")
+    with pytest.raises(ValueError, match="time"):
+        partita.estimate_memory(xr.DataArray(np.ones((3, 4)), dims=("y", "x")), partita.NMF())
+
+
+@pytest.mark.parametrize(
+    ("recording", "model", "remedy"),
+    [
+        (lazily(3000, 512, (500, 512, 512)), partita.NMF(5), "partita convert"),
+        (lazily(3000, 512, (10, 512, 512)), partita.NMF(200), "fewer components"),
+        (lazily(3000, 512, (10, 512, 512)), partita.NMF(5, loss=1), "whole recording"),
+        (lazily(3000, 512, (500, 512, 512)), partita.PCA(5), "partita convert"),
+    ],
+)
+def test_a_fit_that_will_not_fit_says_so_and_what_would(recording, model, remedy, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 10_000_000)
+    with pytest.warns(UserWarning, match=f"10 MB are available.*{remedy}"):
+        memory.warn_if_too_large(recording, model)
+
+
+def test_fits_ask_before_they_begin(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    values = np.random.default_rng(0).random((200, 30, 30), np.float32)
+    recording = xr.DataArray(values, dims=("time", "y", "x"))
+    for model in (partita.NMF(2, max_iter=2, tol=0), partita.PCA(2), partita.FastICA(2)):
+        with pytest.warns(UserWarning, match=r"session\.zarr"):
+            model.fit(recording)
+
+
+def test_there_is_no_warning_where_it_fits(recwarn):
+    memory.warn_if_too_large(lazily(3000, 256, (10, 256, 256)), partita.NMF(5))
+    assert not recwarn.list
+
+
+PEAK = """
+import json, resource, sys, warnings
+import numpy as np, xarray as xr, partita
+warnings.simplefilter("ignore")
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+path, kind, k, lazy = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "lazy"
+model = getattr(partita, kind)(k, random_state=0)
+rng = np.random.default_rng(0)
+small = xr.DataArray(rng.random((60, 12, 12), np.float32), dims=("time", "y", "x"))
+getattr(partita, kind)(3).fit(small)
+before = peak()
+recording = partita.load(path, chunks="auto" if lazy else None)
+model.fit(recording)
+measured = peak() - before
+print(json.dumps([measured, partita.estimate_memory(recording, model).total]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("kind", "k", "sizes", "how"),
+    [
+        ("NMF", 10, (2000, 128), "memory"),
+        ("NMF", 20, (1000, 256), "memory"),
+        ("NMF", 20, (300, 384), "memory"),
+        ("NMF", 20, (1000, 256), "lazy"),
+        ("NMF", 20, (2000, 256), "lazy"),
+        ("NMF", 20, (400, 384), "lazy"),
+        ("PCA", 10, (2000, 128), "memory"),
+        ("PCA", 20, (300, 384), "memory"),
+        ("PCA", 20, (1000, 256), "lazy"),
+        ("PCA", 20, (400, 384), "lazy"),
+    ],
+)
+def test_the_estimate_is_between_the_measured_peak_and_its_third_more(
+    kind, k, sizes, how, tmp_path
+):
+    n_times, side = sizes
+    rng = np.random.default_rng(0)
+    maps = np.repeat(rng.gamma(0.3, 1.0, (k, side, side // 8)), 8, axis=2)
+    values = np.empty((n_times, side, side), np.float32)
+    for start in range(0, n_times, 50):
+        signals = rng.gamma(0.3, 1.0, (min(50, n_times - start), k))
+        values[start : start + 50] = np.tensordot(signals, maps, 1)
+        values[start : start + 50] += 0.1 * rng.random(values[start : start + 50].shape)
+    recording = xr.DataArray(values, dims=("time", "y", "x"))
+    partita.save(recording, tmp_path / "a.zarr", chunks="auto")
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "a.zarr"), kind, str(k), how],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured, estimated = json.loads(done.stdout.splitlines()[-1])
+    assert measured <= estimated <= 1.3 * measured
