@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from partita.preprocess.baselines import delta_f_over_f, estimate_baseline
-    from partita.preprocess.censoring import censor
-    from partita.preprocess.confounds import compcor, regress_out
-    from partita.preprocess.drifts import detrend
-    from partita.preprocess.filtering import bandpass, highpass, lowpass
+    from partita.preprocess.cleaning.censoring import censor
+    from partita.preprocess.cleaning.confounds import compcor, regress_out
+    from partita.preprocess.cleaning.drifts import detrend
+    from partita.preprocess.cleaning.filtering import bandpass, highpass, lowpass
+    from partita.preprocess.cleaning.resampling import resample_time
+    from partita.preprocess.cleaning.smoothing import smooth
+    from partita.preprocess.fluorescence.baselines import delta_f_over_f, estimate_baseline
     from partita.preprocess.masks import brain_mask, intensity_mask
-    from partita.preprocess.motion import estimate_motion
+    from partita.preprocess.motion.estimation import estimate_motion
+    from partita.preprocess.motion.registration import apply_motion, register
     from partita.preprocess.quality import dvars, temporal_mean, tsnr
-    from partita.preprocess.registration import apply_motion, register
-    from partita.preprocess.resampling import resample_time
     from partita.preprocess.scaling import zscore
     from partita.preprocess.signs import merge_sign, rectify, split_sign
-    from partita.preprocess.smoothing import smooth
 
 __all__ = [
     "apply_motion",
@@ -47,25 +47,25 @@ __all__ = [
 ]
 
 _HOMES = {
-    "apply_motion": "registration",
-    "bandpass": "filtering",
+    "apply_motion": "motion.registration",
+    "bandpass": "cleaning.filtering",
     "brain_mask": "masks",
-    "censor": "censoring",
-    "compcor": "confounds",
-    "delta_f_over_f": "baselines",
-    "detrend": "drifts",
+    "censor": "cleaning.censoring",
+    "compcor": "cleaning.confounds",
+    "delta_f_over_f": "fluorescence.baselines",
+    "detrend": "cleaning.drifts",
     "dvars": "quality",
-    "estimate_baseline": "baselines",
-    "estimate_motion": "motion",
-    "highpass": "filtering",
+    "estimate_baseline": "fluorescence.baselines",
+    "estimate_motion": "motion.estimation",
+    "highpass": "cleaning.filtering",
     "intensity_mask": "masks",
-    "lowpass": "filtering",
+    "lowpass": "cleaning.filtering",
     "merge_sign": "signs",
     "rectify": "signs",
-    "register": "registration",
-    "regress_out": "confounds",
-    "resample_time": "resampling",
-    "smooth": "smoothing",
+    "register": "motion.registration",
+    "regress_out": "cleaning.confounds",
+    "resample_time": "cleaning.resampling",
+    "smooth": "cleaning.smoothing",
     "split_sign": "signs",
     "temporal_mean": "quality",
     "tsnr": "quality",

@@ -11,8 +11,8 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
-from partita.preprocess import moments
-from partita.preprocess.gaps import refuse_isolated
+from partita.preprocess.voxels import moments
+from partita.preprocess.voxels.gaps import refuse_isolated
 
 # A range of this many roundings of the largest value is noise of the arithmetic, no signal.
 _ROUNDINGS = 8
@@ -286,7 +286,7 @@ def _squares(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.nda
 def _squares_of_chunks(values: Any, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from dask import compute, delayed  # type: ignore[attr-defined]
 
-    from partita.preprocess.chunks import spans_of
+    from partita.preprocess.voxels.chunks import spans_of
 
     squares = np.zeros(values.shape[0] - 1)
     counts = np.zeros(values.shape[0] - 1, np.int64)

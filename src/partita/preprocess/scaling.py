@@ -12,7 +12,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
-from partita.preprocess import gaps, moments
+from partita.preprocess.voxels import gaps, moments
 
 # A range of this many roundings of the largest value is noise of the arithmetic, no signal.
 _ROUNDINGS = 8

@@ -22,7 +22,7 @@ from partita._solvers.knots import Held, Plan, Summary
 from partita._solvers.quantiles import gather, quantiles_of
 from partita._solvers.relative import apply_knots
 from partita._solvers.threads import Crew
-from partita.preprocess.moments import as_cube
+from partita.preprocess.voxels.moments import as_cube
 
 BUDGET = 1 << 29  # bytes of bins held at a time
 BASELINE, CHANGE, RISE = 0, 1, 2

@@ -11,12 +11,12 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
-from partita.preprocess.chunks import spans_of
-from partita.preprocess.drifts import drift_courses, times_of
-from partita.preprocess.gaps import find_gaps, refuse_isolated
-from partita.preprocess.outcome import as_fluctuation
-from partita.preprocess.projection import orthonormal, take_out
-from partita.preprocess.regressors import design_of
+from partita.preprocess.cleaning.drifts import drift_courses, times_of
+from partita.preprocess.cleaning.outcome import as_fluctuation
+from partita.preprocess.cleaning.projection import orthonormal, take_out
+from partita.preprocess.cleaning.regressors import design_of
+from partita.preprocess.voxels.chunks import spans_of
+from partita.preprocess.voxels.gaps import find_gaps, refuse_isolated
 
 
 def regress_out(

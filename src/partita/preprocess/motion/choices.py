@@ -9,10 +9,10 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._solvers.piecewise import DEVIATION, PATCH
-from partita.preprocess import tracking
-from partita.preprocess.grids import SAMPLES, Grid
-from partita.preprocess.matching import Patches
-from partita.preprocess.motion_labels import require_same
+from partita.preprocess.motion import tracking
+from partita.preprocess.motion.grids import SAMPLES, Grid
+from partita.preprocess.motion.labels import require_same
+from partita.preprocess.motion.matching import Patches
 
 Reference = str | int | xr.DataArray
 

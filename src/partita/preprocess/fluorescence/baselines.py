@@ -14,13 +14,14 @@ from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
 from partita._solvers import knots as solver
 from partita._solvers.knots import Held, Plan
-from partita.preprocess import gaps, given, held
-from partita.preprocess.windows import (
+from partita.preprocess.fluorescence import given, held
+from partita.preprocess.fluorescence.windows import (
     require_offset,
     require_percentile,
     require_window,
     sample_times,
 )
+from partita.preprocess.voxels import gaps
 
 Baseline = Literal["minimum", "adaptive", "maximin", "percentile", "median", "mean", "exponential"]
 BASELINES: tuple[str, ...] = get_args(Baseline)

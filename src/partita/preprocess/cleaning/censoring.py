@@ -9,9 +9,9 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita.preprocess.drifts import times_of
-from partita.preprocess.interpolation import LEAST, interpolate
-from partita.preprocess.regressors import match
+from partita.preprocess.cleaning.drifts import times_of
+from partita.preprocess.cleaning.interpolation import LEAST, interpolate
+from partita.preprocess.cleaning.regressors import match
 
 
 def censor(

@@ -10,10 +10,10 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita.preprocess.columns import Window, transform
-from partita.preprocess.outcome import as_fluctuation
-from partita.preprocess.recursion import Filter, filter_chunks, filter_columns
-from partita.preprocess.resampling import resample_time
+from partita.preprocess.cleaning.outcome import as_fluctuation
+from partita.preprocess.cleaning.recursion import Filter, filter_chunks, filter_columns
+from partita.preprocess.cleaning.resampling import resample_time
+from partita.preprocess.voxels.columns import Window, transform
 
 
 def lowpass(

@@ -9,9 +9,9 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._solvers import rotations
-from partita.preprocess import suspects, tracking
-from partita.preprocess.courses import Course
-from partita.preprocess.grids import SAMPLES, Grid
+from partita.preprocess.motion import suspects, tracking
+from partita.preprocess.motion.courses import Course
+from partita.preprocess.motion.grids import SAMPLES, Grid
 
 _MOTION_VARIABLES = ("translation", "rotation", "affine", "framewise_displacement", "suspect")
 

@@ -12,7 +12,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._solvers import knots as solver
 from partita._solvers.knots import Plan
-from partita.preprocess import held
+from partita.preprocess.fluorescence import held
 
 _BLOCK = 1 << 20  # values compared at a time
 

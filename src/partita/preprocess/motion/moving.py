@@ -13,7 +13,7 @@ from partita._labels import checks
 from partita._solvers.resample import leaves_field, resample
 from partita._solvers.threads import Crew
 from partita._solvers.warping import leaves_by_bending, unbend
-from partita.preprocess.grids import Grid
+from partita.preprocess.motion.grids import Grid
 
 
 def undo(

@@ -11,7 +11,8 @@ import scipy.ndimage
 import xarray as xr
 
 from partita.datasets import simulate_traces
-from partita.preprocess import delta_f_over_f, estimate_baseline, held
+from partita.preprocess import delta_f_over_f, estimate_baseline
+from partita.preprocess.fluorescence import held
 
 dask = pytest.importorskip("dask")
 

@@ -7,10 +7,10 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import describe_call
 from partita._solvers.reference import NoContrastError
-from partita.preprocess import tracking
-from partita.preprocess.grids import SAMPLES, Grid, grid_of
-from partita.preprocess.motion_choices import Choices, Reference
-from partita.preprocess.motion_labels import motion_dataset
+from partita.preprocess.motion import tracking
+from partita.preprocess.motion.choices import Choices, Reference
+from partita.preprocess.motion.grids import SAMPLES, Grid, grid_of
+from partita.preprocess.motion.labels import motion_dataset
 
 
 def estimate_motion(

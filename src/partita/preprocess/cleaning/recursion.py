@@ -19,8 +19,8 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.stack import Stacker
-from partita.preprocess.chunks import spans_of
-from partita.preprocess.gaps import Gaps, find_gaps, refuse_isolated
+from partita.preprocess.voxels.chunks import spans_of
+from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
 
 
 class Filter(NamedTuple):

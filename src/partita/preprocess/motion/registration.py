@@ -7,11 +7,11 @@ import xarray as xr
 
 from partita._labels.attrs import append_history, describe_call
 from partita._solvers.resample import ORDERS
-from partita.preprocess import moving
-from partita.preprocess.grids import Grid, grid_of
-from partita.preprocess.motion import estimate
-from partita.preprocess.motion_choices import Choices, Reference
-from partita.preprocess.motion_labels import (
+from partita.preprocess.motion import moving
+from partita.preprocess.motion.choices import Choices, Reference
+from partita.preprocess.motion.estimation import estimate
+from partita.preprocess.motion.grids import Grid, grid_of
+from partita.preprocess.motion.labels import (
     bending_of,
     beside_recording,
     require_motion,

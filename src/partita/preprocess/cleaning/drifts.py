@@ -7,8 +7,8 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita.preprocess.outcome import as_fluctuation
-from partita.preprocess.projection import orthonormal, take_out
+from partita.preprocess.cleaning.outcome import as_fluctuation
+from partita.preprocess.cleaning.projection import orthonormal, take_out
 
 Times = np.ndarray
 

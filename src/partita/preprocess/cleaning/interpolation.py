@@ -15,7 +15,7 @@ import scipy.interpolate
 import scipy.signal
 import xarray as xr
 
-from partita.preprocess.columns import Window, transform
+from partita.preprocess.voxels.columns import Window, transform
 
 LEAST = {"linear": 2, "cubic": 4}
 """How many samples each method needs."""

@@ -9,7 +9,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita.preprocess.interpolation import LEAST, Grid, decimate, interpolate
+from partita.preprocess.cleaning.interpolation import LEAST, Grid, decimate, interpolate
 
 # Up to this share of the interval, another one is the same.
 _SAME = 0.01

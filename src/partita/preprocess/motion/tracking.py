@@ -14,8 +14,8 @@ from partita._solvers import reference as references
 from partita._solvers import rigid
 from partita._solvers.resample import resample
 from partita._solvers.threads import Crew, single_blas
-from partita.preprocess.grids import SAMPLES, Grid
-from partita.preprocess.matching import Bending, Found, Patches, Shifting, sharpen
+from partita.preprocess.motion.grids import SAMPLES, Grid
+from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
 
 TRANSFORMS = ("translation", "rigid", "piecewise")
 

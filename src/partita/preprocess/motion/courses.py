@@ -8,8 +8,8 @@ import numpy as np
 
 from partita._solvers import rotations
 from partita._solvers.warping import field_basis
-from partita.preprocess import suspects
-from partita.preprocess.grids import Grid
+from partita.preprocess.motion import suspects
+from partita.preprocess.motion.grids import Grid
 
 
 class Course(NamedTuple):

@@ -1,0 +1,1 @@
+"""Noise taken out of a recording: drifts, confounds, spoilt frames, frequencies."""

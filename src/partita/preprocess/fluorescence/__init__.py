@@ -1,0 +1,1 @@
+"""From raw fluorescence to its relative change over a baseline."""

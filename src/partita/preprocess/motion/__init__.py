@@ -1,0 +1,1 @@
+"""Motion of the tissue: estimated frame by frame, and taken out."""
