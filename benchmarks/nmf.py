@@ -8,19 +8,16 @@ python benchmarks/nmf.py --kl               Kullback-Leibler
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import platform
 import sys
 import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from recordings import RECORDINGS
+from reporting import describe, publish
 from sklearn.decomposition import NMF as PeerNMF
 from sklearn.decomposition import MiniBatchNMF
 
@@ -28,7 +25,7 @@ from partita._solvers import nmf
 from partita._solvers.products import residual_norm2
 from partita._solvers.threads import count_threads
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "tensorly", "nimfa")
 
 
 class Run(NamedTuple):
@@ -103,7 +100,7 @@ def compare(name: str, *, seeds: int, peers: bool) -> list[str]:
         for solver, fit in fits.items():
             runs[solver].append(measure(fit, X, k, seed))
     if peers:
-        runs |= {solver: _try(solver, fit, X, k) for solver, fit in PEERS.items()}
+        runs |= {solver: _try(solver, fit, X, k, seeds) for solver, fit in PEERS.items()}
     best = min(run.loss for of_one in runs.values() for run in of_one)
     reference = np.median([run.seconds for run in runs["scikit-learn CD"]])
     rows = [_row(name, solver, r, reference, best) for solver, r in runs.items() if r]
@@ -159,13 +156,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--peers", action="store_true", help="the slower peers too, one seed")
+    parser.add_argument("--peers", action="store_true", help="the slower peers too")
     parser.add_argument("--kl", action="store_true", help="Kullback-Leibler instead")
     parser.add_argument("--only", default="", help="recordings whose name contains this")
     parser.add_argument("--write", action="store_true", help="append to RESULTS.md")
     options = parser.parse_args()
     seeds = 1 if options.quick else options.seeds
-    lines = _describe()
+    lines = describe("NMF", PACKAGES, f"{count_threads()} threads.")
     if options.kl:
         lines += compare_divergence(seeds=seeds)
     else:
@@ -179,16 +176,12 @@ def main() -> None:
                 rows = compare(name, seeds=seeds, peers=options.peers)
                 print("\n".join(rows), file=sys.stderr, flush=True)
                 lines += rows
-    text = "\n".join([*lines, ""])
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    publish(lines, write=options.write)
 
 
-def _try(solver: str, fit: Callable[..., Fitted], X: np.ndarray, k: int) -> list[Run]:
+def _try(solver: str, fit: Callable[..., Fitted], X: np.ndarray, k: int, seeds: int) -> list[Run]:
     try:
-        return [measure(fit, X, k, 0)]
+        return [measure(fit, X, k, seed) for seed in range(seeds)]
     except ImportError as error:
         print(f"{solver} is left out: {error}", file=sys.stderr)
         return []
@@ -242,24 +235,6 @@ def _divergence(X: np.ndarray, W: np.ndarray, H: np.ndarray) -> float:
         logs = np.log(np.where(data > 0, data, 1) / fitted)
         total += float((np.where(data > 0, data * logs, 0) - data + fitted).sum())
     return total
-
-
-def _describe() -> list[str]:
-    names = ("numpy", "scipy", "scikit-learn", "numba", "tensorly", "nimfa")
-    versions = []
-    for name in names:
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    command = " ".join(["python", "benchmarks/nmf.py", *sys.argv[1:]])
-    return [
-        f"## NMF, {datetime.date.today().isoformat()}",
-        "",
-        f"`{command}`; Python {platform.python_version()}, {', '.join(versions)}; "
-        f"{count_threads()} threads on {platform.machine()}.",
-        "",
-    ]
 
 
 if __name__ == "__main__":
