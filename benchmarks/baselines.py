@@ -13,20 +13,16 @@ baseline (Gaussian filter of sd 10 frames, minimum and then maximum over 60 s), 
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import scipy
 import scipy.ndimage
 import xarray as xr
+from reporting import describe, publish
 
 import partita as pt
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 SNRS, RATES = (2, 3, 8, 20), (0.1, 0.3, 0.5)
 SEEDS = range(1000, 1005)
 RATE = 30.0
@@ -136,13 +132,8 @@ def main() -> None:
     options = parser.parse_args()
     speed = speed_table(250_000 if options.full else 25_000)
     accuracy = {decay: accuracy_table(decay) for decay in (0.7, 1.2)}
-    flag = " --full" if options.full else ""
     text = [
-        f"## Baselines, {datetime.date.today()}",
-        "",
-        f"`python benchmarks/baselines.py{flag} --write`; Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scipy {scipy.__version__}, Partita {pt.__version__}.",
-        "",
+        *describe("Baselines", ("partita", "numpy", "scipy", "numba")),
         f"rms error of F0 in per cent (mean error), over {8 * len(SEEDS)} simulated traces of "
         "300 s at 30 Hz whose baseline bleaches by 20 to 25 % and drifts by 3 %, with transients "
         "of half the baseline; windows as each recipe has them.",
@@ -154,12 +145,8 @@ def main() -> None:
         *speed,
         "",
         "" if options.full else "Measured on a tenth of the pixels (scipy: on 40) and scaled.",
-        "",
     ]
-    print("\n".join(text))
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(text))
+    publish(text, write=options.write)
 
 
 if __name__ == "__main__":

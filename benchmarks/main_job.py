@@ -7,21 +7,18 @@ python benchmarks/main_job.py --write     print, and append to RESULTS.md
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from reporting import describe, publish
 
 import partita as pt
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 IMPORT = (
     "import time, numpy, xarray; start = time.perf_counter(); import partita; "
     "print(time.perf_counter() - start)"
@@ -63,29 +60,18 @@ def main() -> None:
         steps = np.array([time_job(recording, mode, seed) for seed in range(5)])
         (prepare, fit), low, high = np.median(steps, 0), steps[:, 1].min(), steps[:, 1].max()
         rows.append(f"| {mode} | {prepare:.2f} | {fit:.2f} ({low:.2f}-{high:.2f}) |")
-    command = "python benchmarks/main_job.py --write"
-    versions = f"Python {platform.python_version()}, numpy {np.__version__}"
-    text = "\n".join(
-        [
-            f"## The main job, {datetime.date.today()}",
-            "",
-            f"`{command}`; {versions}, Partita {pt.__version__}; 751 x 1 x 114 x 80, float32.",
-            "",
-            "| mode | z-score and split, s | NMF of ten parts, s, median (range) of five seeds |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"`import partita` takes {time_import() * 1e3:.1f} ms beyond numpy and xarray. The "
-            f"recording has {recording.nbytes / 1e6:.0f} MB, split {recording.nbytes / 5e5:.0f} "
-            f"MB; the process held {before:.0f} MB before the job and {peak_megabytes():.0f} MB "
-            "at its peak.",
-            "",
-        ]
-    )
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    lines = [
+        *describe("The main job", ("partita", "numpy", "numba"), "751 x 1 x 114 x 80, float32."),
+        "| mode | z-score and split, s | NMF of ten parts, s, median (range) of five seeds |",
+        "|---|---|---|",
+        *rows,
+        "",
+        f"`import partita` takes {time_import() * 1e3:.1f} ms beyond numpy and xarray. The "
+        f"recording has {recording.nbytes / 1e6:.0f} MB, split {recording.nbytes / 5e5:.0f} MB; "
+        f"the process held {before:.0f} MB before the job and {peak_megabytes():.0f} MB at its "
+        "peak.",
+    ]
+    publish(lines, write=options.write)
 
 
 if __name__ == "__main__":

@@ -16,22 +16,22 @@ correlation of all voxels, plain gradient descent at a rate of 0.01, one thread 
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import moving_scenes
 import numpy as np
 import scipy.optimize
 import xarray as xr
+from reporting import describe, publish
 
 import partita as pt
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = (
+    "partita", "numpy", "scipy", "numba", "SimpleITK", "pystackreg", "scikit-image",
+)  # fmt: skip
 FUSI = {"motion": 0.03, "transient": 0.23, "rotation": 0.2}
 SPACING = np.array([0.04832, 0.1])
 SLICE = 0.4  # mm, how thick
@@ -321,19 +321,6 @@ def installed(module: str) -> bool:
     return True
 
 
-def versions() -> str:
-    """Name what was compared."""
-    import importlib.metadata
-
-    said = [f"Python {platform.python_version()}", f"Partita {pt.__version__}"]
-    for name in ("numpy", "scipy", "numba", "SimpleITK", "pystackreg", "scikit-image"):
-        try:
-            said.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ", ".join(said)
-
-
 def main() -> None:
     """Measure, print and, if asked, keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -344,21 +331,11 @@ def main() -> None:
     peers = not options.no_peers
     for shape in ((20, 32, 32), (12, 20, 24, 24)):  # compile first
         by_partita(np.random.default_rng(0).random(shape, np.float32), np.ones(len(shape) - 1))
-    parts = [
-        [f"## Rigid registration, {datetime.date.today()}", ""],
-        [f"`python benchmarks/registration.py --seeds {options.seeds}`; {versions()}.", ""],
-        [
-            "Seconds are those of estimating and resampling by a cubic spline (peers: estimating).",
-            "",
-        ],
-    ]
+    remark = "Seconds are those of estimating and resampling by a cubic spline (peers: estimating)."
+    lines = describe("Rigid registration", PACKAGES, remark)
     for compare in (compare_fusi, compare_scenes, compare_sources):
-        parts.append([*compare(options.seeds, peers), ""])
-    text = "\n".join(line for part in parts for line in part)
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+        lines += [*compare(options.seeds, peers), ""]
+    publish(lines[:-1], write=options.write)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,13 @@ times two: what two free cores would do.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from reporting import describe, publish
 from scipy.ndimage import correlate1d
 
 from partita._solvers.piecewise import PiecewiseTemplate
@@ -32,7 +29,11 @@ from partita._solvers.translation import TranslationTemplate
 from partita._solvers.warping import field_basis, unbend
 from partita.datasets import simulate_two_photon
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("partita", "numpy", "scipy", "numba", "scikit-image", "pystackreg")
+REMARK = (
+    "All get the noise-free scene as template; errors are after removing the common offset, the "
+    "bound is Cramer and Rao's; rates are frames over the processor time of all threads, times two."
+)
 PIXEL = 0.001
 PATCH_PIXEL = 0.002
 
@@ -227,33 +228,10 @@ def main() -> None:
     options = parser.parse_args()
     snrs = [0.3, 1.28] if options.quick else [0.3, 0.6, 1.28, 3.0, 10.0]
     photons = [5.0] if options.quick else [2.0, 5.0, 20.0]
-    lines = _describe()
+    lines = describe("Two-photon motion", PACKAGES, REMARK)
     lines += compare_translations(snrs, seeds=options.seeds, n_times=options.frames)
     lines += ["", *compare_bendings(photons, seeds=options.seeds, n_times=options.frames)]
-    text = "\n".join([*lines, ""])
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
-
-
-def _describe() -> list[str]:
-    versions = []
-    for name in ("numpy", "scipy", "numba", "scikit-image", "pystackreg"):
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    command = " ".join(["python", "benchmarks/two_photon.py", *sys.argv[1:]])
-    return [
-        f"## Two-photon motion, {datetime.date.today().isoformat()}",
-        "",
-        f"`{command}`; Python {platform.python_version()}, {', '.join(versions)}; on "
-        f"{platform.machine()}. All get the noise-free scene as template; errors are after "
-        "removing the common offset, the bound is Cramer and Rao's; rates are frames over the "
-        "processor time of all threads, times two.",
-        "",
-    ]
+    publish(lines, write=options.write)
 
 
 if __name__ == "__main__":
