@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -233,6 +234,9 @@ class NMF(Decomposition):
             If a parameter or the recording cannot be used: negative or isolated missing values,
             no sample dimension, another grid than the mask's or the given maps'; if the checkpoint
             is that of another fit.
+        OSError
+            If a block cannot be read any more: which one, and of which file. The best factors so
+            far, if there are any, are stored with ``converged_`` False and no certificate.
         KeyboardInterrupt
             After Ctrl-C, once the best factors so far are stored with ``converged_`` False.
 
@@ -254,11 +258,13 @@ class NMF(Decomposition):
         )
         keeper = self._keeper(checkpoint, stacker, matrix, numbers)
         solution = self._solve(stacker, matrix, given, numbers, callback, rng, keeper)
-        if keeper is not None and not solution.interrupted:
+        if keeper is not None and not solution.interrupted and solution.failure is None:
             keeper.remove()
         _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
         self._lazily = isinstance(matrix, Stream)
+        if solution.failure is not None:
+            raise solution.failure
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
@@ -463,9 +469,11 @@ class NMF(Decomposition):
         signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
         norm2 = products.norm2(matrix)
         self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
-        self.reconstruction_err_ = misfit.error(
-            matrix, signals, maps, loss=self._objective()[0], weights=weights
-        )
+        self.reconstruction_err_ = math.nan
+        if solution.failure is None:
+            self.reconstruction_err_ = misfit.error(
+                matrix, signals, maps, loss=self._objective()[0], weights=weights
+            )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
         self.fit_report_ = _lazy.with_passes(solution.report, matrix)
         self.optimality_ = labelled_certificate(solution.certificate)
