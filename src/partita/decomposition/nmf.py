@@ -333,6 +333,9 @@ class NMF(Decomposition):
         ------
         TypeError, ValueError
             As `partial_fit`, naming the session.
+        KeyboardInterrupt
+            After Ctrl-C, once the best factors so far are stored with ``converged_`` False: those
+            of the latest last look, else of the sessions folded in until then.
 
         Warns
         -----
