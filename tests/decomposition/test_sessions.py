@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
+from partita.decomposition import _joint
 
 
 def planted(*, n_times: int, seed: int = 3, shape: tuple[int, int] = (12, 10)) -> xr.Dataset:
@@ -322,3 +323,48 @@ def test_a_joint_fit_that_runs_out_of_passes_says_so(truth) -> None:
     nmf = NMF(4, random_state=0, max_iter=1)
     with pytest.warns(ConvergenceWarning, match="NMF.fit_sessions stopped after 1"):
         nmf.fit_sessions(cut(truth["recording"], 8), n_passes=None)
+
+
+@pytest.mark.parametrize(("at", "sessions"), [(3, 2), (6, 4), (10, 4), (17, 4)])
+def test_ctrl_c_keeps_the_best_factors_so_far(truth, monkeypatch, at, sessions) -> None:
+    whole = truth["recording"]
+    parts, visits = cut(whole, 4), []
+    visit = _joint._Joint._visit
+
+    def visited(self, name, bar):
+        visits.append(name)
+        if len(visits) == at:
+            raise KeyboardInterrupt
+        return visit(self, name, bar)
+
+    monkeypatch.setattr(_joint._Joint, "_visit", visited)
+    model = NMF(4, random_state=0, tol=1e-12, max_iter=50)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_sessions(parts, n_passes=3)
+    assert not model.converged_
+    assert model.n_sessions_ == sessions
+    assert len(np.unique(model.signals_["session"])) == sessions
+    assert model.signals_.sizes["time"] == sum(part.sizes["time"] for part in parts[:sessions])
+    seen = whole[: model.signals_.sizes["time"]]
+    rebuilt = model.inverse_transform(model.signals_)
+    error = float(np.linalg.norm(seen.values - rebuilt.transpose(*seen.dims).values))
+    np.testing.assert_allclose(model.reconstruction_err_, error, rtol=1e-3)
+    monkeypatch.undo()
+    model.partial_fit(parts[-1])
+    assert model.maps_.sizes["component"] == 4
+
+
+def test_ctrl_c_in_the_fit_of_the_first_session_keeps_its_factors(truth, monkeypatch) -> None:
+    first = cut(truth["recording"], 4)[0]
+    fit = NMF.fit
+
+    def interrupted(self, recording):
+        fit(self, recording)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NMF, "fit", interrupted)
+    model = NMF(4, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_sessions([first, first])
+    assert not model.converged_
+    assert model.signals_.sizes["time"] == first.sizes["time"]

@@ -229,3 +229,20 @@ def test_costly_blocks_are_better_saved_first(recording, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pt.NMF(3).fit(costly_one)
+
+
+def test_unknown_chunks_are_refused_with_the_remedy(recording):
+    bright = recording.data if recording.chunks else dask.array.from_array(recording.values)
+    unknown = xr.DataArray(bright[bright.sum((1, 2, 3)) > 0], dims=recording.dims)
+    for model in (pt.NMF(3), pt.PCA(3)):
+        with pytest.raises(ValueError, match="compute_chunk_sizes"):
+            model.fit(unknown)
+    with pytest.raises(ValueError, match="chunks of known sizes"):
+        pt.preprocess.zscore(unknown)
+
+
+def test_tiny_blocks_are_said_once(recording):
+    chopped = recording.chunk({"time": 1, "y": 6, "x": 30})
+    with pytest.warns(UserWarning, match=r"1120 blocks.*partita convert") as said:
+        pt.NMF(3, random_state=0, max_iter=1, tol=0).fit(chopped)
+    assert sum("blocks" in str(one.message) for one in said) == 1

@@ -39,9 +39,11 @@ def require_recording(recording: Any, *, sample_dim: str = "time", caller: str) 
     TypeError
         If it is not a DataArray, or its values are not real numbers.
     ValueError
-        If the sample dimension is missing, there is nothing beside it, or it is empty.
+        If the sample dimension is missing, there is nothing beside it, or it is empty; if dask
+        does not know the sizes of its chunks.
     """
     require_array(recording, caller=caller)
+    _refuse_unknown_chunks(recording, caller=caller)
     if sample_dim not in recording.dims:
         raise ValueError(
             f"{caller} needs the sample dimension {sample_dim!r}; this recording has "
@@ -52,6 +54,17 @@ def require_recording(recording: Any, *, sample_dim: str = "time", caller: str) 
         raise ValueError(
             f"{caller} was given an empty recording: sizes {dict(recording.sizes)}. "
             "Check the selection that made it."
+        )
+
+
+def _refuse_unknown_chunks(recording: xr.DataArray, *, caller: str) -> None:
+    unknown = [dim for dim, size in recording.sizes.items() if size != size]  # NaN
+    if unknown:
+        raise ValueError(
+            f"{caller} needs chunks of known sizes; along {_names(unknown)} they are unknown, as "
+            "after a selection whose outcome dask has not computed. Compute them "
+            "(recording.data.compute_chunk_sizes(), one pass), or select by labels from what "
+            "partita.load(path, chunks=...) returns."
         )
 
 

@@ -11,8 +11,9 @@ from . import sketch, streaming, streams
 _COPIES, _STREAMED_COPIES = 8, 6
 # Scratch of blocks and of the allocator, at most a share of the data.
 _SCRATCH, _SCRATCH_SHARE = 32 << 20, 0.45
-# A part is there as stored, as computed, and as worked on.
-_PART_COPIES = 3
+# A part is there as stored, as computed, and as worked on; as its chunks where it has several; and
+# centred, in double precision first.
+_PART_COPIES, _OF_CHUNKS, _CENTRED = 3, 1, 3
 
 
 class Size(NamedTuple):
@@ -87,6 +88,8 @@ def of_streamed(
         Whether it is PCA or FastICA.
     """
     by_samples, part = streams.part_of(chunks, size.itemsize)
+    largest = math.prod(max(sizes) for sizes in chunks) * size.itemsize
+    copies = _PART_COPIES + (_OF_CHUNKS if largest < part else 0) + (_CENTRED if linear else 0)
     short, long = sorted((size.n, size.p))
     sampled = min(streaming.SAMPLE, long) * short * size.itemsize
     if linear:
@@ -99,7 +102,7 @@ def of_streamed(
     lanes = min(threads, math.ceil(size.data / max(1, part)))
     sums = (size.p if by_samples else size.n) * sums_rows * size.itemsize
     lanes_of_sums = max(1, min(lanes, streams.SUMS_BYTES // max(1, sums)))
-    work = lanes * _PART_COPIES * part + (lanes_of_sums + 1) * sums
+    work = copies * min(lanes * part, size.data) + (lanes_of_sums + 1) * sums
     return Budget(_STREAMED_COPIES * size.factors, drawn, work + _scratch(size))
 
 

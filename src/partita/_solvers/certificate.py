@@ -36,6 +36,11 @@ class Finish(NamedTuple):
     loss: float
 
 
+def unfinished(descent: Descent) -> Finish:
+    """Return what can be said of factors whose data cannot be read any more: nothing but a loss."""
+    return Finish(Certificate(math.nan, math.nan, math.nan, math.nan), descent.losses[-1])
+
+
 def finish(descent: Descent, *, signals_short: bool) -> Finish:
     """Solve the signals exactly for the maps at hand and measure both factors there.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from . import products
-from .certificate import Finish, finish
+from .certificate import Finish, finish, unfinished
 from .hals import Descent, Kept, descend
 from .matrices import as_blocks
 from .objective import Array, Certificate, Penalty, RankOne, Solution, Start, State
@@ -234,13 +234,21 @@ def _run(
     seconds |= {"iterations": 0.0, "certificate": 0.0}
     watcher = _in_units(problem, route.signals_short, watch)
     state = "going"
+    failure: OSError | None = None
     while state == "going":
         clock = perf_counter()
         keeping = None if keeper is None else partial(_keep_if_due, keeper, descent, saved)
-        state = _descend(descent, saved.aim, route.max_iter, watcher, keeping)
-        seconds["iterations"] += perf_counter() - clock
-        clock = perf_counter()
-        end = finish(descent, signals_short=route.signals_short)
+        try:
+            state = _descend(descent, saved.aim, route.max_iter, watcher, keeping)
+            seconds["iterations"] += perf_counter() - clock
+            clock = perf_counter()
+            end = finish(descent, signals_short=route.signals_short)
+        except OSError as error:
+            if not descent.losses:
+                raise
+            descent.recover()
+            end, failure = unfinished(descent), error
+            break
         seconds["certificate"] += perf_counter() - clock
         if state == "going" and not saved.revived:
             revived = revive(descent)
@@ -252,7 +260,8 @@ def _run(
         saved = saved._replace(aim=saved.aim * _TIGHTEN)
     report = {**saved.report, "passes": saved.passes + len(descent.losses) + 2,
               "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip
-    return _answer(descent, end, route, tol, state == "interrupted", report)
+    answer = _answer(descent, end, route, tol, state == "interrupted", report)
+    return answer._replace(failure=failure)
 
 
 def _keep_if_due(keeper: Keeper, descent: Descent, saved: Saved) -> None:

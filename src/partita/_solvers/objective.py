@@ -91,7 +91,10 @@ class Certificate(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """What a fit answers with; entry i of `losses` is the loss after iteration i + 1."""
+    """What a fit answers with; entry i of `losses` is the loss after iteration i + 1.
+
+    Where the data could not be read to the end, `failure` says why and nothing is certified.
+    """
 
     W: Array
     H: Array
@@ -101,6 +104,7 @@ class Solution(NamedTuple):
     interrupted: bool
     certificate: Certificate
     report: dict[str, object]
+    failure: OSError | None = None
 
 
 def penalty_value(

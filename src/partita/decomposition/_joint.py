@@ -48,20 +48,48 @@ def fit_all(model: NMF, recordings: Sources, *, n_passes: int | None) -> Certifi
     require_plain_loss(model, caller=caller)
     _check_passes(n_passes)
     sessions = _listed(recordings, caller=caller)
-    joint = _Joint.begun(model, sessions, caller=caller)
+    first = clone(model)
+    try:
+        joint = _Joint.begun(first, sessions, caller=caller)
+    except KeyboardInterrupt:
+        _take_over(model, first)
+        raise
     limit = model.max_iter if n_passes is None else n_passes
-    with tqdm(desc="NMF.fit_sessions", unit="session", disable=not model.verbose) as bar:
+    try:
+        end = _passes(joint, limit, n_passes=n_passes, verbose=bool(model.verbose))
+    except KeyboardInterrupt:
+        so_far = joint.so_far()
+        if so_far is None:
+            _take_over(model, first)
+        else:
+            joint.keep(model, so_far, interrupted=True)
+        raise
+    joint.keep(model, end)
+    return end.certificate
+
+
+def _passes(joint: _Joint, limit: int, *, n_passes: int | None, verbose: bool) -> _End:
+    """Go over the sessions until the joint fit is certified, or as often as is allowed."""
+    with tqdm(desc="NMF.fit_sessions", unit="session", disable=not verbose) as bar:
         joint.first_pass(bar)
         end = joint.last_look(bar) if n_passes == 1 else None
         for _ in range(1, limit):
             joint.descend(bar)
             end = joint.last_look(bar)
-            if end.certificate.residual <= model.tol:
+            if end.certificate.residual <= joint.tol:
                 break
-        end = joint.last_look(bar) if end is None else end
-    forget(model)
-    joint.keep(model, end)
-    return end.certificate
+        return joint.last_look(bar) if end is None else end
+
+
+def _take_over(model: NMF, first: NMF) -> None:
+    """Keep on the model what the interrupted fit of the first session has found, if anything."""
+    if hasattr(first, "maps_"):
+        forget(model)
+        parameters = first.get_params()
+        for name, value in vars(first).items():
+            if name not in parameters:
+                setattr(model, name, value)
+        model.converged_ = False
 
 
 class _Look(NamedTuple):
@@ -74,8 +102,13 @@ class _Look(NamedTuple):
 
 
 class _End(NamedTuple):
-    """What the last look at every session found: exact signals, and how good they are."""
+    """What is known of the sessions at some maps: their signals, and how good both are.
 
+    `keys` are fingerprints of the sessions; there are none before the first last look.
+    """
+
+    maps: Array
+    signals: dict[Any, Array]
     pieces: list[xr.DataArray]
     keys: list[str]
     statistics: Statistics
@@ -103,6 +136,9 @@ class _Joint:
             self.maps.shape[1], len(self.maps), rng=_generator(first), dtype=self.stacker.dtype
         )
         self.signals: dict[Any, Array] = {}
+        self.folded = self.maps  # those that `signals` and `statistics` belong to
+        self.stackers: dict[Any, Stacker] = {}
+        self.looked: _End | None = None
         self.drawn: dict[Any, Array] = {}
         self.linear: dict[Any, Array] = {}
         self.statistics: Statistics | None = None
@@ -110,9 +146,8 @@ class _Joint:
         self.n_visits = 0
 
     @classmethod
-    def begun(cls, model: NMF, sessions: dict[Any, Source], *, caller: str) -> _Joint:
-        """Start like an ordinary fit of the first session."""
-        first = clone(model)
+    def begun(cls, first: NMF, sessions: dict[Any, Source], *, caller: str) -> _Joint:
+        """Start with an ordinary fit of the first session."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             first.fit(_opened(next(iter(sessions.values())), caller=caller))
@@ -122,6 +157,7 @@ class _Joint:
         recording = _opened(self.sessions[name], caller=self.caller)
         seen = visited(self.stacker, recording, caller=f"{self.caller}, session {name!r},")
         self.n_visits += 1
+        self.stackers[name] = seen.stacker
         bar.update()
         return seen
 
@@ -136,6 +172,7 @@ class _Joint:
             matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS
         )
         self.signals[name], self.maps, self.statistics = folded
+        self.folded = self.maps
         self.drawn[name] = products.times(matrix, self.directions)
         self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
 
@@ -165,14 +202,14 @@ class _Joint:
     def last_look(self, bar: Any) -> _End:
         """Solve all signals for the maps as they stand, and measure both factors there."""
         maps = self.maps.astype(self.stacker.dtype)
-        looks = []
+        looks, signals = [], {}
         whole: Statistics | None = None
         for name in self.sessions:
-            look, own = self._look_at(name, maps, bar)
+            look, own, signals[name] = self._look_at(name, maps, bar)
             whole = own if whole is None else whole.plus(own)
             looks.append(look)
         assert whole is not None
-        self.statistics = whole
+        self.signals, self.statistics = signals, whole
         error2 = math.fsum(look.error2 for look in looks)
         self.losses.append(0.5 * error2)
         of_maps = incremental.gauge(whole.B, whole.A, self.maps, free=self.free)
@@ -181,12 +218,25 @@ class _Joint:
             gauges, of_maps, loss=0.5 * error2, norm2=whole.norm2, dtype=maps.dtype
         )
         pieces, keys = [look.piece for look in looks], [look.key for look in looks]
-        return _End(pieces, keys, whole, error2, certificate)
+        self.looked = _End(self.maps, signals, pieces, keys, whole, error2, certificate)
+        return self.looked
 
-    def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics]:
+    def so_far(self) -> _End | None:
+        """Return the factors of the latest whole look, else of the sessions folded in so far."""
+        if self.looked is not None or self.statistics is None:
+            return self.looked
+        pieces = [
+            _piece(self.stackers[name], columns, self.component, name)
+            for name, columns in self.signals.items()
+        ]
+        error2 = 2 * self.statistics.loss(self.folded)
+        unknown = Certificate(math.nan, math.nan, math.nan, math.nan)
+        return _End(self.folded, dict(self.signals), pieces, [], self.statistics, error2, unknown)
+
+    def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics, Array]:
         stacker, matrix = self._visit(name, bar)
         columns, linear = nnls.solve(matrix, maps), products.times(matrix, maps.T)
-        self.signals[name], self.linear[name] = columns, linear
+        self.linear[name] = linear
         gram, every = self.maps @ self.maps.T, np.arange(len(maps))
         look = _Look(
             _piece(stacker, columns, self.component, name),
@@ -194,31 +244,34 @@ class _Joint:
             products.residual_norm2(matrix, columns, maps),
             incremental.gauge(gram, linear.T, columns.T, free=every),
         )
-        return look, incremental.gather(matrix, columns)
+        return look, incremental.gather(matrix, columns), columns
 
-    def keep(self, model: NMF, end: _End) -> None:
+    def keep(self, model: NMF, end: _End, *, interrupted: bool = False) -> None:
         """Label the factors of all sessions and keep them on the model."""
+        forget(model)
         joined = _joined(end.pieces, sample_dim=self.stacker.sample_dim)
-        maps = self.maps.astype(self.stacker.dtype)
+        maps = end.maps.astype(self.stacker.dtype)
         signals, unit, order = canon.canonicalise(joined.values, maps, keep_order=self.n_kept)
-        lengths = np.linalg.norm(self.maps, axis=1)
+        lengths = np.linalg.norm(end.maps, axis=1)
         stacker = _over_all(self.stacker, joined)
         norm2 = end.statistics.norm2
         model._remember(stacker, signals, unit, component=self.component, norm2=norm2)
         model.reconstruction_err_ = math.sqrt(end.error2)
-        model.losses_ = labelled_losses(self.losses)
+        model.losses_ = labelled_losses(self.losses or [0.5 * end.error2])
         model.n_iter_ = len(self.losses)
-        model.converged_ = end.certificate.residual <= model.tol
+        model.converged_ = end.certificate.residual <= model.tol and not interrupted
         model.optimality_ = labelled_certificate(end.certificate)
-        model.n_sessions_ = len(self.sessions)
+        model.n_sessions_ = len(end.signals)
         model.fit_report_ = {
             "route": "sessions",
-            "sessions": len(self.sessions),
+            "sessions": len(end.signals),
             "visits": self.n_visits + 1,
         }
+        if not end.keys:
+            return
         scaled = end.statistics.scaled(lengths)
         ordered = Statistics(scaled.A[order], scaled.B[np.ix_(order, order)], norm2)
-        kept = zip(end.keys, self.signals.values(), strict=True)
+        kept = zip(end.keys, end.signals.values(), strict=True)
         model._ledger = Ledger(
             ordered,
             {key: (columns * lengths.astype(columns.dtype))[:, order] for key, columns in kept},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from time import perf_counter
 from typing import Any
@@ -16,6 +17,8 @@ from partita._solvers.streams import Stream, cost_of_a_block, open_stream
 
 # A recording smaller than this is read once and kept: reading it again would gain nothing.
 KEPT_BYTES = 128 << 20
+# More blocks than this, smaller than this, take longer to keep account of than to read.
+_MANY, _TINY = 1000, 1 << 20
 # When saving first is worth a word: a block costs so many times its reading, in about so many
 # passes, and all of it so many seconds.
 _COSTLY, _PASSES, _WORTH_SAYING = 2.0, 14, 20.0
@@ -54,7 +57,13 @@ def surveyed(
     ------
     ValueError
         If values are negative, or NaN or infinite here and there.
+
+    Warns
+    -----
+    UserWarning
+        If the blocks are many and tiny, or costly to compute.
     """
+    _warn_of_tiny_blocks(recording, sample_dim)
     stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask)
     values = stacker.blocks(recording)
     stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
@@ -68,6 +77,22 @@ def surveyed(
         stream.take_over(before)
     _refuse(stream, found, stacker, caller, signed)
     return stacker, stream
+
+
+def _warn_of_tiny_blocks(recording: xr.DataArray, sample_dim: str) -> None:
+    blocks = math.prod(len(sizes) for sizes in recording.chunks or ())
+    each = recording.nbytes / max(1, blocks)
+    if blocks <= _MANY or each >= _TINY:
+        return
+    samples = max(1, (32 << 20) * recording.sizes[sample_dim] // recording.nbytes)
+    warnings.warn(
+        f"This recording is cut into {blocks} blocks of {each / 1e6:.2g} MB, which take longer to "
+        "keep account of than to read. Give larger ones to load: partita.load(path, "
+        f"chunks={{{sample_dim!r}: {samples}}}); if the file itself is stored so, convert it "
+        "once: partita convert FILE session.zarr.",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def advise(recording: xr.DataArray) -> None:

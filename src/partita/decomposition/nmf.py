@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -10,24 +9,15 @@ import numpy as np
 import xarray as xr
 from sklearn.utils import check_random_state
 
-from partita._labels import checks, weighting
-from partita._labels.stack import Stacker
-from partita._labels.weighting import Weights
-from partita._solvers import canon, misfit, nnls, products
-from partita._solvers.nmf import factorise
-from partita._solvers.objective import Penalty, Solution
-from partita._solvers.streaming import signals_for
 from partita._solvers.streams import Stream
-from partita.decomposition import _base, _joint, _lazy, _parameters, _sessions
-from partita.decomposition._base import Array, Decomposition
-from partita.decomposition._outcome import labelled_certificate, labelled_losses
-from partita.decomposition._start import Given, gather
-from partita.decomposition._watch import Callback, watching
-from partita.decomposition.checkpoints import Checkpoint, fingerprint
+from partita.decomposition import _joint, _sessions
+from partita.decomposition._nmf_steps import NMFSteps
+from partita.decomposition._start import gather
+from partita.decomposition._watch import Callback
 from partita.decomposition.memory import warn_if_too_large
 
 
-class NMF(Decomposition):
+class NMF(NMFSteps):
     r"""Non-negative parts: maps and signals that only ever add up.
 
     Minimises over non-negative signals :math:`s_k` and maps :math:`m_k`
@@ -136,15 +126,8 @@ class NMF(Decomposition):
     True
     """
 
-    optimality_: xr.Dataset
-    losses_: xr.DataArray
-    n_iter_: int
-    converged_: bool
-    fit_report_: dict[str, Any]
-    n_sessions_: int
-    _ledger: _sessions.Ledger
     _saved: ClassVar = (
-        *Decomposition._saved,
+        *NMFSteps._saved,
         "optimality_",
         "losses_",
         "n_iter_",
@@ -234,6 +217,9 @@ class NMF(Decomposition):
             If a parameter or the recording cannot be used: negative or isolated missing values,
             no sample dimension, another grid than the mask's or the given maps'; if the checkpoint
             is that of another fit.
+        OSError
+            If a block cannot be read any more: which one, and of which file. The best factors so
+            far, if there are any, are stored with ``converged_`` False and no certificate.
         KeyboardInterrupt
             After Ctrl-C, once the best factors so far are stored with ``converged_`` False.
 
@@ -255,11 +241,13 @@ class NMF(Decomposition):
         )
         keeper = self._keeper(checkpoint, stacker, matrix, numbers)
         solution = self._solve(stacker, matrix, given, numbers, callback, rng, keeper)
-        if keeper is not None and not solution.interrupted:
+        if keeper is not None and not solution.interrupted and solution.failure is None:
             keeper.remove()
         _sessions.forget(self)
         self._keep(stacker, matrix, given, numbers, solution)
         self._lazily = isinstance(matrix, Stream)
+        if solution.failure is not None:
+            raise solution.failure
         if solution.interrupted:
             raise KeyboardInterrupt
         self._warn_if_unconverged(solution)
@@ -328,6 +316,9 @@ class NMF(Decomposition):
         ------
         TypeError, ValueError
             As `partial_fit`, naming the session.
+        KeyboardInterrupt
+            After Ctrl-C, once the best factors so far are stored with ``converged_`` False: those
+            of the latest last look, else of the sessions folded in until then.
 
         Warns
         -----
@@ -344,160 +335,3 @@ class NMF(Decomposition):
         certificate = _joint.fit_all(self, recordings, n_passes=n_passes)
         _joint.warn_if_unconverged(self, certificate, n_passes=n_passes)
         return self
-
-    def _keeper(
-        self,
-        checkpoint: str | PathLike[str] | None,
-        stacker: Stacker,
-        matrix: Any,
-        weights: Weights | None,
-    ) -> Checkpoint | None:
-        if checkpoint is None:
-            return None
-        if self._objective()[0] != 2.0 or isinstance(weights, np.ndarray):
-            raise ValueError(
-                "checkpoint= keeps the state of the Frobenius solver, and this fit has "
-                f"{'entrywise weights' if weights is not None else f'loss={self.loss!r}'}, which "
-                "another one solves. Leave checkpoint=None."
-            )
-        facts = fingerprint(self.get_params(), stacker, matrix, weights)
-        return Checkpoint(checkpoint, facts)
-
-    def _check_parameters(self) -> None:
-        _base.check_mode(self.mode)
-        _base.check_n_components(self.n_components)
-        _parameters.check_solver(
-            solver=self.solver, n_starts=self.n_starts, tol=self.tol, max_iter=self.max_iter
-        )
-        self._objective()
-
-    def _objective(self) -> tuple[float, Penalty]:
-        penalty = _parameters.penalty_of(
-            self.penalty, maps_l1=self.maps_l1, signals_l1=self.signals_l1, l2=self.l2
-        )
-        return _parameters.beta_of(self.loss), penalty
-
-    def _prepared(
-        self, recording: xr.DataArray, weights: xr.DataArray | None, rng: np.random.Generator
-    ) -> tuple[Stacker, Any, Weights | None]:
-        """Check a recording; return its stacker, its matrix, and the weights as numbers."""
-        if self._streams(recording, weights):
-            sample_dim = self._check(recording)
-            stacker, matrix = _lazy.surveyed(
-                recording, sample_dim=sample_dim, mask=self.mask, rng=rng, caller="NMF"
-            )
-            self._warn_of_surplus(matrix)
-            return stacker, matrix, None
-        stacker, matrix = self._stacked(recording, mask=self.mask)
-        numbers: Weights | None = None
-        if weights is not None:
-            numbers = stacker.weights(weights)
-            empty = weighting.columns_without(numbers)
-            if empty is not None:
-                stacker, matrix = stacker.without(matrix, empty)
-                numbers = stacker.weights(weights)
-            matrix = weighting.silenced(matrix, numbers)
-        checks.refuse_isolated(matrix, place=stacker.place, caller="NMF")
-        checks.refuse_negative(matrix, place=stacker.place, caller="NMF")
-        self._warn_of_surplus(matrix)
-        return stacker, matrix, numbers
-
-    def _streams(self, recording: xr.DataArray, weights: xr.DataArray | None) -> bool:
-        """Say whether a fit reads the recording part by part."""
-        return _lazy.is_large(recording) and weights is None and self._objective()[0] == 2.0
-
-    def _warn_of_surplus(self, matrix: Any) -> None:
-        if self.n_components > min(matrix.shape):
-            warnings.warn(
-                f"n_components={self.n_components} is more than min(samples, voxels) = "
-                f"{min(matrix.shape)}: the surplus explains nothing that fewer would not.",
-                UserWarning,
-                stacklevel=4,
-            )
-
-    def _solve(
-        self,
-        stacker: Stacker,
-        matrix: Any,
-        given: Given,
-        weights: Weights | None,
-        callback: Callback | None,
-        rng: np.random.Generator,
-        keeper: Checkpoint | None,
-    ) -> Solution:
-        beta, penalty = self._objective()
-        with watching(
-            "NMF",
-            verbose=self.verbose,
-            callback=callback,
-            max_iter=self.max_iter,
-            stacker=stacker,
-            component=given.component,
-        ) as watch:
-            return factorise(
-                matrix,
-                int(self.n_components),
-                loss=beta,
-                solver=self.solver,
-                init=given.init,
-                n_starts=self.n_starts,
-                tol=float(self.tol),
-                max_iter=int(self.max_iter),
-                penalty=penalty,
-                weights=weights,
-                held=given.held,
-                first="W" if self.mode == "temporal" else "H",
-                rng=rng,
-                columns=stacker.canonical_columns(),
-                watch=watch,
-                keeper=keeper,
-            )
-
-    def _keep(
-        self,
-        stacker: Stacker,
-        matrix: Any,
-        given: Given,
-        weights: Weights | None,
-        solution: Solution,
-    ) -> None:
-        signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
-        norm2 = products.norm2(matrix)
-        self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
-        self.reconstruction_err_ = misfit.error(
-            matrix, signals, maps, loss=self._objective()[0], weights=weights
-        )
-        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
-        self.fit_report_ = _lazy.with_passes(solution.report, matrix)
-        self.optimality_ = labelled_certificate(solution.certificate)
-        self.losses_ = labelled_losses(solution.losses)
-
-    def _warn_if_unconverged(self, solution: Solution) -> None:
-        if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
-            return
-        residual = solution.certificate.residual
-        _base.warn_unconverged(
-            "NMF",
-            n_iter=self.n_iter_,
-            state=f"the optimality residual is {residual:.1e}, and tol is {self.tol:.1e}",
-            remedy="Raise max_iter, or standardise the recording first (zscore and split_sign).",
-        )
-
-    def _project(self, matrix: Any, rows: Array, present: Array | None) -> tuple[Array, ...]:
-        beta, penalty = self._objective()
-        checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
-        return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
-
-    def _project_stream(self, aligned: xr.DataArray) -> Array | None:
-        beta, penalty = self._objective()
-        if beta != 2.0 or penalty.active or not _lazy.is_large(aligned):
-            return None
-        stacker, stream = _lazy.surveyed(
-            aligned.astype(self._stacker.dtype),
-            sample_dim=self._stacker.sample_dim,
-            mask=self._stacker.inside_mask(),
-            rng=np.random.default_rng(0),
-            caller="NMF.transform",
-            fits=False,
-        )
-        return signals_for(stream, stacker.flat_maps(self.maps_, caller="maps_"))

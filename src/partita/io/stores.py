@@ -17,6 +17,7 @@ from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.movies.choice import Entry, SeveralArrays
 from partita.io.sidecar import plain
+from partita.io.stored_variable import StoredVariable
 
 HDF5_MAGIC = b"\x89HDF"
 NETCDF3_MAGIC = b"CDF"
@@ -67,19 +68,17 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     ...     read_dataset(path).identical(signals)
     True
     """
-    return _written(dataset, Path(path).expanduser(), chunks={})
+    return _written(dataset, Path(path).expanduser(), {})
 
 
-def _written(dataset: xr.Dataset, path: Path, *, chunks: Mapping[str, tuple[int, ...]]) -> Path:
-    """Write a Dataset, those of its variables that `chunks` names in chunks of such sizes."""
+def _written(dataset: xr.Dataset, path: Path, encoding: Mapping[str, dict[str, Any]]) -> Path:
+    """Write a Dataset, its variables encoded as the format of the suffix calls it."""
     if path.suffix == ".nc":
-        encoding = {name: {"chunksizes": sizes} for name, sizes in chunks.items()}
         with replacing(path) as (temporary,):
             _prepared(dataset).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
         return path
     if path.suffix == ".zarr":
         require_zarr(path)
-        encoding = {name: {"chunks": sizes} for name, sizes in chunks.items()}
         with replacing_store(path) as temporary:
             prepared = _evenly_chunked(_prepared(dataset))
             prepared.to_zarr(temporary, mode="w", consolidated=False, encoding=encoding)
@@ -184,17 +183,22 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any = None) 
     """
     name = str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
-    about = json.dumps({"variable": variable, "name": _plain_name(recording.name)})
-    sizes: dict[str, tuple[int, ...]] = {}
+    is_zarr = path.suffix == ".zarr"
+    about = {"variable": variable, "name": _plain_name(recording.name)}
+    encoding: dict[str, Any] = {}
+    if is_zarr:  # chunks of zeros too, so that one which is not there is known to be lost
+        about["whole"] = True
+        encoding["write_empty_chunks"] = True
     if chunks is not None and recording.ndim:
         by_dim = stored_chunks(chunks, recording)
         recording = cut_for(recording, by_dim)
-        sizes[variable] = tuple(by_dim.values())
-    elif path.suffix == ".zarr" and recording.chunks is None:
+        encoding["chunks" if is_zarr else "chunksizes"] = tuple(by_dim.values())
+    elif is_zarr and recording.chunks is None:
         along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
         recording = recording.copy(data=along_time.data)
     dataset = recording.rename(None).to_dataset(name=variable)
-    return _written(dataset.assign_attrs({_RECORDING: about}), path, chunks=sizes)
+    marked = dataset.assign_attrs({_RECORDING: json.dumps(about)})
+    return _written(marked, path, {variable: encoding})
 
 
 def _names_in(recording: xr.DataArray) -> set[str]:
@@ -223,7 +227,9 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
         If it holds no such variable, or several and none is the recording.
     """
     dataset = opened(path)
-    about = {} if variable else _about(dataset)
+    about = _about(dataset)
+    if variable not in (None, about.get("variable")):
+        about = {}
     chosen = variable or about.get("variable") or _only_variable(dataset, path)
     if chosen not in dataset.data_vars:
         raise ValueError(f"{path} has no variable {chosen!r}; it holds {list(dataset)}.")
@@ -239,8 +245,9 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
     wanted = aligned_chunks(
         chunks, recording.dims, shape=recording.shape, dtype=recording.dtype, stored=sizes
     )
-    cut = dict(zip(recording.dims, wanted, strict=True))
-    return recording.copy(data=recording.variable.chunk(cut).data)
+    whole = bool(about.get("whole")) and about["variable"] == chosen
+    values = StoredVariable(path, str(chosen), dataset[chosen].variable, stored, whole=whole)
+    return recording.copy(data=values.lazily(wanted))
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
