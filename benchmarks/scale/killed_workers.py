@@ -87,6 +87,7 @@ def main() -> None:
                 f"| {wait:.1f} s | {seconds:.1f} s | {model.converged_} | {loss:+.1e} | "
                 f"{matched:.6f} |\n"
             )
+            print(rows[-1], end="", flush=True)
     text = (
         f"## Killed workers, {datetime.date.today().isoformat()}\n\n"
         f"`python benchmarks/scale/killed_workers.py`; Python {platform.python_version()}, partita "
@@ -96,7 +97,7 @@ def main() -> None:
         "| killed after | fit | converged | loss | least correlation of matched maps |\n"
         "|---|---|---|---|---|\n" + "".join(rows)
     )
-    print(text)
+    print("\n" + text)
     if options.write:
         with RESULTS.open("a", encoding="utf-8") as file:
             file.write("\n" + text)
