@@ -36,18 +36,21 @@ def slowly(block: np.ndarray) -> np.ndarray:
 
 
 def fit_under_fire(
-    client: Client, recording: xr.DataArray, wait: float, rng: np.random.Generator
+    recording: xr.DataArray, wait: float, rng: np.random.Generator
 ) -> tuple[pt.NMF, float]:
-    """Fit while one of the workers, drawn at random, is killed after `wait` seconds."""
-    client.wait_for_workers(2)
-    pids = list(client.run(os.getpid).values())
-    kill = threading.Timer(wait, os.kill, args=(int(rng.choice(pids)), signal.SIGKILL))
-    clock = time.perf_counter()
-    kill.start()
-    model = pt.NMF(COMPONENTS, random_state=0).fit(recording)
-    seconds = time.perf_counter() - clock
-    kill.cancel()
-    return model, seconds
+    """Fit on two new workers, one of which, drawn at random, is killed after `wait` seconds."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+        patch.object(_lazy, "KEPT_BYTES", 0),
+    ):
+        pids = list(client.run(os.getpid).values())
+        kill = threading.Timer(wait, os.kill, args=(int(rng.choice(pids)), signal.SIGKILL))
+        clock = time.perf_counter()
+        kill.start()
+        model = pt.NMF(COMPONENTS, random_state=0).fit(recording)
+        kill.cancel()
+        return model, time.perf_counter() - clock
 
 
 def agreement(model: pt.NMF, expected: pt.NMF) -> tuple[float, float]:
@@ -70,23 +73,19 @@ def main() -> None:
     expected = pt.NMF(COMPONENTS, random_state=0).fit(signed)
     rng = np.random.default_rng(0)
     rows = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
-        patch.object(_lazy, "KEPT_BYTES", 0),
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         pt.save(signed, Path(folder) / "signed.nc")
         lazy = pt.load(Path(folder) / "signed.nc", chunks={"time": 40})
         lazy = lazy.copy(data=lazy.data.map_blocks(slowly, dtype=lazy.dtype))
-        _, usual = fit_under_fire(client, lazy, 1e6, rng)
+        _, usual = fit_under_fire(lazy, 1e6, rng)
         for wait in rng.uniform(0, usual, options.times):
-            model, seconds = fit_under_fire(client, lazy, wait, rng)
+            model, seconds = fit_under_fire(lazy, wait, rng)
             loss, matched = agreement(model, expected)
             rows.append(
                 f"| {wait:.1f} s | {seconds:.1f} s | {model.converged_} | {loss:+.1e} | "
                 f"{matched:.6f} |\n"
             )
+            print(rows[-1], end="", flush=True)
     text = (
         f"## Killed workers, {datetime.date.today().isoformat()}\n\n"
         f"`python benchmarks/scale/killed_workers.py`; Python {platform.python_version()}, partita "
@@ -96,7 +95,7 @@ def main() -> None:
         "| killed after | fit | converged | loss | least correlation of matched maps |\n"
         "|---|---|---|---|---|\n" + "".join(rows)
     )
-    print(text)
+    print("\n" + text)
     if options.write:
         with RESULTS.open("a", encoding="utf-8") as file:
             file.write("\n" + text)

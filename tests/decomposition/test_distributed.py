@@ -1,7 +1,9 @@
 """Fits on a cluster: the same answer as in memory, and again when a worker dies under them."""
 
+import importlib.util
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +86,19 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, 
         finally:
             kill.cancel()
         agrees(model, eager)
+
+
+def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path):
+    path = Path(__file__).parents[2] / "benchmarks" / "scale" / "bytes_moved.py"
+    spec = importlib.util.spec_from_file_location("bytes_moved", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    benchmark.make(tmp_path / "a.nc")
+    with benchmark.counting(2) as client:
+        for along in ("time", "space"):
+            moved, formula = benchmark.measure(client, tmp_path / "a.nc", along, 8)
+            np.testing.assert_allclose(moved[:2], formula, rtol=0.3)
+            assert moved[2] == 0  # no part goes from worker to worker
 
 
 def test_workers_with_another_version_are_named_at_the_start(client, recording):
