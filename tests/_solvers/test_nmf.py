@@ -92,7 +92,8 @@ def test_signals_are_the_exact_least_squares_answer_for_the_maps():
 
 def test_the_certificate_is_the_projected_gradient_in_the_metric_of_the_hessian():
     X, _, _ = planted()
-    W, H, *_, certificate, _ = fit(X, tol=1e-2, max_iter=3, init="random")
+    solution = fit(X, tol=1e-2, max_iter=3, init="random")
+    W, H, certificate = solution.W, solution.H, solution.certificate
     gradient = W.T @ (W @ H - X)
     projected = np.where(H > 0, gradient, np.minimum(gradient, 0))
     scaled = np.square(projected).sum(1) / np.square(W).sum(0)

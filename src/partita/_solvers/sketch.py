@@ -110,7 +110,8 @@ def explore(
         best = _best_of(problem, [(end.S, None) for end in finalists], rounds)
         return Explored(best.S, best.L, passes + rounds * len(finalists), report)
     sketch = _sketched(problem, found.Q, found.Z)
-    ends = _different(_race(_restrict(sketch, sample), starts, problem.crew))
+    race = _race(_restrict(sketch, sample), starts, problem.crew, qualified=n_starts)
+    ends = _different(race)
     ends = _rank_by_loss([_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in ends])[:_TRIALS]
     best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
     passes += _TRIAL_ROUNDS * len(ends)
