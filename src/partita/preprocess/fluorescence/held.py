@@ -2,7 +2,8 @@
 
 A recording in memory is worked on in tiles of voxels by several threads, in the order in which it
 lies in memory. A dask-backed one is read in one streaming pass when a curve is computed, or in a
-few where even its means over short bins would not fit into half a gigabyte.
+few where even its means over short bins would not fit into half a gigabyte, or into an eighth of
+the memory that is left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from partita._solvers.bins import place
 from partita._solvers.knots import Held, Plan, Summary
 from partita._solvers.quantiles import gather, quantiles_of
 from partita._solvers.relative import apply_knots
+from partita._solvers.room import available_memory
 from partita._solvers.threads import Crew
 from partita.preprocess.voxels.moments import as_cube
 
@@ -160,10 +162,11 @@ def _fit_chunks(
         np.empty((3, *shape), np.int64),
     )
     bytes_each = dtype.itemsize * (len(plan.grid.counts) + len(plan.grid.knots))
-    limit = max(1, BUDGET // bytes_each)
-    aligned = values.rechunk({axis: _whole_blocks(values.chunks[axis], plan)})
-    for group in _groups(aligned.chunks[:axis] + aligned.chunks[axis + 1 :], limit):
-        for tile, fitted in _fit_group(values, aligned, group, plan, axis, dtype, options):
+    left = available_memory()
+    budget = BUDGET if left is None else min(BUDGET, left // 8)
+    limit = max(1, budget // bytes_each)
+    for group in _groups(values.chunks[:axis] + values.chunks[axis + 1 :], limit):
+        for tile, fitted in _fit_group(values, group, plan, axis, dtype, options):
             sizes = tuple(part.stop - part.start for part in tile)
             for target, array in zip(held, (fitted.knots.T, fitted.sums, fitted.bad), strict=True):
                 target[:, *tile] = array.reshape(-1, *sizes)
@@ -175,7 +178,6 @@ Tile = tuple[slice, ...]
 
 def _fit_group(
     values: Any,
-    aligned: Any,
     tiles: list[Tile],
     plan: Plan,
     axis: int,
@@ -185,26 +187,24 @@ def _fit_group(
     """Summarise some tiles of features in one pass over their chunks, and fit them one by one."""
     from dask import compute, delayed  # type: ignore[attr-defined]
 
-    edges = np.concatenate([[0], np.cumsum(aligned.chunks[axis])]).astype(int)
+    sizes = values.chunks[axis]
+    edges = _edges_of_blocks(sizes, plan)
     at = np.searchsorted(plan.grid.bins[plan.grid.blocks], edges)
     pieces = [solver.cut(plan, a, b) for a, b in pairwise(at)]
-    summarise, rank = delayed(_summarise_block, pure=True), delayed(_rank_blocks, pure=True)
+    stretches = _spans_in_chunks(np.array(list(pairwise(edges))), sizes)
+    windows = _spans_in_chunks(plan.spans, sizes) if plan.kind == "quantile" else []
+    summarise, rank = delayed(_summarise_blocks, pure=True), delayed(_rank_blocks, pure=True)
     wanted = []
     for tile in tiles:
-        blocks = _blocks_of(aligned, tile, axis)
+        blocks = _blocks_of(values, tile, axis)
         parts = [
-            summarise(block, piece, axis, dtype)
-            for block, piece in zip(blocks, pieces, strict=True)
+            summarise(blocks[a:b], span, piece, axis, dtype)
+            for (a, b, span), piece in zip(stretches, pieces, strict=True)
         ]
-        ranks = []
-        if plan.kind == "quantile":
-            spans = _spans_in_chunks(plan.spans, values.chunks[axis])
-            raw = _blocks_of(values, tile, axis)
-            ranks = [rank(raw[a:b], span, plan.share, axis, dtype) for a, b, span in spans]
+        ranks = [rank(blocks[a:b], span, plan.share, axis, dtype) for a, b, span in windows]
         wanted.append((parts, ranks))
     for tile, (parts, ranks) in zip(tiles, compute(*wanted), strict=True):
-        starts = [int(edge) for edge in edges[:-1]]
-        work = partial(_join_tile, parts, ranks, starts)
+        work = partial(_join_tile, parts, ranks, edges[:-1])
         n_voxels = parts[0].sums.shape[1]
         yield tile, solver.fit_tiles(work, n_voxels, plan, dtype=dtype, **options)
 
@@ -216,27 +216,46 @@ def _join_tile(
     return summary, np.stack([rank[first:last] for rank in ranks], axis=1) if ranks else None
 
 
-def _summarise_block(block: np.ndarray, plan: Plan, axis: int, dtype: np.dtype[Any]) -> Summary:
-    cube = as_cube(block, axis)
-    last = cube.shape[0] * cube.shape[2]
-    return solver.summarise(cube, plan, first=0, last=last, dtype=dtype)
+def _summarise_blocks(
+    blocks: list[np.ndarray], span: tuple[int, int], plan: Plan, axis: int, dtype: np.dtype[Any]
+) -> Summary:
+    """Summarise a span that may begin and end within blocks, without putting them together."""
+    cubes = [as_cube(block, axis) for block in blocks]
+    n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
+    if len(cubes) == 1 and span == (0, cubes[0].shape[1]):
+        return solver.summarise(cubes[0], plan, first=0, last=n_voxels, dtype=dtype)
+    parts = [
+        solver.summarise(
+            traces[:, slice(*span), None], plan, first=0, last=len(traces), dtype=dtype
+        )
+        for traces in _traces(cubes, dtype)
+    ]
+    means, noise, sums, bad = zip(*parts, strict=True)
+    return Summary(np.concatenate(means), np.concatenate(noise), np.hstack(sums), np.hstack(bad))
 
 
 def _rank_blocks(
     blocks: list[np.ndarray], span: tuple[int, int], share: float, axis: int, dtype: np.dtype[Any]
 ) -> np.ndarray:
-    """Return a quantile of every voxel over a span that reaches over several blocks."""
+    """Return a quantile of every voxel over a span that may begin and end within blocks."""
     cubes = [as_cube(block, axis) for block in blocks]
-    n_voxels, n_times = cubes[0].shape[0] * cubes[0].shape[2], sum(cube.shape[1] for cube in cubes)
-    found = np.empty((n_voxels, 1), dtype)
+    found = []
+    for traces in _traces(cubes, dtype):
+        found.append(np.empty((len(traces), 1), dtype))
+        quantiles_of(traces, np.array([span]), share, found[-1])
+    return np.concatenate(found)[:, 0]
+
+
+def _traces(cubes: list[np.ndarray], dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+    """Yield the courses of consecutive cubes, (voxels, times), some voxels at a time."""
     edges = np.cumsum([0, *(cube.shape[1] for cube in cubes)])
+    n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
     for first in range(0, n_voxels, solver.TILE):
         last = min(first + solver.TILE, n_voxels)
-        traces = np.empty((last - first, n_times), dtype)
+        traces = np.empty((last - first, edges[-1]), dtype)
         for cube, start, stop in zip(cubes, edges[:-1], edges[1:], strict=True):
             gather(cube, first, last, traces[:, start:stop])
-        quantiles_of(traces, np.array([span]), share, found[first:last])
-    return found[:, 0]
+        yield traces
 
 
 def _blocks_of(values: Any, tile: Tile, axis: int) -> list[Any]:
@@ -259,15 +278,15 @@ def _spans_in_chunks(
     return found
 
 
-def _whole_blocks(sizes: tuple[int, ...], plan: Plan) -> tuple[int, ...]:
-    """Return chunks in time near the given ones that hold whole blocks of the grid."""
+def _edges_of_blocks(sizes: tuple[int, ...], plan: Plan) -> list[int]:
+    """Return edges in time near those of the chunks, between whole blocks of the grid."""
     edges = plan.grid.bins[plan.grid.blocks]
     ends = np.cumsum(sizes)[:-1]
     right = np.searchsorted(edges, ends)
     nearer = ends - edges[right - 1] < edges[right] - ends
     kept = edges[np.unique(right - nearer)]
     inner = kept[(kept > 0) & (kept < edges[-1])]
-    return tuple(int(n) for n in np.diff([0, *inner, edges[-1]]))
+    return [0, *map(int, inner), int(edges[-1])]
 
 
 def _groups(chunks: tuple[tuple[int, ...], ...], limit: int) -> list[list[Tile]]:
