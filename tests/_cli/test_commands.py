@@ -12,7 +12,9 @@ import pytest
 import xarray as xr
 
 import partita
-from partita import _cli, _workplace
+from partita import _cli
+from partita._cli import words
+from partita._cli.workplace import size
 from partita.io import save_recording, write_dataset
 
 PNG = b"\x89PNG\r\n"
@@ -282,7 +284,7 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cli, "_facts", interrupted)
+    monkeypatch.setattr(words, "facts_of", interrupted)
     save_recording(xr.DataArray(np.ones((3, 2)), dims=("time", "neuron")), "rates.nc")
     assert _cli.main(["info", "rates.nc"]) == 130
     assert only_line(capsys.readouterr().err) == "partita: interrupted"
@@ -382,7 +384,7 @@ def test_bad_sizes_and_chunks_are_one_line(recording, words, complaint, capsys):
 
 
 def test_sizes_are_read_with_their_units():
-    read = [_workplace.size(text) for text in ("2048", "1k", "1.5M", "2GiB", "1TB")]
+    read = [size(text) for text in ("2048", "1k", "1.5M", "2GiB", "1TB")]
     assert read == [2048, 1024, 3 << 19, 2 << 30, 1 << 40]
 
 

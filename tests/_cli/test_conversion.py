@@ -14,7 +14,8 @@ import pytest
 import xarray as xr
 
 import partita
-from partita import _cli, _conversion
+from partita import _cli
+from partita._cli import conversion
 
 zarr = pytest.importorskip("zarr")
 
@@ -81,16 +82,16 @@ def test_chunks_hold_whole_samples_of_16_to_32_mb():
 
 
 def test_a_file_in_long_pieces_is_cut_into_shorter_ones_first(monkeypatch):
-    monkeypatch.setattr(_conversion, "_SHARE", 1.0)
+    monkeypatch.setattr(conversion, "_SHARE", 1.0)
     recording = recording_like(400, z=1, y=16, x=16)
     partita.save(recording, "in.zarr", chunks={"y": 4, "x": 4})
     reads = []
-    write = _conversion._write
+    write = conversion._write
     monkeypatch.setattr(
-        _conversion, "_write", lambda *a, **k: reads.append(a[0].chunksizes) or write(*a, **k)
+        conversion, "_write", lambda *a, **k: reads.append(a[0].chunksizes) or write(*a, **k)
     )
     limit = 4 * recording[:10].nbytes
-    _conversion.convert("in.zarr", Path("out.zarr"), options={}, chunks={"time": 10}, memory=limit)
+    conversion.convert("in.zarr", Path("out.zarr"), options={}, chunks={"time": 10}, memory=limit)
     first, second = reads
     assert max(first["y"]) == 4
     assert set(first["time"]) == {400}
@@ -104,7 +105,7 @@ def test_no_block_is_larger_than_its_share_of_the_limit(monkeypatch):
     recording = recording_like(400, y=16, x=16)
     partita.save(recording, "in.nc")
     limit = 12 * recording[:10].nbytes
-    written = _conversion.convert(
+    written = conversion.convert(
         "in.nc", Path("out.zarr"), options={}, chunks={"time": 5}, memory=limit
     )
     largest = max(written.chunksizes["time"]) * recording[0].nbytes

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from partita import _workplace
+from partita._cli import workplace
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,13 +31,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add how a recording is converted."""
     parser.add_argument(
         "--chunks",
-        type=_workplace.chunks,
+        type=workplace.chunks,
         metavar="SPEC",
         help="of the store: time=500 or y=64,x=64 (default: whole samples, 16 to 32 MB a chunk)",
     )
     parser.add_argument(
         "--memory-limit",
-        type=_workplace.size,
+        type=workplace.size,
         metavar="SIZE",
         help="such as 8G (default: half of the machine's memory)",
     )
@@ -87,7 +87,7 @@ def convert(
 
     _refuse_place(out, force=force)
     require_zarr(out)
-    limit = _workplace.half_of_the_machine() if memory is None else memory
+    limit = workplace.half_of_the_machine() if memory is None else memory
     recording = partita.load(source, **options)
     sizes = stored_chunks(chunks, recording)
     line = attrs.describe_call("convert", source=Path(source).name, **options)

@@ -93,7 +93,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def of(arguments: argparse.Namespace) -> Workplace:
+def workplace_of(arguments: argparse.Namespace) -> Workplace:
     """Return what the arguments say."""
     return Workplace(
         arguments.chunks,

@@ -1,0 +1,57 @@
+"""The command ``partita``: the same pipeline from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from partita._cli.parser import FAILED, make_parser
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 where all went well, 2 after an error, 130 after Ctrl-C."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    with _brief_warnings():
+        return _guarded(arguments.command, arguments)
+
+
+def _guarded(command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """Run a command; say in one line what went wrong, unless asked for the traceback."""
+    try:
+        command(arguments)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return _INTERRUPTED
+    except Exception as error:
+        if arguments.debug:
+            raise
+        _complain(f"error: {str(error) or type(error).__name__}")
+        return FAILED
+    return 0
+
+
+def _complain(text: str) -> None:
+    print("partita:", " ".join(text.split()), file=sys.stderr)
+
+
+@contextmanager
+def _brief_warnings() -> Iterator[None]:
+    """Show what concerns the user in one line each, and not where in the code it was said."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        _complain(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,145 @@
+"""The words of the command line and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from partita._cli import commands as does
+from partita._cli import conversion, workplace
+
+FAILED = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with a line on stderr."""
+        self.exit(FAILED, f"partita: error: {message} (see {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `command` of what it parses is what to do."""
+    from partita._version import __version__
+
+    parser = _Parser(
+        prog="partita",
+        description="Take a brain recording apart into non-negative parts: maps and signals.",
+    )
+    parser.add_argument("--version", action="version", version=f"partita {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_demo(commands)
+    _add_run(commands)
+    _add_convert(commands)
+    _add_recording(_command(commands, "info", does.info, "say what a recording holds"))
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    demo = _command(commands, "demo", does.demo, "take a sample recording apart, and draw it")
+    _add_quiet(demo)
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("partita-demo"),
+        metavar="DIR",
+        help="folder for the results (default: %(default)s)",
+    )
+
+
+def _add_run(commands: Any) -> None:
+    run = _command(commands, "run", does.run, "take a recording apart into maps and signals")
+    _add_recording(run)
+    _add_quiet(run)
+    run.add_argument("-k", type=int, default=10, metavar="N", help="parts (default: %(default)s)")
+    run.add_argument(
+        "--mode",
+        choices=("temporal", "spatial"),
+        default="temporal",
+        help="whether time points or voxels count as samples (default: %(default)s)",
+    )
+    run.add_argument(
+        "--out",
+        metavar="PREFIX",
+        help="how the names of the results begin, or a folder (an existing one, or a name that "
+        "ends in /), or a .nc or .zarr (default: derivatives/<name of the recording>_desc-nmf)",
+    )
+    run.add_argument(
+        "--no-split",
+        action="store_true",
+        help="factorise the values as they are, which must not be negative; by default they are "
+        "z-scored and their signs split",
+    )
+    run.add_argument(
+        "--loss",
+        type=_loss,
+        default="frobenius",
+        help="frobenius, kullback-leibler, itakura-saito, or a beta from 0 to 2 "
+        "(default: %(default)s)",
+    )
+    run.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
+    workplace.add_options(run)
+
+
+def _add_convert(commands: Any) -> None:
+    convert = _command(
+        commands, "convert", does.convert, "write a recording as a Zarr store that fits read fast"
+    )
+    _add_recording(convert)
+    convert.add_argument("out", type=Path, metavar="OUT", help="the store, which ends in .zarr")
+    _add_quiet(convert)
+    conversion.add_options(convert)
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recording",
+        metavar="RECORDING",
+        help="NIfTI, NetCDF, Zarr, TIFF, HDF5, NWB, AVI, MP4, .npy, .npz, .mat or .scan; a folder "
+        "of TIFF files or a quoted pattern ('run_*.tif') is joined along time",
+    )
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="which array of a file that holds several"
+    )
+    parser.add_argument(
+        "--dims",
+        type=lambda text: text.split(","),
+        metavar="NAMES",
+        help="what the axes of a bare array are, in the order of the file: y,x,time",
+    )
+    parser.add_argument(
+        "--frame-rate", type=float, metavar="HZ", help="where the file does not say it"
+    )
+    parser.add_argument(
+        "--pixel-size",
+        type=float,
+        nargs="+",
+        metavar="MM",
+        help="one number, or two (y and x), where the file does not say it",
+    )
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
+
+
+def _command(
+    commands: Any, name: str, command: Callable[[argparse.Namespace], None], summary: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    parser.set_defaults(command=command)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _loss(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,123 @@
+"""What the command line says of a recording, and of results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from partita.decomposition import NMF
+    from partita.io import SeveralArrays
+
+_CONTENTS = {
+    "_components.nii.gz": "maps",
+    "_components.tsv": "maps",
+    "_mixing.tsv": "signals",
+    "_decomposition.json": "parameters and shares of the energy",
+    "_components.png": "maps beside signals",
+    "_map.png": "the strongest map",
+    ".nc": "the whole model: partita.load_model opens it",
+    ".zarr": "the whole model: partita.load_model opens it",
+}
+_WIDTH = 78  # characters of an attribute shown by info
+
+
+def report(model: NMF, written: list[Path], *, seconds: float) -> None:
+    """Print how a fit went and where its results are."""
+    state = "converged" if model.converged_ else "not converged"
+    print(f"{model.maps_.sizes['component']} parts, {state} after {model.n_iter_} iterations")
+    print(f"Done in {seconds:.1f} s. The results:")
+    for path in written:
+        print(f"  {path}  ({_content(path)})")
+
+
+def _content(path: Path) -> str:
+    for ending, content in _CONTENTS.items():
+        if path.name.endswith(ending):
+            sign = next((s for s in ("positive", "negative") if f"_sign-{s}_" in path.name), "")
+            return f"{sign} {content}".strip()
+    return path.suffix
+
+
+def size_of(n_bytes: int) -> str:
+    """Return a number of bytes in words: ``"27.4 MB"``."""
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+
+
+def facts_of(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
+    """Give what there is to know of a recording, as pairs of a label and a text."""
+    yield "file", str(path)
+    sidecar = path.with_name(path.name.removesuffix(extension(path)) + ".json")
+    yield (
+        "format",
+        _format(recording, path) + (f" with sidecar {sidecar.name}" if sidecar.is_file() else ""),
+    )
+    long_name = recording.attrs.get("long_name", recording.name)
+    yield "values", f"{long_name} [{recording.attrs.get('units', 'no units')}]"
+    yield "sizes", sizes_of(recording)
+    memory = f"{size_of(recording.nbytes)} as {recording.dtype}"
+    largest = " x ".join(str(max(sizes)) for sizes in recording.chunks or ())
+    yield "memory", f"{memory}, in blocks of at most {largest}"
+    for name, coordinate in recording.coords.items():
+        yield str(name), _extent(coordinate)
+    for dim in recording.dims:
+        if dim not in recording.coords:
+            yield str(dim), f"{recording.sizes[dim]}, without coordinate"
+    for key, value in recording.attrs.items():
+        if key not in ("long_name", "units"):
+            yield f"  {key}", _text(value)
+
+
+def _format(recording: xr.DataArray, path: Path) -> str:
+    """Return the format in words, by what is in the file."""
+    from partita.io import name_format
+
+    return str(recording.encoding.get("format") or name_format(path))
+
+
+def choice_of(several: SeveralArrays, path: Path) -> Iterator[tuple[str, str]]:
+    """Give what a file holds of which none is loaded without its name."""
+    yield "file", str(path)
+    yield "format", several.kind
+    yield "holds", f"{len(several.entries)} arrays; choose one with --dataset NAME"
+    for entry in several.entries:
+        yield f"  {entry.name}", f"{' x '.join(map(str, entry.shape))}, {entry.type}"
+
+
+def _extent(coordinate: xr.DataArray) -> str:
+    """Return the range of a coordinate and its step, or what else there is to say of it."""
+    import numpy as np
+
+    values, units = coordinate.values, coordinate.attrs.get("units", "")
+    if values.ndim == 0 and coordinate.attrs:
+        return ", ".join(f"{key} {_text(value)}" for key, value in coordinate.attrs.items())
+    if values.ndim != 1 or values.dtype.kind not in "iuf":
+        return _text(values.ravel()[:8])
+    if values.size == 1:
+        return f"{values[0]:.6g} {units}".rstrip()
+    steps = np.diff(values.astype(float))
+    step = float(np.median(steps))
+    even = "" if np.allclose(steps, step, rtol=1e-3, atol=0) else " in the median, uneven"
+    return f"{values[0]:.6g} to {values[-1]:.6g} {units}, step {step:.6g}{even}".replace(" ,", ",")
+
+
+def _text(value: Any) -> str:
+    """Return a value in a few words, numbers in few digits."""
+    if getattr(value, "ndim", 0) == 0:
+        return shorten(str(value), _WIDTH)
+    words = (f"{item:.4g}" if value.dtype.kind == "f" else str(item) for item in value.ravel())
+    return shorten(" ".join(words), _WIDTH)
+
+
+def sizes_of(recording: xr.DataArray) -> str:
+    """Return the dimensions and their sizes."""
+    return ", ".join(f"{dim} {size}" for dim, size in recording.sizes.items())
+
+
+def extension(path: Path) -> str:
+    """Return the suffix, both of them for .nii.gz."""
+    return ".nii.gz" if path.name.endswith(".nii.gz") else path.suffix
