@@ -23,7 +23,7 @@ from sklearn.decomposition import NMF as PeerNMF
 from sklearn.decomposition import non_negative_factorization
 
 import partita as pt
-import partita.decomposition.nmf as labelled
+import partita.decomposition._nmf_steps as labelled
 from partita._solvers import nmf
 from partita._solvers.nnls import solve
 from partita._solvers.objective import Penalty, penalty_value
