@@ -118,6 +118,16 @@ def test_a_larger_tolerance_stops_earlier_and_zero_runs_to_the_end():
     assert fit(X, tol=0, max_iter=37).n_iter == 37
 
 
+@pytest.mark.parametrize("penalty", [Penalty(), Penalty(0.1, 0.2, scale_free=True)])
+@pytest.mark.parametrize("shape", [(300, 700), (1600, 700)])
+def test_norm_and_misfit_are_those_of_data_and_residual(shape, penalty):
+    X = planted(*shape, dtype=np.float32)[0]
+    solution = fit(X, penalty=penalty)
+    residual = X - solution.W.astype(float) @ solution.H.astype(float)
+    assert solution.misfit == pytest.approx(np.linalg.norm(residual), rel=1e-5)
+    assert solution.norm2 == pytest.approx(np.square(X, dtype=float).sum(), rel=1e-9)
+
+
 def test_exact_data_are_explained_exactly():
     X, _, H = planted(noise=0.0)
     solution = fit(X, tol=1e-5)

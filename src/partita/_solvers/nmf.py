@@ -15,7 +15,7 @@ from .certificate import Finish, finish, unfinished
 from .hals import Descent, Kept, descend
 from .matrices import as_blocks
 from .objective import Array, Certificate, Penalty, RankOne, Solution, Start, State
-from .problem import Problem
+from .problem import Problem, penalty_of
 from .revive import revive
 from .routes import Route, begin
 from .streams import Stream
@@ -155,6 +155,7 @@ def factorise(
         route = Route(solver, init, n_starts, first, max_iter, short, columns)
         solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch, keeper=keeper)
     H = _in_own_order(X, solution.H) if isinstance(X, Stream) else solution.H
+    solution = solution._replace(norm2=norm2 if weights is None else None)
     return solution._replace(W=solution.W.astype(dtype, copy=False), H=H.astype(dtype, copy=False))
 
 
@@ -321,9 +322,14 @@ def _answer(
     losses = np.array(descent.losses or [end.loss]) * scale**2
     losses[-1] = end.loss * scale**2
     converged = end.certificate.residual <= tol and not interrupted
+    problem, misfit = descent.problem, None
+    if problem.at_hand and end.loss > 0.5 * problem.floor**2:  # else rounding of W and H counts
+        penalty = penalty_of(problem, descent.S.ahead, descent.L.ahead)
+        misfit = math.sqrt(2 * (end.loss - penalty)) * scale
     return Solution(
-        W, H, losses, len(descent.losses), converged, interrupted, end.certificate, report
-    )
+        W, H, losses, len(descent.losses), converged, interrupted, end.certificate, report,
+        misfit=misfit,
+    )  # fmt: skip
 
 
 def _nothing_to_explain(X: Any, k: int, init: str | Start) -> Solution:

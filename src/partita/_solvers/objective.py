@@ -94,6 +94,8 @@ class Solution(NamedTuple):
     """What a fit answers with; entry i of `losses` is the loss after iteration i + 1.
 
     Where the data could not be read to the end, `failure` says why and nothing is certified.
+    `norm2` is that of X, unweighted, and `misfit` the norm of the residual, where a fit came by
+    them.
     """
 
     W: Array
@@ -105,6 +107,8 @@ class Solution(NamedTuple):
     certificate: Certificate
     report: dict[str, object]
     failure: OSError | None = None
+    norm2: float | None = None
+    misfit: float | None = None
 
 
 def penalty_value(

@@ -168,10 +168,13 @@ class NMFSteps(Decomposition):
         solution: Solution,
     ) -> None:
         signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
-        norm2 = products.norm2(matrix)
+        norm2 = products.norm2(matrix) if solution.norm2 is None else solution.norm2
         self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
-        self.reconstruction_err_ = math.nan
-        if solution.failure is None:
+        if solution.failure is not None:
+            self.reconstruction_err_ = math.nan
+        elif solution.misfit is not None:
+            self.reconstruction_err_ = solution.misfit
+        else:
             self.reconstruction_err_ = misfit.error(
                 matrix, signals, maps, loss=self._objective()[0], weights=weights
             )

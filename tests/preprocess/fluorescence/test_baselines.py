@@ -247,27 +247,41 @@ def test_what_does_not_fit_is_read_in_several_passes(baseline, monkeypatch):
     xr.testing.assert_allclose(found.compute(), expected)
 
 
-@pytest.mark.parametrize("baseline", ["minimum", "percentile"])
-def test_the_baseline_of_a_lazy_recording_holds_only_a_few_blocks(baseline):
+def noise_in_chunks(n_frames):
+    """Return 10 000 frames of 2000 pixels at 100 Hz which exist only while they are looked at."""
     import dask.array as da
 
     def noise(block_info=None):
         (start, stop), *_ = block_info[None]["array-location"]
         return 5 + np.random.default_rng(start).random((stop - start, 2000), dtype=np.float32)
 
-    values = da.map_blocks(
-        noise, chunks=((50,) * 200, (2000,)), dtype="f4", meta=np.empty((0, 0), "f4")
-    )
-    recording = xr.DataArray(
-        values, dims=("time", "pixel"), coords={"time": np.arange(10_000) / 100}
-    )
-    estimate_baseline(recording[:, :10], baseline=baseline, window=10)
+    chunks = ((n_frames,) * (10_000 // n_frames), (2000,))
+    values = da.map_blocks(noise, chunks=chunks, dtype="f4", meta=np.empty((0, 0), "f4"))
+    times = np.arange(10_000) / 100
+    return xr.DataArray(values, dims=("time", "pixel"), coords={"time": times})
+
+
+def peak_of_baseline(recording, baseline, *, window):
+    """Return the most memory that estimating a baseline takes, in bytes."""
+    estimate_baseline(recording[:, :10], baseline=baseline, window=window)
     with dask.config.set(scheduler="synchronous"):
         tracemalloc.start()
-        estimate_baseline(recording, baseline=baseline, window=10)
+        estimate_baseline(recording, baseline=baseline, window=window)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 0.35 * values.nbytes
+    return peak
+
+
+@pytest.mark.parametrize("baseline", ["minimum", "percentile"])
+def test_the_baseline_of_a_lazy_recording_holds_only_a_few_blocks(baseline):
+    recording = noise_in_chunks(50)
+    assert peak_of_baseline(recording, baseline, window=10) < 0.35 * recording.nbytes
+
+
+def test_chunks_that_make_up_a_fifth_of_a_window_are_not_put_together():
+    recording = noise_in_chunks(50)
+    fifth = recording[:2000].nbytes
+    assert peak_of_baseline(recording, "minimum", window=100) < 1.4 * fifth
 
 
 def test_the_eager_path_makes_no_second_copy():
