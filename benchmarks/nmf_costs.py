@@ -69,8 +69,10 @@ def double() -> tuple[list[str], Figure]:
         ratios = ", ".join(f"{ratio:.2f}" for ratio in ms[1:] / ms[:-1])
         lines.append(f"| {label}: {names} | {times} | {ratios} |")
         ax.loglog(2.0 ** np.arange(4), ms, "o-", base=2, label=label)
-    ax.set(xlabel="times as large", ylabel="an iteration, ms",
-           title="From {} x {}, k {}".format(*SMALLEST))  # fmt: skip
+    ax.set(xlabel="times as large", ylabel="an iteration, ms", xticks=[1, 2, 4, 8],
+           yticks=[4, 8, 16, 32], title="From {} x {}, k {}".format(*SMALLEST))  # fmt: skip
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.legend(frameon=False)
     figure.tight_layout()
     return lines, figure

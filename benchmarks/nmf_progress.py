@@ -142,7 +142,9 @@ def _draw(ax: plt.Axes, name: str, theirs: Way, ours: tuple[Way, ...], best: flo
         ax.loglog(way.seconds, way.losses / best - 1 + 1e-7, color="#0072B2", label=label)
         ax.plot(way.seconds[-1], way.losses[-1] / best - 1 + 1e-7, "*", color="#0072B2")
     ax.set_title(name.replace(", ", ",\n"), fontsize=9)
-    ax.set(xlabel="seconds", ylim=(5e-8, 1))
+    ax.set(xlabel="seconds", xlim=(0.3, 100), ylim=(5e-8, 1), xticks=[1, 10, 100])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import tracemalloc
 
+import dask
 import dask.array as da
 import nibabel as nib
 import numpy as np
@@ -130,6 +132,19 @@ def test_any_part_of_a_lazy_recording_is_the_part_of_the_whole(tmp_path, suffix,
     path = saved(image_of(frames(4, 3, 2, 12, 3)), tmp_path / f"a{suffix}")
     lazy, whole = partita.load(path, chunks=5), partita.load(path, chunks=None)
     xr.testing.assert_identical(lazy.isel(selection).compute(), whole.isel(selection))
+
+
+def test_a_plain_file_is_mapped_and_only_the_frames_asked_for_are_read(tmp_path):
+    values = frames(40, 30, 4, 200)
+    recording = partita.load(saved(image_of(values), tmp_path / "a.nii"), chunks={"time": 5})
+    with dask.config.set(scheduler="synchronous"):
+        recording[0].compute()
+        tracemalloc.start()
+        frame = recording[100].compute()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    np.testing.assert_array_equal(frame, values[..., 100].T)
+    assert peak < 20 * frame.nbytes < 0.2 * values.nbytes
 
 
 def test_a_lazy_recording_can_be_pickled_and_has_the_same_name_each_time(tmp_path):
