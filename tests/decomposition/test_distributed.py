@@ -3,12 +3,14 @@
 import importlib.util
 import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import partita as pt
+from partita._solvers import streams
 from partita.decomposition import _lazy
 
 distributed = pytest.importorskip("distributed")
@@ -86,6 +88,19 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, 
         finally:
             kill.cancel()
         agrees(model, eager)
+
+
+def test_work_that_the_cluster_has_forgotten_is_sent_again(client, recording, eager, monkeypatch):
+    gathered, forgotten = streams.Stream._gathered, []
+
+    def forgetful(*args, **options):
+        if len(forgotten) < 2:
+            forgotten.append(args)
+            raise CancelledError
+        return gathered(*args, **options)
+
+    monkeypatch.setattr(streams.Stream, "_gathered", forgetful)
+    agrees(pt.NMF(6, random_state=0).fit(recording.chunk(time=40)), eager)
 
 
 def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path):

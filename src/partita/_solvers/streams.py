@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from sys import modules
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -147,7 +148,7 @@ class Stream:
             try:
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
                     return self._gathered(work, cuts, lanes, delayed(sent), local=False)
-            except (KeyError, RuntimeError, OSError):
+            except (KeyError, RuntimeError, OSError, CancelledError):
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError
