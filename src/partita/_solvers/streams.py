@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from sys import modules
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -32,7 +32,7 @@ from .threads import count_threads
 
 _PART_BYTES = 32 << 20
 SUMS_BYTES = 256 << 20
-_ATTEMPTS = 3
+_ATTEMPTS, _PAUSE = 5, 0.5  # s
 _FAST_STORE = 2e9  # bytes a second
 
 
@@ -143,14 +143,15 @@ class Stream:
         if self.passes == 1:
             _refuse_other_versions(cluster)
         for attempt in range(_ATTEMPTS):
-            lanes = _lanes_on(cluster, self._parts)
-            (sent,) = cluster.scatter([common], broadcast=True, hash=False)
             try:
+                lanes = _lanes_on(cluster, self._parts)
+                (sent,) = cluster.scatter([common], broadcast=True, hash=False)
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
                     return self._gathered(work, cuts, lanes, delayed(sent), local=False)
             except (KeyError, RuntimeError, OSError, CancelledError):
                 if attempt == _ATTEMPTS - 1:
                     raise
+                sleep(attempt * _PAUSE)  # until it is known that the worker is gone
         raise AssertionError
 
     def _gathered(
