@@ -9,26 +9,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from partita._labels.attrs import storable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.movies.choice import Entry, SeveralArrays
-from partita.io.sidecar import plain
 from partita.io.stored_variable import StoredVariable
+from partita.io.translation import evenly_chunked, prepared, restored
 
 HDF5_MAGIC = b"\x89HDF"
 NETCDF3_MAGIC = b"CDF"
 
-# Attributes under this name are JSON text: those whose own name or form would not come back.
-_AS_JSON = "partita_json:"
-_TAKEN_BY_XARRAY = {
-    "_FillValue", "missing_value", "scale_factor", "add_offset", "dtype", "coordinates",
-    "grid_mapping", "_Unsigned",
-}  # fmt: skip
-_TAKEN_BY_TIMES = {"units", "calendar"}
 _RECORDING = "partita_recording"
 
 
@@ -75,13 +66,13 @@ def _written(dataset: xr.Dataset, path: Path, encoding: Mapping[str, dict[str, A
     """Write a Dataset, its variables encoded as the format of the suffix calls it."""
     if path.suffix == ".nc":
         with replacing(path) as (temporary,):
-            _prepared(dataset).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            prepared(dataset).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
         return path
     if path.suffix == ".zarr":
         require_zarr(path)
         with replacing_store(path) as temporary:
-            prepared = _evenly_chunked(_prepared(dataset))
-            prepared.to_zarr(temporary, mode="w", consolidated=False, encoding=encoding)
+            even = evenly_chunked(prepared(dataset))
+            even.to_zarr(temporary, mode="w", consolidated=False, encoding=encoding)
         return path
     raise ValueError(
         f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
@@ -145,7 +136,7 @@ def opened(path: Path) -> xr.Dataset:
             f"{path} cannot be read as {'Zarr' if path.is_dir() else 'NetCDF'}; it is damaged, "
             f"truncated or of another format ({error})."
         ) from error
-    return _restored(dataset)
+    return restored(dataset)
 
 
 def _engine(path: Path) -> dict[str, Any]:
@@ -277,81 +268,3 @@ def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
         kind="Zarr" if path.is_dir() else "NetCDF",
         entries=entries,
     )
-
-
-# What the formats would change, and back
-
-
-def _prepared(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a Dataset without encodings of files it came from, its attributes storable."""
-    prepared = dataset.drop_encoding().assign_attrs({})
-    prepared.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
-    for name, variable in dataset.variables.items():
-        copied = variable.copy(deep=False)
-        copied.encoding = {}
-        taken = _TAKEN_BY_XARRAY | (_TAKEN_BY_TIMES if variable.dtype.kind in "mM" else set())
-        copied.attrs = _written_attrs(variable.attrs, taken=taken)
-        if copied.dtype.kind in "UT":  # fixed lengths of text are not in the Zarr 3 format
-            copied = copied.to_base_variable().compute().astype(object)
-        prepared = _with_variable(prepared, name, copied)
-    return prepared
-
-
-def _with_variable(dataset: xr.Dataset, name: Hashable, variable: xr.Variable) -> xr.Dataset:
-    if name in dataset.coords:
-        return dataset.assign_coords({name: variable})
-    return dataset.assign({name: variable})
-
-
-def _written_attrs(attrs: Mapping[Any, Any], *, taken: set[str]) -> dict[str, Any]:
-    written = {}
-    for key, value in storable(attrs).items():
-        alone = isinstance(value, list | np.ndarray) and len(value) == 1  # would come back bare
-        if key in taken or alone:
-            written[f"{_AS_JSON}{key}"] = json.dumps(plain(value))
-        else:
-            written[key] = value
-    return written
-
-
-def _read_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    read = {}
-    for key, value in attrs.items():
-        if str(key).startswith(_AS_JSON):
-            key, value = str(key).removeprefix(_AS_JSON), json.loads(value)
-        if isinstance(value, np.ndarray) and value.dtype.kind in "OUT":
-            value = [str(item) for item in value]
-        is_numbers = isinstance(value, list) and not any(isinstance(item, str) for item in value)
-        read[str(key)] = np.asarray(value) if is_numbers else value
-    return read
-
-
-def _restored(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a Dataset that was opened, with attributes and text as they were written."""
-    restored = dataset.assign_attrs({})
-    restored.attrs = _read_attrs(dataset.attrs)
-    for name, variable in dataset.variables.items():
-        copied = variable.copy(deep=False)
-        copied.attrs = _read_attrs(variable.attrs)
-        if variable.dtype.kind in "OT":
-            copied = _as_text(copied)
-        restored = _with_variable(restored, name, copied)
-    restored.set_close(dataset.close)
-    return restored
-
-
-def _as_text(variable: xr.Variable) -> xr.Variable:
-    values = variable.values
-    if not all(isinstance(item, str) for item in values.ravel()):
-        return variable
-    return xr.Variable(variable.dims, np.asarray(values.tolist(), np.str_), variable.attrs)
-
-
-def _evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a Dataset whose chunks are equal but for the last ones, as Zarr needs them."""
-    even = {
-        name: array.chunk({d: max(c) for d, c in zip(array.dims, array.chunks, strict=True)})
-        for name, array in dataset.data_vars.items()
-        if array.chunks is not None
-    }
-    return dataset.assign(even)
