@@ -16,7 +16,10 @@ RESULTS = HERE / "RESULTS.md"
 
 
 def describe(title: str, packages: Iterable[str], remark: str = "") -> list[str]:
-    """Return the lines of a section's head: date, command, versions, and what else to know."""
+    """Return the lines of a section's head: date, command, versions, and what else to know.
+
+    The folder in which a benchmark makes its data is left out of the command.
+    """
     versions = [f"Python {platform.python_version()}"]
     for name in packages:
         try:
@@ -24,7 +27,11 @@ def describe(title: str, packages: Iterable[str], remark: str = "") -> list[str]
         except importlib.metadata.PackageNotFoundError:
             continue
     script = Path(sys.argv[0]).resolve().relative_to(HERE.parent)
-    command = " ".join(["python", script.as_posix(), *sys.argv[1:]])
+    arguments = list(sys.argv[1:])
+    if "--folder" in arguments:
+        at = arguments.index("--folder")
+        del arguments[at : at + 2]
+    command = " ".join(["python", script.as_posix(), *arguments])
     about = f"`{command}`; {', '.join(versions)}; on {platform.machine()}."
     return [f"## {title}, {datetime.date.today()}", "", f"{about} {remark}".strip(), ""]
 

@@ -11,18 +11,16 @@ stands beside. The recording lies in a store and is read by the workers, which m
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import common
 import numpy as np
 import xarray as xr
 from distributed import Client, LocalCluster
@@ -33,7 +31,6 @@ from partita._solvers import streams
 from partita._solvers.streams import Stream
 from partita.decomposition import _lazy
 
-RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 SHAPE = (800, 50, 60)
 PART_BYTES = 1 << 18  # a small recording in as many parts as a large one
 LONG = 1 << 16  # sums that are as long as this are kept in float32
@@ -135,7 +132,7 @@ def _row(moved: np.ndarray, formula: tuple[int, int]) -> str:
     (into, out, fetched), (into_by, out_by) = moved / 1e3, np.array(formula) / 1e3
     return (
         f"| {into:.0f} kB | {into / into_by:.2f} | {out:.0f} kB | {out / out_by:.2f} | "
-        f"{fetched:.0f} kB |\n"
+        f"{fetched:.0f} kB |"
     )
 
 
@@ -154,20 +151,19 @@ def main() -> None:
                     rows.append(
                         f"| {workers} | {along} | {k} {_row(*measure(client, path, along, k))}"
                     )
-    text = (
-        f"## Bytes moved on a cluster, {datetime.date.today().isoformat()}\n\n"
-        f"`python benchmarks/scale/bytes_moved.py`; Python {platform.python_version()}, partita "
-        f"{pt.__version__}, dask and distributed {version('distributed')}.\n\n"
+    remark = (
         f"NMF of {SHAPE[0]} x {SHAPE[1]} x {SHAPE[2]} from a store; bytes of one iteration, the "
         f"mean of {ITERATIONS}, by what goes through the sockets of all workers, and against the "
-        "formula in the guide (On a cluster):\n\n"
-        "| workers | cut along | k | into workers | of the formula | out of workers | "
-        "of the formula | fetched for tasks |\n|---|---|---|---|---|---|---|---|\n" + "".join(rows)
+        "formula in the guide (On a cluster)."
     )
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    lines = [
+        *common.describe("Bytes moved on a cluster", ("partita", "dask", "distributed"), remark),
+        "| workers | cut along | k | into workers | of the formula | out of workers | "
+        "of the formula | fetched for tasks |",
+        "|---|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+    common.publish(lines, write=options.write)
 
 
 if __name__ == "__main__":

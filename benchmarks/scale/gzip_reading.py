@@ -12,18 +12,15 @@ processor, all threads together: the machine may be busy.
 from __future__ import annotations
 
 import argparse
-import datetime
 import gzip
 import json
-import platform
 import time
 import zlib
 from pathlib import Path
 
-import limited
+import common
 import numpy as np
 
-RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 SHAPE = (128, 128, 40)  # x, y, z
 SCATTERED = 20
 
@@ -98,40 +95,34 @@ def main() -> None:
         return
     if not path.exists():
         make(path, options.times)
-    text = _report(path, options)
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    common.publish(_report(path, options), write=options.write)
 
 
-def _report(path: Path, options: argparse.Namespace) -> str:
-    import partita as pt
-
+def _report(path: Path, options: argparse.Namespace) -> list[str]:
     common = (__file__, "--folder", options.folder, "--times", options.times, "--task")
-    whole = limited.run(*common, "all")
+    whole = common.run(*common, "all")
     rows = []
     for chunks in (0, 10):
         for order in ("random", "falling"):
-            done = limited.run(*common, f"scattered,{chunks},{order}")
+            done = common.run(*common, f"scattered,{chunks},{order}")
             rows.append(
                 f"| {chunks or 'as by default'}, {done['chunks']} in all | {order} | "
                 f"{done['first']:.1f} s | {done['first'] / whole['gzip']:.2f} | "
-                f"{done['again']:.1f} s | {done['again'] / whole['gzip']:.2f} |\n"
+                f"{done['again']:.1f} s | {done['again'] / whole['gzip']:.2f} |"
             )
     compressed = path.stat().st_size / 1e9
     raw = 2 * np.prod(SHAPE) * options.times / 1e9
-    return (
-        f"## Scattered chunks of a .nii.gz, {datetime.date.today().isoformat()}\n\n"
-        f"`python benchmarks/scale/gzip_reading.py --times {options.times}`; Python "
-        f"{platform.python_version()}, partita {pt.__version__}, numpy {np.__version__}, zlib "
-        f"{zlib.ZLIB_RUNTIME_VERSION}.\n\n"
-        f"A file of {compressed:.2f} GB, {raw:.2f} GB decompressed. One read from end to end: gzip "
-        f"{whole['gzip']:.1f} s, nibabel {whole['nibabel']:.1f} s. {SCATTERED} chunks, one by one, "
-        "against that of gzip:\n\n"
-        "| chunks | order | first, building the index | ratio | others, with it | ratio |"
-        "\n|---|---|---|---|---|---|\n" + "".join(rows)
+    remark = (
+        f"zlib {zlib.ZLIB_RUNTIME_VERSION}. A file of {compressed:.2f} GB, {raw:.2f} GB "
+        f"decompressed. One read from end to end: gzip {whole['gzip']:.1f} s, nibabel "
+        f"{whole['nibabel']:.1f} s. {SCATTERED} chunks, one by one, against that of gzip."
     )
+    return [
+        *common.describe("Scattered chunks of a .nii.gz", ("partita", "numpy"), remark),
+        "| chunks | order | first, building the index | ratio | others, with it | ratio |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 if __name__ == "__main__":

@@ -7,17 +7,15 @@ python benchmarks/scale/killed_workers.py --write     and append to RESULTS.md
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
 import signal
 import tempfile
 import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
+import common
 import numpy as np
 import xarray as xr
 from distributed import Client, LocalCluster
@@ -25,7 +23,6 @@ from distributed import Client, LocalCluster
 import partita as pt
 from partita.decomposition import _lazy
 
-RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 COMPONENTS = 6
 
 
@@ -83,22 +80,20 @@ def main() -> None:
             loss, matched = agreement(model, expected)
             rows.append(
                 f"| {wait:.1f} s | {seconds:.1f} s | {model.converged_} | {loss:+.1e} | "
-                f"{matched:.6f} |\n"
+                f"{matched:.6f} |"
             )
-            print(rows[-1], end="", flush=True)
-    text = (
-        f"## Killed workers, {datetime.date.today().isoformat()}\n\n"
-        f"`python benchmarks/scale/killed_workers.py`; Python {platform.python_version()}, partita "
-        f"{pt.__version__}, dask and distributed {version('distributed')}. An NMF on two workers, "
-        f"{usual:.1f} s when undisturbed, one of which is killed at a random time from a tenth to "
-        "six tenths of that, against the fit in memory:\n\n"
-        "| killed after | fit | converged | loss | least correlation of matched maps |\n"
-        "|---|---|---|---|---|\n" + "".join(rows)
+            print(rows[-1], flush=True)
+    remark = (
+        f"An NMF on two workers, {usual:.1f} s when undisturbed, one of which is killed at a "
+        "random time from a tenth to six tenths of that, against the fit in memory."
     )
-    print("\n" + text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    lines = [
+        *common.describe("Killed workers", ("partita", "dask", "distributed"), remark),
+        "| killed after | fit | converged | loss | least correlation of matched maps |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
+    common.publish(lines, write=options.write)
 
 
 if __name__ == "__main__":

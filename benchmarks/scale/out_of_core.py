@@ -11,17 +11,14 @@ recording fits, and compares the losses.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
-import platform
 import time
 from pathlib import Path
 
-import limited
+import common
 import numpy as np
 
-RESULTS = Path(__file__).parents[1] / "RESULTS.md"
+PACKAGES = ("partita", "numpy", "numba", "dask", "zarr")
 
 
 def make(path: Path, *, samples: int, side: int, sources: int, chunks: tuple[int, ...]) -> None:
@@ -29,15 +26,7 @@ def make(path: Path, *, samples: int, side: int, sources: int, chunks: tuple[int
     import zarr
 
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    centres, widths = rng.uniform(0, side, (sources, 2)), rng.uniform(0.02, 0.08, sources) * side
-    maps = np.array(
-        [
-            np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * w * w))
-            for (a, b), w in zip(centres, widths, strict=True)
-        ],
-        np.float32,
-    ).reshape(sources, -1)
+    maps = common.footprints(rng, sources, side, widest=0.08)
     signals = events(rng, samples, sources)
     group = zarr.open_group(path, mode="w")
     array = group.create_array(
@@ -80,7 +69,7 @@ def fit(path: Path, k: int, *, in_memory: bool) -> dict[str, object]:
         "seconds": seconds, "loss": float(model.losses_[-1]), "passes": model.fit_report_["passes"],
         "iterations": model.n_iter_, "converged": bool(model.converged_),
         "residual": float(np.hypot(*model.optimality_["residual"].values)),
-        "peak_gib": limited.peak_gib(),
+        "peak_gib": common.peak_gib(),
         "parts": {name: round(value, 1) for name, value in model.fit_report_["seconds"].items()},
     }  # fmt: skip
 
@@ -121,38 +110,32 @@ def main() -> None:
             chunks=tuple(options.chunks),
         )  # fmt: skip
     same = ("--folder", options.folder, "--components", options.components, "--task")
-    plain = [limited.run(__file__, *same, "read")["seconds"] for _ in range(2)]
-    done = limited.run(__file__, *same, "fit", limit_gib=options.limit)
-    text = _report(options, path, min(plain), done)
+    plain = [common.run(__file__, *same, "read")["seconds"] for _ in range(2)]
+    done = common.run(__file__, *same, "fit", limit_gib=options.limit)
+    lines = common.describe("Out of core", PACKAGES)
+    lines += _report(options, path, min(plain), done)
     if options.compare:
-        memory = limited.run(__file__, *same, "memory")
-        text += (
-            f"\nIn memory: {memory['seconds']:.1f} s, loss {memory['loss']:.8g}; from the store "
-            f"{done['loss'] / memory['loss'] - 1:+.1e}.\n"
-        )
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+        memory = common.run(__file__, *same, "memory")
+        lines += [
+            "",
+            f"In memory: {memory['seconds']:.1f} s, loss {memory['loss']:.8g}; from the store "
+            f"{done['loss'] / memory['loss'] - 1:+.1e}.",
+        ]
+    common.publish(lines, write=options.write)
 
 
-def _report(options: argparse.Namespace, path: Path, plain: float, done: dict) -> str:
-    names = ("partita", "numpy", "numba", "dask", "zarr")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+def _report(options: argparse.Namespace, path: Path, plain: float, done: dict) -> list[str]:
     shape = open_lazily(path).shape
     n_bytes = 4 * np.prod(shape) / 1e9
-    return (
-        f"## Out of core, {datetime.date.today().isoformat()}\n\n"
-        f"`python benchmarks/scale/out_of_core.py --samples {shape[0]} --side {shape[1]} "
-        f"--components {options.components} --limit {options.limit}`; "
-        f"Python {platform.python_version()}, {versions}.\n\n"
+    return [
         "| recording | k | data limit | peak resident | passes in all | converged, residual | "
-        "fit | one plain read | ratio |\n|---|---|---|---|---|---|---|---|---|\n"
+        "fit | one plain read | ratio |",
+        "|---|---|---|---|---|---|---|---|---|",
         f"| {' x '.join(map(str, shape))}, {n_bytes:.1f} GB | {options.components} | "
         f"{options.limit} GiB | {done['peak_gib']:.2f} GiB | {done['passes']:.0f} | "
         f"{done['converged']}, {done['residual']:.1e} | {done['seconds']:.0f} s | {plain:.0f} s | "
-        f"{done['seconds'] / plain:.1f} |\n"
-    )
+        f"{done['seconds'] / plain:.1f} |",
+    ]
 
 
 if __name__ == "__main__":

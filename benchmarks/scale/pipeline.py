@@ -4,22 +4,19 @@ python benchmarks/scale/pipeline.py --folder /somewhere/large            6 GB un
 python benchmarks/scale/pipeline.py --folder /somewhere --samples 600 --side 512 --limit 0.75
 
 Once with the cleaned recording saved and loaded again before the fit, and once in one go,
-everything before the fit lazy; each in a process of its own whose data segment is limited.
+everything before the fit lazy; each in a process of its own whose data segment is common.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
-import platform
 import time
 from pathlib import Path
 
-import limited
+import common
 import numpy as np
-from out_of_core import RESULTS, events
+from out_of_core import PACKAGES, events
 
 WAYS = {"stored": "cleaned, saved, loaded, fitted", "lazily": "in one go, nothing saved"}
 
@@ -30,15 +27,7 @@ def make(path: Path, *, samples: int, side: int, sources: int, frames: int) -> N
     from scipy import ndimage
 
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    centres, widths = rng.uniform(0, side, (sources, 2)), rng.uniform(0.02, 0.06, sources) * side
-    maps = np.array(
-        [
-            np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * w * w))
-            for (a, b), w in zip(centres, widths, strict=True)
-        ],
-        np.float32,
-    ).reshape(sources, -1)
+    maps = common.footprints(rng, sources, side, widest=0.06)
     texture = ndimage.gaussian_filter(rng.standard_normal((side, side), np.float32), 2)
     tissue = 100 + 40 * texture / texture.std()
     tissue = np.maximum(tissue, 40)
@@ -85,7 +74,7 @@ def pipeline(path: Path, k: int, frames: int, *, stored: bool) -> dict[str, obje
     return {
         "called": called - begin, "saved": saved - called, "fit": time.perf_counter() - saved,
         "loss": float(model.losses_[-1]), "passes": model.fit_report_["passes"],
-        "converged": bool(model.converged_), "peak_gib": limited.peak_gib(),
+        "converged": bool(model.converged_), "peak_gib": common.peak_gib(),
         "residual": float(np.hypot(*model.optimality_["residual"].values)),
     }  # fmt: skip
 
@@ -113,40 +102,34 @@ def main() -> None:
     same = ("--folder", options.folder, "--samples", options.samples, "--side", options.side)
     same = (*same, "--components", k, "--frames", frames)
     done = {
-        way: limited.run(__file__, *same, "--task", way, limit_gib=options.limit)
+        way: common.run(__file__, *same, "--task", way, limit_gib=options.limit)
         for way in options.ways
     }
-    text = _report(options, done)
-    print(text)
-    if options.write:
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write("\n" + text)
+    common.publish(_report(options, done), write=options.write)
 
 
-def _report(options: argparse.Namespace, done: dict[str, dict]) -> str:
-    names = ("partita", "numpy", "numba", "dask", "zarr")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+def _report(options: argparse.Namespace, done: dict[str, dict]) -> list[str]:
     n_bytes = 4 * options.samples * options.side**2 / 1e9
+    remark = (
+        "register (translation) → delta_f_over_f (minimum, rectified) → NMF of a recording of "
+        f"{options.samples} x {options.side} x {options.side} float32, {n_bytes:.1f} GB, "
+        f"{options.limit} GiB of data segment."
+    )
     rows = [
         f"| {WAYS[way]} | {one['peak_gib']:.2f} GiB | {one['converged']}, {one['residual']:.1e} | "
         f"{one['passes']:.0f} | {one['called']:.0f} s | {one['saved']:.0f} s | {one['fit']:.0f} s "
-        f"| {one['called'] + one['saved'] + one['fit']:.0f} s |\n"
+        f"| {one['called'] + one['saved'] + one['fit']:.0f} s |"
         for way, one in done.items()
     ]
-    losses = " and ".join(f"{one['loss']:.8g}" for one in done.values())
-    return (
-        f"## The whole pipeline out of core, {datetime.date.today().isoformat()}\n\n"
-        f"`python benchmarks/scale/pipeline.py --samples {options.samples} --side {options.side} "
-        f"--components {options.components} --frames {options.frames} --limit {options.limit}`; "
-        f"Python {platform.python_version()}, {versions}.\n\n"
-        f"register (translation) → delta_f_over_f (minimum, rectified) → NMF of a recording of "
-        f"{options.samples} x {options.side} x {options.side} float32, {n_bytes:.1f} GB, "
-        f"{options.limit} GiB of data segment:\n\n"
+    return [
+        *common.describe("The whole pipeline out of core", PACKAGES, remark),
         "| way | peak resident | converged, residual | passes of the fit | motion and baseline | "
-        "saving | fit | in all |\n|---|---|---|---|---|---|---|---|\n"
-        + "".join(rows)
-        + f"\nLoss: {losses}.\n"
-    )
+        "saving | fit | in all |",
+        "|---|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"Loss: {' and '.join(format(one['loss'], '.8g') for one in done.values())}.",
+    ]
 
 
 if __name__ == "__main__":

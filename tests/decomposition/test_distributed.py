@@ -103,8 +103,9 @@ def test_work_that_the_cluster_has_forgotten_is_sent_again(client, recording, ea
     agrees(pt.NMF(6, random_state=0).fit(recording.chunk(time=40)), eager)
 
 
-def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path):
+def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path, monkeypatch):
     path = Path(__file__).parents[2] / "benchmarks" / "scale" / "bytes_moved.py"
+    monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("bytes_moved", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

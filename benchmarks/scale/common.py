@@ -1,4 +1,4 @@
-"""One task of a benchmark in a process of its own, with so much memory and no more."""
+"""What the scripts of this folder share: a task in a process of its own, and its section."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from reporting import describe, publish
+
+__all__ = ["describe", "footprints", "peak_gib", "publish", "run"]
 
 
 def run(script: str, *arguments: object, limit_gib: float | None = None) -> dict[str, Any]:
@@ -27,3 +36,15 @@ def run(script: str, *arguments: object, limit_gib: float | None = None) -> dict
 def peak_gib() -> float:
     """Return the most memory that this process has held so far, resident."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def footprints(rng: np.random.Generator, sources: int, side: int, *, widest: float) -> np.ndarray:
+    """Return Gaussian maps (sources, side * side), the widest a share of the side in sd."""
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    centres = rng.uniform(0, side, (sources, 2))
+    widths = rng.uniform(0.02, widest, sources) * side
+    maps = [
+        np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * w * w))
+        for (a, b), w in zip(centres, widths, strict=True)
+    ]
+    return np.array(maps, np.float32).reshape(sources, -1)
