@@ -432,7 +432,7 @@ def test_rank_one_data_are_explained_by_one_component():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("k", [1, 3, 6])
+@pytest.mark.parametrize("k", [1, 3, 6, 20])
 @pytest.mark.parametrize("shape", [(300, 2000), (2000, 300)])
 def test_rank_one_data_on_the_sketch_are_explained_whatever_is_to_spare(shape, k, dtype):
     rng = np.random.default_rng(1)
@@ -444,12 +444,18 @@ def test_rank_one_data_on_the_sketch_are_explained_whatever_is_to_spare(shape, k
     assert np.sqrt(2 * solution.losses[-1]) < 1e-6 * np.linalg.norm(X)
 
 
-def test_components_far_above_the_rank_stay_finite():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [6, 10, 20])
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("shape", [(300, 2000), (60, 200)])
+def test_components_far_above_the_rank_stay_finite(shape, rank, k, dtype):
     rng = np.random.default_rng(1)
-    X = rng.random((600, 2)) @ rng.random((2, 4000))
+    X = (rng.random((shape[0], rank)) @ rng.random((rank, shape[1]))).astype(dtype)
     with warnings.catch_warnings(action="error"):
-        solution = fit(X, 10, max_iter=100)
-    assert np.sqrt(2 * solution.losses[-1]) < 1e-4 * np.linalg.norm(X)
+        solution = fit(X, k, max_iter=60, tol=0)
+    assert np.isfinite(solution.W).all()
+    assert np.isfinite(solution.H).all()
+    assert np.linalg.norm(X - solution.W @ solution.H) < 1e-3 * np.linalg.norm(X)
 
 
 def test_dead_components_start_again_once_and_are_named():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partita._solvers import nmf
+from partita._solvers import nmf, sketch
 from partita._solvers.kernels import Manner, Moving, sweep_columns
 from partita._solvers.starts import complement
 
@@ -46,6 +46,27 @@ def test_a_sweep_extrapolates_alike_when_the_new_answer_replaces_the_old(rng):
     np.testing.assert_array_equal(shared, apart)
     np.testing.assert_array_equal(replaced, new)
     assert not np.allclose(apart, new)
+
+
+@pytest.mark.parametrize("seed", [6, 9])
+def test_the_start_that_stands_last_at_first_may_still_lead_lowest(monkeypatch, seed):
+    rng = np.random.default_rng(0)
+    X = rng.gamma(0.4, 1, (300, 14)) @ rng.gamma(0.4, 1, (14, 2500)) + rng.gamma(1, 1, (300, 2500))
+    race, compared = sketch._race, []
+
+    def watched(problem, starts, crew, **options):
+        heats = [sketch._settle(problem, S, rounds=sketch._HEAT_ROUNDS) for S in starts]
+        alone = [sketch._go_on(problem, heat, sketch._SAMPLE_ROUNDS).loss for heat in heats]
+        ends = race(problem, starts, crew, **options)
+        last = np.argmax([heat.loss for heat in heats])
+        compared.append((last == np.argmin(alone), ends[0].loss, min(alone)))
+        return ends
+
+    monkeypatch.setattr(sketch, "_race", watched)
+    nmf.factorise(X.astype(np.float32), 5, rng=np.random.default_rng(seed))
+    ((last_is_best, reached, best),) = compared
+    assert last_is_best
+    assert reached == pytest.approx(best, rel=1e-9)
 
 
 def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .hals import Descent, relative_gradient
-from .kernels import squared_distance
+from .kernels import negligible, squared_distance
 from .matrices import Dense
 from .objective import Array, Certificate
 from .problem import (
@@ -75,8 +75,13 @@ def finish(descent: Descent, *, signals_short: bool) -> Finish:
 
 
 def solve_exactly(problem: Problem, S: Array, seen: Visit, L: Array) -> None:
-    """Replace the free rows of S by the least-squares answer for L, exact to rounding."""
-    free = problem.S_free
+    """Replace the free rows of S by the least-squares answer for L, exact to rounding.
+
+    Rows of L that are rounding beside the longest get zeros.
+    """
+    counts = np.diagonal(seen.B)[problem.S_free] > negligible(seen.B)
+    free = problem.S_free[counts]
+    S[problem.S_free[~counts]] = 0
     grouped = problem.penalty.active and problem.penalty.scale_free
     for _ in range(_MAJORISATIONS if grouped else 1):
         gram, shift = penalise(problem, seen.B, L, S, of_long=False, dtype=np.dtype(float))

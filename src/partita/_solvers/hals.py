@@ -22,7 +22,7 @@ _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
 _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
-_BALANCED, _DRIFT, _FURTHEST = 4, 10, 100
+_SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 _EXACT = 32
 
 
@@ -85,7 +85,7 @@ class Descent:
         loss = evaluate(self.problem, self.S.new, self.L.ahead, self.seen)
         if not self._accepts(loss):
             self.seen = before
-        elif len(self.losses) % _BALANCED == 0:
+        else:
             self._balance()
 
     def ends(self, tol: float) -> bool:
@@ -163,15 +163,16 @@ class Descent:
         the other may grow beyond what the dtype holds. Powers of two change no product.
         """
         problem, seen = self.problem, self.seen
-        if seen is None or (problem.penalty.active and not problem.penalty.scale_free):
+        assert seen is not None
+        if problem.penalty.active and not problem.penalty.scale_free:
+            return  # the scale is what this penalty is about
+        L2 = np.diagonal(seen.B)
+        if L2.min() > _SHORTEST2 and L2.max() < 1 / _SHORTEST2:
             return
         S2 = np.einsum("ij,ij->i", self.S.old, self.S.old, dtype=np.float64)
-        L2 = np.diagonal(seen.B)
         of_S, of_L = (np.log2(np.where(norms2 > 0, norms2, 1.0)) for norms2 in (S2, L2))
         powers = np.clip((of_L - of_S) / 4, -_FURTHEST, _FURTHEST)
         drifted = np.flatnonzero(np.abs(powers) > _DRIFT)
-        if not drifted.size:
-            return
         drifted = np.intersect1d(drifted, np.intersect1d(problem.S_free, problem.L_free))
         factor = np.exp2(np.round(powers[drifted]))[:, None].astype(problem.blocks.dtype)
         for rows in (self.S.ahead, self.S.old):

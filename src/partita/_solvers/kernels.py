@@ -247,7 +247,7 @@ def _solve_tile(
 ) -> None:
     """Sweep m columns from `start`, whose linear terms are in C from `shift`."""
     G, rows, k = factor.G, manner.rows, factor.G.shape[0]
-    zero = G.dtype.type(0)
+    zero, least = G.dtype.type(0), negligible(G)
     step_length = G.dtype.type(manner.beta)
     for j in range(k):
         for c in range(m):
@@ -259,7 +259,7 @@ def _solve_tile(
         gain = zero
         for j in rows:
             diagonal = G[j, j]
-            if diagonal <= zero:
+            if diagonal <= least:
                 continue
             _descent_direction(G, C, tile, work, j, shift, m)
             inverse = G.dtype.type(1) / diagonal
@@ -284,6 +284,20 @@ def _solve_tile(
             ahead = value + step_length * (value - factor.old[j, start + c])
             factor.new[j, start + c] = value
             factor.target[j, start + c] = max(ahead, zero)
+
+
+@compiled
+def negligible(G: Array) -> float:
+    """Return the squared length up to which a row is rounding beside the longest one.
+
+    Answers for such a row would be rounding over its length: each of several surplus rows would be
+    as much longer than the one before as the dtype has digits.
+    """
+    longest = G.dtype.type(0)
+    for j in range(G.shape[0]):
+        longest = max(longest, G[j, j])
+    least: float = longest * np.finfo(G.dtype).eps ** 2
+    return least
 
 
 @compiled
@@ -313,9 +327,9 @@ def _descent_direction(
 def _gradient_norm2(
     G: Array, C: Array, tile: Array, work: Array, rows: Array, shift: int, m: int
 ) -> float:
-    total = 0.0
+    total, least = 0.0, negligible(G)
     for j in rows:
-        if G[j, j] <= 0.0:
+        if G[j, j] <= least:
             continue
         _descent_direction(G, C, tile, work, j, shift, m)
         squares = G.dtype.type(0)
@@ -339,9 +353,9 @@ def _remaining(
     curvature: float,
 ) -> float:
     """Bound the decrease left: each entry on its own, with the least curvature there is."""
-    total = 0.0
+    total, least = 0.0, negligible(G)
     for j in rows:
-        if G[j, j] <= 0.0:
+        if G[j, j] <= least:
             continue
         _descent_direction(G, C, tile, work, j, shift, m)
         stiffness = max(curvature, 1e-6) * G[j, j]

@@ -222,17 +222,7 @@ def _run(
     keeper: Keeper | None,
 ) -> Solution:
     """Start, descend until the certificate holds, and turn the answer back."""
-    saved = None if keeper is None else keeper.recall()
-    if saved is None:
-        begun = begin(problem, k, route, rng)
-        descent, seconds = Descent(problem, begun.S, begun.L), dict(begun.seconds)
-        saved = Saved(descent.state(), tol, (), begun.passes, dict(begun.report))
-        if keeper is not None:
-            keeper.keep(saved)
-    else:
-        descent, seconds = Descent.resumed(problem, saved.kept), {"start": 0.0}
-    saved = saved._replace(kept=None)  # type: ignore[arg-type]
-    seconds |= {"iterations": 0.0, "certificate": 0.0}
+    descent, saved, seconds = _begun_or_resumed(problem, k, route, tol, rng, keeper)
     watcher = _in_units(problem, route.signals_short, watch)
     state = "going"
     failure: OSError | None = None
@@ -263,6 +253,28 @@ def _run(
               "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip
     answer = _answer(descent, end, route, tol, state == "interrupted", report)
     return answer._replace(failure=failure)
+
+
+def _begun_or_resumed(
+    problem: Problem,
+    k: int,
+    route: Route,
+    tol: float,
+    rng: np.random.Generator,
+    keeper: Keeper | None,
+) -> tuple[Descent, Saved, dict[str, float]]:
+    """Return a descent under way, what is kept of it beside its state, and seconds so far."""
+    saved = None if keeper is None else keeper.recall()
+    if saved is None:
+        begun = begin(problem, k, route, rng)
+        descent, seconds = Descent(problem, begun.S, begun.L), dict(begun.seconds)
+        saved = Saved(descent.state(), tol, (), begun.passes, dict(begun.report))
+        if keeper is not None:
+            keeper.keep(saved)
+    else:
+        descent, seconds = Descent.resumed(problem, saved.kept), {"start": 0.0}
+    saved = saved._replace(kept=None)  # type: ignore[arg-type]
+    return descent, saved, seconds | {"iterations": 0.0, "certificate": 0.0}
 
 
 def _keep_if_due(keeper: Keeper, descent: Descent, saved: Saved) -> None:

@@ -196,6 +196,7 @@ def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
 
 
 def ample(k: int) -> int:
+    """Return the rank of a sketch on which k parts are solved with little bias."""
     return 4 * (k + 10)
 
 
