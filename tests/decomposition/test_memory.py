@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,23 +107,24 @@ def test_there_is_no_warning_where_it_fits(recwarn):
 
 
 PEAK = """
-import json, sys, warnings
+import ctypes, json, sys, warnings
 import numpy as np, xarray as xr, partita
 warnings.simplefilter("ignore")
-def peak():  # of this process alone, where ru_maxrss begins at what its parent held
+def status(field):  # of this process alone, where ru_maxrss begins at what its parent held
     lines = open("/proc/self/status").read().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 path, kind, k, lazy = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "lazy"
 short = {"max_iter": 10} if kind == "NMF" else {}
 model = getattr(partita, kind)(k, random_state=0, **short)
 rng = np.random.default_rng(0)
 small = xr.DataArray(rng.random((60, 12, 12), np.float32), dims=("time", "y", "x"))
 getattr(partita, kind)(3).fit(small)
-before = peak()
+ctypes.CDLL(None).malloc_trim(0)  # what compiling has left would hide what the fit takes
+before = status("VmRSS")
 recording = partita.load(path, chunks="auto" if lazy else None)
 open("/proc/self/clear_refs", "w").write("5")  # what loading took at its peak does not count
 model.fit(recording)
-measured = peak() - before
+measured = status("VmHWM") - before
 print(json.dumps([measured, partita.estimate_memory(recording, model).total]))
 """
 
@@ -130,19 +132,15 @@ print(json.dumps([measured, partita.estimate_memory(recording, model).total]))
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
+@pytest.mark.parametrize("kind", ["NMF", "PCA"])
 @pytest.mark.parametrize(
-    ("kind", "k", "sizes", "how"),
-    [
-        ("NMF", 10, (1000, 256), "memory"),
-        ("NMF", 10, (700, 256), "lazy"),
-        ("PCA", 10, (1000, 256), "memory"),
-        ("PCA", 10, (700, 256), "lazy"),
-    ],
+    ("how", "threads", "n_times", "most"),
+    [("memory", 2, 1000, 1.3), ("lazy", 1, 700, 2.0), ("lazy", 2, 700, 2.0)],
 )
-def test_the_estimate_is_between_the_measured_peak_and_its_third_more(
-    kind, k, sizes, how, tmp_path
+def test_the_estimate_is_no_less_than_the_measured_peak_and_not_far_above(
+    kind, how, threads, n_times, most, tmp_path
 ):
-    n_times, side = sizes
+    k, side = 10, 256
     rng = np.random.default_rng(0)
     maps = np.repeat(rng.gamma(0.3, 1.0, (k, side, side // 8)), 8, axis=2)
     values = np.empty((n_times, side, side), np.float32)
@@ -157,6 +155,7 @@ def test_the_estimate_is_between_the_measured_peak_and_its_third_more(
         capture_output=True,
         text=True,
         check=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
     )
     measured, estimated = json.loads(done.stdout.splitlines()[-1])
-    assert measured <= estimated <= 1.3 * measured
+    assert measured <= estimated <= most * measured

@@ -88,9 +88,11 @@ def estimate_memory(
     Returns
     -------
     MemoryEstimate
-        Bytes by part, whether the fit streams, and whether it fits. Between the peak that is
-        measured and 1.3 times that, for recordings of 100 MB and more; what a lazy recording
-        computes before its blocks reach the fit comes on top, about as much as its parts.
+        Bytes by part, whether the fit streams, and whether it fits. For recordings of 100 MB and
+        more it lies between the peak that is measured and 1.3 times that in memory, twice that
+        where the fit streams: how many blocks are at their largest at one moment is chance. What a
+        lazy recording computes before its blocks reach the fit comes on top, about as much as its
+        parts.
 
     Raises
     ------
