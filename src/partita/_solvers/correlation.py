@@ -77,20 +77,24 @@ class Band(NamedTuple):
             scipy.fft.next_fast_len(4 * int(np.ceil(wave.max() * count / (2 * np.pi))) + 1, True)
             for wave, count in zip(self.waves, self.shape, strict=True)
         ]
-        padded = np.zeros((*cells[:-1], cells[-1] // 2 + 1), np.complex64)
-        turns = [
-            np.rint(wave * count / (2 * np.pi)).astype(int)
-            for wave, count in zip(self.waves, self.shape, strict=True)
-        ]
-        padded[np.ix_(*turns)] = product
-        padded[..., 1:] *= 0.5
-        heights = scipy.fft.irfftn(padded, s=cells)
         steps = np.asarray(self.shape) / cells
         lags = [
             _lags(cell, limit / step)
             for cell, limit, step in zip(cells, limits, steps, strict=True)
         ]
-        heights = heights[np.ix_(*lags)]
+        heights: NDArray[Any] = product.copy()
+        heights[..., 1:] *= 0.5
+        # Lags out of reach are dropped axis by axis, before the next one is transformed.
+        for axis, (wave, cell, lag) in enumerate(zip(self.waves, cells, lags, strict=True)):
+            if axis == heights.ndim - 1:
+                heights = scipy.fft.irfft(heights, cell, axis=axis)
+            else:
+                sizes = (*heights.shape[:axis], cell, *heights.shape[axis + 1 :])
+                padded = np.zeros(sizes, np.complex64)
+                turns = np.rint(wave * self.shape[axis] / (2 * np.pi)).astype(int)
+                padded[(slice(None),) * axis + (turns,)] = heights
+                heights = scipy.fft.ifft(padded, axis=axis, overwrite_x=True)
+            heights = heights.take(lag, axis=axis)
         best = np.unravel_index(int(heights.argmax()), heights.shape)
         place: Floats = np.array([lag[at] for lag, at in zip(lags, best, strict=True)]) * steps
         return place
@@ -120,7 +124,7 @@ class Band(NamedTuple):
         """Return the correlation and its derivatives at a place, (3,) * axes by their orders."""
         values: NDArray[Any] = product
         for wave, at in zip(self.waves[::-1], place[::-1], strict=True):
-            phase = np.exp(1j * wave * at)
+            phase = np.cos(wave * at) + 1j * np.sin(wave * at)  # a third of the time of exp
             columns = np.stack([phase, 1j * wave * phase, -(wave**2) * phase]).astype(np.complex64)
             # The last axis is contracted and its orders come first, so that the next is last.
             values = np.tensordot(columns, values, axes=(1, values.ndim - 1))

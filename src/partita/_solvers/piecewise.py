@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .correlation import Floats
 from .patches import Layout, Measured, PatchTemplate
 from .threads import Crew, single_blas
-from .translation import centre_frame
+from .translation import centre_frames
 from .warping import field_basis
 
 PATCH = 64
@@ -116,8 +116,7 @@ class PiecewiseTemplate:
     def estimate(self, frames: NDArray[Any], *, shifts: Floats, crew: Crew) -> Piecewise:
         """Find the displacement fields of a block of frames."""
         n_frames = len(frames)
-        size = max(1, min(16, -(-n_frames // (2 * crew.threads))))
-        blocks = [slice(start, start + size) for start in range(0, n_frames, size)]
+        blocks = crew.cut(n_frames, 4 * frames[:1].size)
         known = np.nan_to_num(np.asarray(shifts, dtype=np.float64), posinf=0.0, neginf=0.0)
         count, grid = len(self._patches.origin), self._layout.grid
         moved, confidence = np.empty((n_frames, 2, count)), np.empty((n_frames, count))
@@ -137,7 +136,12 @@ class PiecewiseTemplate:
 
     def _bend(self, frames: NDArray[Any], shifts: Floats) -> tuple[Floats, Floats, Floats]:
         """Bending, similarity and confidence of some frames."""
-        measured = [self._measure(*pair) for pair in zip(frames, shifts, strict=True)]
+        images, contrasts = centre_frames(frames)
+        nowhere = self._blank()
+        measured = [
+            self._patches.measure(image, shift) if contrast else nowhere
+            for image, shift, contrast in zip(images, shifts, contrasts, strict=True)
+        ]
         moved, information, confidence, similarity = (
             np.stack([np.asarray(one[part]) for one in measured]) for part in range(4)
         )
@@ -147,10 +151,8 @@ class PiecewiseTemplate:
         limit = self._patches.max_deviation[:, None]
         return np.clip(bent, -limit, limit), similarity, confidence
 
-    def _measure(self, frame: NDArray[Any], shift: Floats) -> Measured:
-        image, contrast = centre_frame(frame)
-        if contrast:
-            return self._patches.measure(image, shift)
+    def _blank(self) -> Measured:
+        """Return what is measured of a frame without contrast."""
         count = len(self._patches.origin)
         return Measured(np.zeros((2, count)), np.zeros((count, 2, 2)), np.zeros(count), np.nan)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from .jit import compiled
+from .scratch import Scratch
 from .splines import PAD, blend, coefficients, narrow, pad, tap_weights
 from .threads import Crew
 
@@ -60,10 +61,10 @@ def pull_all(
     It is called with the number of a frame, its values or (`order` 3) coefficients, padded, where
     its gaps are (of size 0 if it has none), and what to fill.
     """
-    result = np.empty(frames.shape, frames.dtype)
+    result, scratch = np.empty(frames.shape, frames.dtype), Scratch()
 
     def work(block: slice) -> None:
-        _pull_block(frames[block], block.start, pull, order, result[block])
+        _pull_block(frames[block], block.start, pull, order, scratch, result[block])
 
     step = max(1, _BLOCK_BYTES // max(1, frames[:1].nbytes))
     crew.map(work, [slice(i, i + step) for i in range(0, len(frames), step)])
@@ -88,19 +89,20 @@ def _pull_block(
     first: int,
     pull: Callable[[int, Array, Array, Array], None],
     order: int,
+    scratch: Scratch,
     out: Array,
 ) -> None:
     values = np.ascontiguousarray(frames)
     none = np.zeros((0,) * (values.ndim - 1), dtype=bool)
     flat = values.reshape(len(values), -1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        whole = np.isfinite(flat.sum(axis=1, dtype=np.float64))
+    whole = np.isfinite(flat.min(axis=1)) & np.isfinite(flat.max(axis=1))
     lost = {int(n): ~np.isfinite(values[n]) for n in np.flatnonzero(~whole)}
     if lost:
         values = values.copy()
     for n, gaps in lost.items():
         fill_nearest(values[n], gaps)
-    padded = coefficients(values) if order == 3 else pad(values)
+    prepare = coefficients if order == 3 else pad
+    padded = prepare(values, scratch=scratch)
     for n in range(len(values)):
         pull(first + n, padded[n], lost.get(n, none), out[n])
         if order == 3 and values[n].min() >= 0:
@@ -145,6 +147,10 @@ def _slide_plane(
         at = int(x)
         places[j] = at + PAD - 1
         weights[:, j] = narrow(tap_weights(x - at, order), padded)
+    # Between the borders all places are as far beyond a sample: one set of weights, several lanes.
+    begin = min(max(int(np.ceil(-offset[1])), 0), nx)
+    end = max(min(int(np.floor(nx - 1 - offset[1])) + 1, nx), begin)
+    borders = np.array([0, begin, end, nx])
     for i in range(ny):
         y = i + offset[0]
         lost = nan_outside and (y < -HALF or y > ny - 1 + HALF)
@@ -155,14 +161,21 @@ def _slide_plane(
         for k in range(line.size):
             line[k] = v0 * r0[k] + v1 * r1[k] + v2 * r2[k] + v3 * r3[k]
         row = out[i]
-        for j in range(nx):
-            at = places[j]
-            row[j] = (
-                weights[0, j] * line[at]
-                + weights[1, j] * line[at + 1]
-                + weights[2, j] * line[at + 2]
-                + weights[3, j] * line[at + 3]
-            )
+        for side in (0, 2):
+            for j in range(borders[side], borders[side + 1]):
+                at = places[j]
+                row[j] = (
+                    weights[0, j] * line[at]
+                    + weights[1, j] * line[at + 1]
+                    + weights[2, j] * line[at + 2]
+                    + weights[3, j] * line[at + 3]
+                )
+        if end > begin:
+            at, inner = places[begin], row[begin:end]
+            w0, w1, w2, w3 = weights[:, begin]
+            l0, l1, l2, l3 = line[at:], line[at + 1 :], line[at + 2 :], line[at + 3 :]
+            for j in range(inner.size):
+                inner[j] = w0 * l0[j] + w1 * l1[j] + w2 * l2[j] + w3 * l3[j]
         if not nan_outside and gaps.size == 0:
             continue
         for j in range(nx):

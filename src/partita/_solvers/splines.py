@@ -1,8 +1,8 @@
-"""Cubic B-splines on regular grids: coefficients by one short filter an axis, values by kernels.
+"""Cubic B-splines on regular grids: coefficients by one filter an axis, values by kernels.
 
-The filter that turns samples into coefficients falls off by 0.27 a sample (Unser, Aldroubi & Eden
-1993), so it is cut where it meets the rounding of the data type: a symmetric filter that runs
-several lanes wide, where the usual recursion runs one. A Gaussian can be folded into it.
+The filter that turns samples into coefficients is a recursion there and back (Unser, Aldroubi &
+Eden 1993). A recursion runs one lane wide along its axis, so many lines are taken side by side.
+It falls off by 0.27 a sample: with a Gaussian folded in, it is a short symmetric filter.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from .jit import compiled
+from .scratch import Scratch
 
 Array = np.ndarray[Any, Any]
 
 PAD = 2
 """Coefficients kept beyond the field on either side, so that no tap looks for the border."""
+_POLE = 3.0**0.5 - 2.0
+_LANES = 16
 
 
-def coefficients(frames: Array, *, smoothing: float = 0.0) -> Array:
+def coefficients(frames: Array, *, smoothing: float = 0.0, scratch: Scratch | None = None) -> Array:
     """Return the spline coefficients of frames, mirrored at the border and padded.
 
     Parameters
@@ -29,26 +32,39 @@ def coefficients(frames: Array, *, smoothing: float = 0.0) -> Array:
         Finite values.
     smoothing : float
         Standard deviation in voxels of a Gaussian to smooth by on the way.
+    scratch : Scratch, optional
+        Where the work is done and the answer lies; otherwise in new arrays.
 
     Returns
     -------
     numpy.ndarray, (n, *(size + 2 PAD))
     """
-    taps = filter_taps(smoothing, frames.dtype.name)
+    scratch = Scratch() if scratch is None else scratch
     shape = frames.shape
-    filtered = np.empty_like(frames)
-    filter_last(frames.reshape(-1, shape[-1]), taps, filtered.reshape(-1, shape[-1]))
-    for axis in range(len(shape) - 2, 0, -1):
-        before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-        cube = (before, shape[axis], after)
-        source, filtered = filtered, np.empty_like(frames)
-        filter_middle(source.reshape(cube), taps, filtered.reshape(cube))
-    return pad(filtered)
+    cubes = [
+        (int(np.prod(shape[:axis])), shape[axis], int(np.prod(shape[axis + 1 :])))
+        for axis in range(len(shape) - 2, 0, -1)
+    ]
+    filtered = scratch.take("filtered", shape, frames.dtype)
+    lines, answers = frames.reshape(-1, shape[-1]), filtered.reshape(-1, shape[-1])
+    if not smoothing:
+        recurse_last(lines, answers)
+        for cube in cubes:
+            recurse_middle(filtered.reshape(cube))
+        return pad(filtered, scratch=scratch)
+    taps, spare = filter_taps(smoothing, frames.dtype.name), np.empty_like(frames)
+    filter_last(lines, taps, answers)
+    for cube in cubes:
+        filter_middle(filtered.reshape(cube), taps, spare.reshape(cube))
+        filtered, spare = spare, filtered
+    return pad(filtered, scratch=scratch)
 
 
-def pad(frames: Array) -> Array:
-    """Return frames with `PAD` mirrored samples beyond every border."""
-    padded = np.empty((len(frames), *(n + 2 * PAD for n in frames.shape[1:])), frames.dtype)
+def pad(frames: Array, *, scratch: Scratch) -> Array:
+    """Return frames with `PAD` mirrored samples beyond every border, in `scratch`."""
+    padded = scratch.take(
+        "padded", (len(frames), *(n + 2 * PAD for n in frames.shape[1:])), frames.dtype
+    )
     padded[(slice(None), *(slice(PAD, -PAD),) * (frames.ndim - 1))] = frames
     for axis in range(1, frames.ndim):
         turned = np.moveaxis(padded, axis, 0)
@@ -61,7 +77,7 @@ def pad(frames: Array) -> Array:
 
 @lru_cache(maxsize=16)
 def filter_taps(smoothing: float, dtype: str) -> Array:
-    """Return one half of the filter from samples to coefficients, the centre first."""
+    """Return one half of a smoothing filter from samples to coefficients, the centre first."""
     angle = 2 * np.pi * np.fft.rfftfreq(512)
     response = np.exp(-0.5 * (smoothing * angle) ** 2) / ((4 + 2 * np.cos(angle)) / 6)
     taps = np.fft.irfft(response)[:256]
@@ -79,6 +95,53 @@ def fold(index: int, size: int) -> int:
     period = 2 * size - 2
     index = abs(index) % period
     return index if index < size else period - index
+
+
+@compiled
+def recurse_last(values: Array, out: Array) -> None:
+    """Turn every row of `values` (rows, n) into coefficients."""
+    rows, size = values.shape
+    beside = np.zeros((1, size, _LANES), values.dtype)
+    for first in range(0, rows, _LANES):
+        count = min(_LANES, rows - first)
+        for lane in range(count):
+            for j in range(size):
+                beside[0, j, lane] = values[first + lane, j]
+        recurse_middle(beside)
+        for lane in range(count):
+            for j in range(size):
+                out[first + lane, j] = beside[0, j, lane]
+
+
+@compiled
+def recurse_middle(values: Array) -> None:
+    """Turn `values` (before, n, after) into coefficients along the middle axis, in place."""
+    size, kind = values.shape[1], values.dtype.type
+    if size == 1:
+        return
+    pole, six = kind(_POLE), kind(6)
+    last = kind(6 * _POLE / (_POLE * _POLE - 1))
+    reach = 14 if values.itemsize == 4 else 30  # there the filter has met rounding
+    for b in range(values.shape[0]):
+        before = np.zeros(values.shape[2], values.dtype)
+        for k in range(reach, 0, -1):
+            row = values[b, fold(k, size)]
+            for j in range(row.size):
+                before[j] = pole * (before[j] + row[j])
+        row = values[b, 0]
+        for j in range(row.size):
+            row[j] += before[j]
+        for i in range(1, size):
+            previous, row = values[b, i - 1], values[b, i]
+            for j in range(row.size):
+                row[j] += pole * previous[j]
+        previous, row = values[b, size - 2], values[b, size - 1]
+        for j in range(row.size):
+            row[j] = last * (row[j] + pole * previous[j])
+        for i in range(size - 2, -1, -1):
+            row, following = values[b, i], values[b, i + 1]
+            for j in range(row.size):
+                row[j] = pole * (following[j] - six * row[j])
 
 
 @compiled

@@ -18,6 +18,8 @@ from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_BLOCK_BYTES = 8 << 20
+
 
 def count_threads() -> int:
     """Return how many threads a solver may use.
@@ -58,6 +60,12 @@ class Crew:
         self._pool = (
             ThreadPoolExecutor(self.threads, initializer=_mark_worker) if self.threads > 1 else None
         )
+
+    def cut(self, count: int, item_bytes: int) -> list[slice]:
+        """Cut `count` items into blocks: two or more a thread, at most 16 items and 8 MiB each."""
+        most = min(16, _BLOCK_BYTES // max(1, item_bytes), -(-count // (2 * self.threads)))
+        step = max(1, most)
+        return [slice(start, start + step) for start in range(0, count, step)]
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply `work` to every item, several at a time; the answers in the order of `items`."""

@@ -102,27 +102,31 @@ class TranslationTemplate:
         self._trust = self._band.cut(trust).astype(np.float32)
         fast = 1 - slow_response(self.shape, SLOW)
         self._power = self._band.cut(trust * fast**2).astype(np.float32)
-        self._own = self._band.transform(centre_frame(image)[0])
+        self._own = self._band.transform(centre_frames(image[None])[0][0])
         self._filter, self._origin = self._match(self._window)
 
     def estimate(self, frames: NDArray[Any], *, crew: Crew) -> Translation:
         """Find the displacements of a block of frames."""
-        n_frames, n_axes = len(frames), len(self.shape)
-        size = max(1, min(16, -(-n_frames // (2 * crew.threads))))
-        blocks = [slice(start, start + size) for start in range(0, n_frames, size)]
-        answers: list[list[tuple[Floats, float]]] = []
+        blocks = crew.cut(len(frames), 4 * frames[:1].size)
         with single_blas():
-            answers = crew.map(lambda block: [self._locate(one) for one in frames[block]], blocks)
-        flat = [answer for block in answers for answer in block]
-        shifts = np.array([shift for shift, _ in flat]).reshape(n_frames, n_axes)
+            found = crew.map(lambda block: self._locate_all(frames[block]), blocks)
+        flat = [answer for block in found for answer in block]
+        shifts = np.array([shift for shift, _ in flat]).reshape(len(frames), len(self.shape))
         return Translation(shifts, np.array([similarity for _, similarity in flat]))
 
-    def _locate(self, frame: NDArray[Any]) -> tuple[Floats, float]:
+    def _locate_all(self, frames: NDArray[Any]) -> list[tuple[Floats, float]]:
+        """Shift and similarity of each of some frames, transformed together."""
+        images, contrasts = centre_frames(frames)
+        spectra = self._band.transform(images)
+        return [
+            self._locate(spectrum)
+            if contrast and self._filter.any()
+            else (np.zeros(len(self.shape)), np.nan)
+            for spectrum, contrast in zip(spectra, contrasts, strict=True)
+        ]
+
+    def _locate(self, spectrum: Spectrum) -> tuple[Floats, float]:
         """Shift and similarity of one frame."""
-        image, contrast = centre_frame(frame)
-        if not contrast or not self._filter.any():
-            return np.zeros(len(self.shape)), np.nan
-        spectrum = self._band.transform(image)
         product = spectrum * self._filter
         rough = self._rough.cut(product)
         start = self._rough.search(rough, self.max_shift)
@@ -185,16 +189,27 @@ class TranslationTemplate:
         return float(np.sqrt(np.vdot(power, self._power)))
 
 
-def centre_frame(frame: NDArray[Any]) -> tuple[Singles, bool]:
-    """Frame of zero mean and unit spread in float32, and whether it has any contrast."""
-    image = np.asarray(frame, dtype=np.float32 if frame.dtype.itemsize <= 4 else np.float64)
+def centre_frames(frames: NDArray[Any]) -> tuple[Singles, NDArray[np.bool_]]:
+    """Frames (n, ...) of zero mean and unit spread in float32, and which have any contrast."""
+    images = np.empty(frames.shape, np.float32)
+    contrasts = [_centre(*pair) for pair in zip(frames, images, strict=True)]
+    return images, np.array(contrasts, dtype=bool)
+
+
+def _centre(frame: NDArray[Any], out: Singles) -> bool:
+    """Write a frame of zero mean and unit spread to `out`; tell whether it has any contrast."""
+    image: NDArray[Any] = out if frame.dtype.itemsize <= 4 else np.empty(frame.shape)
+    image[...] = frame
     mean = float(image.mean(dtype=np.float64))
     if not np.isfinite(mean):
         inside = np.isfinite(image)
         mean = float(image[inside].mean(dtype=np.float64)) if inside.any() else 0.0
-        image = np.where(inside, image, np.asarray(mean, image.dtype))
-    image = image - np.asarray(mean, image.dtype)
-    spread = float(np.abs(image).max())
-    if spread <= 8 * np.finfo(np.float32).eps * abs(mean):
-        return image.astype(np.float32), False
-    return (image / np.asarray(spread, image.dtype)).astype(np.float32, copy=False), True
+        image[~inside] = mean
+    image -= image.dtype.type(mean)
+    spread = max(image.max(), -image.min())
+    contrast = bool(spread > 8 * np.finfo(np.float32).eps * abs(mean))
+    if contrast:
+        image /= spread
+    if image is not out:
+        out[...] = image
+    return contrast
