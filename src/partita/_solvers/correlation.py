@@ -57,8 +57,10 @@ class Band(NamedTuple):
         return Band(self.shape, tuple(kept), tuple(waves))
 
     def cut(self, spectrum: NDArray[Any]) -> NDArray[Any]:
-        """Take the block out of a half spectrum."""
-        return spectrum[np.ix_(*self.kept)]
+        """Take the block out of a half spectrum over the last axes."""
+        index: tuple[Any, ...] = (..., *np.ix_(*self.kept))
+        block: NDArray[Any] = spectrum[index]
+        return block
 
     def transform(self, image: Singles) -> Spectrum:
         """Return the block of the spectrum over the last axes; useless lines drop on the way."""
@@ -67,11 +69,11 @@ class Band(NamedTuple):
             spectrum = np.take(scipy.fft.fft(spectrum, axis=axis), index, axis=axis)
         return np.asarray(spectrum, dtype=np.complex64)
 
-    def search(self, product: Spectrum, limits: Floats) -> Floats:
-        """Return the place of the highest correlation on a grid four times as fine as its waves.
+    def search(self, products: Spectrum, limits: Floats) -> Floats:
+        """Return the place (n, axes) of each highest correlation, on a grid finer than its waves.
 
-        Around the peak every wave of the correlation is then still on its crest, so that the
-        climb starts where the correlation is concave.
+        It is four times as fine. Around the peak every wave of the correlation is then still on
+        its crest, so that the climb starts where the correlation is concave.
         """
         cells = [
             scipy.fft.next_fast_len(4 * int(np.ceil(wave.max() * count / (2 * np.pi))) + 1, True)
@@ -82,52 +84,60 @@ class Band(NamedTuple):
             _lags(cell, limit / step)
             for cell, limit, step in zip(cells, limits, steps, strict=True)
         ]
-        heights: NDArray[Any] = product.copy()
+        heights: NDArray[Any] = products.copy()
         heights[..., 1:] *= 0.5
         # Lags out of reach are dropped axis by axis, before the next one is transformed.
-        for axis, (wave, cell, lag) in enumerate(zip(self.waves, cells, lags, strict=True)):
-            if axis == heights.ndim - 1:
+        for axis, (wave, cell, lag) in enumerate(zip(self.waves, cells, lags, strict=True), 1):
+            if axis == len(cells):
                 heights = scipy.fft.irfft(heights, cell, axis=axis)
             else:
                 sizes = (*heights.shape[:axis], cell, *heights.shape[axis + 1 :])
                 padded = np.zeros(sizes, np.complex64)
-                turns = np.rint(wave * self.shape[axis] / (2 * np.pi)).astype(int)
+                turns = np.rint(wave * self.shape[axis - 1] / (2 * np.pi)).astype(int)
                 padded[(slice(None),) * axis + (turns,)] = heights
                 heights = scipy.fft.ifft(padded, axis=axis, overwrite_x=True)
             heights = heights.take(lag, axis=axis)
-        best = np.unravel_index(int(heights.argmax()), heights.shape)
-        place: Floats = np.array([lag[at] for lag, at in zip(lags, best, strict=True)]) * steps
-        return place
+        best = np.unravel_index(heights.reshape(len(heights), -1).argmax(axis=1), heights.shape[1:])
+        places = [lag[at] * step for lag, at, step in zip(lags, best, steps, strict=True)]
+        return np.stack(places, axis=1)
 
-    def climb(self, product: Spectrum, start: Floats, *, settled: float) -> tuple[Floats, float]:
-        """Go from near a peak to its top by Newton's method, never further than a voxel.
+    def climb(
+        self, products: Spectrum, starts: Floats, *, settled: float, most: int = _STEPS
+    ) -> tuple[Floats, Floats]:
+        """Go from near each peak to its top by Newton's method, never further than a voxel.
 
-        Returns the place and the correlation there; it has come there when the next step would
-        be shorter than `settled` voxels.
+        Returns the places (n, axes) and the correlations there, (n,). Each has come there when
+        its next step would be shorter than `settled` voxels; `most` is how many may be taken.
         """
-        place = start
-        height = np.nan
-        for _ in range(_STEPS):
-            derivatives = self.evaluate(product, place)
-            height = float(derivatives.flat[0])
+        places, heights = starts.astype(np.float64), np.zeros(len(starts))
+        going = np.arange(len(starts))
+        for _ in range(most):
+            seen = products if len(going) == len(products) else products[going]
+            derivatives = self.evaluate(seen, places[going])
             slope, bend = _slope_and_bend(derivatives)
-            if np.linalg.eigvalsh(bend).max() >= 0:
+            hilly = np.linalg.eigvalsh(bend)[:, -1] < 0
+            bend[~hilly] = -np.eye(len(self.shape))
+            step = np.clip(-np.linalg.solve(bend, slope[..., None])[..., 0], -0.5, 0.5)
+            step[~hilly] = 0
+            places[going] = np.clip(places[going] + step, starts[going] - 1, starts[going] + 1)
+            heights[going] = derivatives.reshape(len(going), -1)[:, 0]
+            heights[going] += 0.5 * (slope * step).sum(axis=1)
+            going = going[hilly & (np.abs(step).max(axis=1) >= settled)]
+            if not going.size:
                 break
-            step = np.clip(-np.linalg.solve(bend, slope), -0.5, 0.5)
-            place = np.clip(place + step, start - 1, start + 1)
-            height += 0.5 * float(slope @ step)
-            if np.abs(step).max() < settled:
-                break
-        return place, height
+        return places, heights
 
-    def evaluate(self, product: Spectrum, place: Floats) -> Floats:
-        """Return the correlation and its derivatives at a place, (3,) * axes by their orders."""
-        values: NDArray[Any] = product
-        for wave, at in zip(self.waves[::-1], place[::-1], strict=True):
-            phase = np.cos(wave * at) + 1j * np.sin(wave * at)  # a third of the time of exp
-            columns = np.stack([phase, 1j * wave * phase, -(wave**2) * phase]).astype(np.complex64)
+    def evaluate(self, products: Spectrum, places: Floats) -> Floats:
+        """Return each correlation and its derivatives at a place, (n, (3,) * axes) by order."""
+        values: NDArray[Any] = products
+        for wave, at in zip(self.waves[::-1], places.T[::-1], strict=True):
+            angle = at[:, None] * wave
+            phase = np.cos(angle) + 1j * np.sin(angle)  # a third of the time of exp
+            columns = np.stack([phase, 1j * wave * phase, -(wave**2) * phase], axis=1)
+            lines = values.reshape(len(values), -1, len(wave))
             # The last axis is contracted and its orders come first, so that the next is last.
-            values = np.tensordot(columns, values, axes=(1, values.ndim - 1))
+            summed = columns.astype(np.complex64) @ np.swapaxes(lines, 1, 2)
+            values = summed.reshape(len(values), 3, *values.shape[1:-1])
         derivatives: Floats = values.real.astype(np.float64)
         return derivatives
 
@@ -230,8 +240,8 @@ def _lags(cells: int, reach: float) -> NDArray[np.intp]:
 
 
 def _slope_and_bend(derivatives: Floats) -> tuple[Floats, Floats]:
-    """Gradient and Hessian from mixed derivatives up to order two along every axis."""
-    units = np.eye(derivatives.ndim, dtype=int)
-    slope = np.array([derivatives[tuple(unit)] for unit in units])
-    bend = np.array([[derivatives[tuple(one + other)] for other in units] for one in units])
-    return slope, bend
+    """Gradients (n, d) and Hessians (n, d, d) from mixed derivatives up to order two."""
+    units = np.eye(derivatives.ndim - 1, dtype=int)
+    slope = [derivatives[(..., *unit)] for unit in units]
+    bend = [[derivatives[(..., *(one + other))] for other in units] for one in units]
+    return np.stack(slope, axis=-1), np.moveaxis(np.array(bend), -1, 0)

@@ -117,7 +117,10 @@ class PatchTemplate:
         self._trust = self._band.cut(trust)
         self._filter: Spectrum = (np.conj(seen_band) * self._trust).astype(np.complex64)
         self._own_power = (np.abs(own) ** 2 * self._often).sum(axis=(1, 2))
-        self.origin, self._own_height = self._climb(own * self._filter, np.zeros((len(own), 2)))
+        products: Spectrum = own * self._filter
+        self.origin, self._own_height = self._band.climb(
+            products, np.zeros((len(own), 2)), settled=0.0, most=_CLIMBS
+        )
         self._prepare_noise(own)
         self.weights = _structure(sharp_patches, window)
 
@@ -143,7 +146,7 @@ class PatchTemplate:
         spectra = self._band.transform(patches)
         product: Spectrum = spectra * self._filter
         start = self._search(product, shift - whole)
-        place, height = self._climb(product, start)
+        place, height = self._band.climb(product, start, settled=0.0, most=_CLIMBS)
         power = (spectra.real**2 + spectra.imag**2) * self._often
         power = power.sum(axis=(1, 2), dtype=np.float64)
         gain = np.where(self._known, height / np.where(self._known, self._own_height, 1), 0)
@@ -186,35 +189,6 @@ class PatchTemplate:
         at_y, at_x = np.unravel_index(best, heights.shape[1:])
         places: Floats = np.stack([lags[0][at_y], lags[1][at_x]], axis=1) + middle
         return places
-
-    def _climb(self, product: Spectrum, start: Floats) -> tuple[Floats, Floats]:
-        """Newton's steps for all patches at once, at most a voxel from where they start."""
-        place, height = start, np.zeros(len(start))
-        for _ in range(_CLIMBS):
-            values = self._derivatives(product, place)
-            height = values[:, 0, 0]
-            slope = np.stack([values[:, 1, 0], values[:, 0, 1]], axis=1)
-            yy, xx, yx = values[:, 2, 0], values[:, 0, 2], values[:, 1, 1]
-            determinant = yy * xx - yx**2
-            hilly = (yy < 0) & (xx < 0) & (determinant > 0)
-            safe = np.where(hilly, determinant, 1.0)
-            step = -np.stack(
-                [xx * slope[:, 0] - yx * slope[:, 1], yy * slope[:, 1] - yx * slope[:, 0]], axis=1
-            )
-            step = np.clip(step / safe[:, None], -0.5, 0.5) * hilly[:, None]
-            place = np.clip(place + step, start - 1, start + 1)
-            height = height + 0.5 * (slope * step).sum(axis=1)
-        return place, height
-
-    def _derivatives(self, product: Spectrum, place: Floats) -> Floats:
-        """Correlations and derivatives (patches, 3, 3) at a place a patch."""
-        columns = []
-        for wave, at in zip(self._band.waves, place.T, strict=True):
-            phase = np.exp(1j * at[:, None] * wave)
-            columns.append(np.stack([phase, 1j * wave * phase, -(wave**2) * phase], axis=1))
-        down, right = (column.astype(np.complex64) for column in columns)
-        values: Floats = (down @ (product @ np.swapaxes(right, 1, 2))).real.astype(np.float64)
-        return values
 
 
 _NOWHERE = np.zeros(2, np.int64)

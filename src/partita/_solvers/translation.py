@@ -107,36 +107,30 @@ class TranslationTemplate:
 
     def estimate(self, frames: NDArray[Any], *, crew: Crew) -> Translation:
         """Find the displacements of a block of frames."""
-        blocks = crew.cut(len(frames), 4 * frames[:1].size)
+        blocks = crew.cut(len(frames), 4 * frames[:1].size) or [slice(0)]
         with single_blas():
-            found = crew.map(lambda block: self._locate_all(frames[block]), blocks)
-        flat = [answer for block in found for answer in block]
-        shifts = np.array([shift for shift, _ in flat]).reshape(len(frames), len(self.shape))
-        return Translation(shifts, np.array([similarity for _, similarity in flat]))
+            found = crew.map(lambda block: self._locate(frames[block]), blocks)
+        return Translation(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
-    def _locate_all(self, frames: NDArray[Any]) -> list[tuple[Floats, float]]:
-        """Shift and similarity of each of some frames, transformed together."""
+    def _locate(self, frames: NDArray[Any]) -> Translation:
+        """Locate some frames together: threads that take turns at small steps lose half."""
         images, contrasts = centre_frames(frames)
-        spectra = self._band.transform(images)
-        return [
-            self._locate(spectrum)
-            if contrast and self._filter.any()
-            else (np.zeros(len(self.shape)), np.nan)
-            for spectrum, contrast in zip(spectra, contrasts, strict=True)
-        ]
-
-    def _locate(self, spectrum: Spectrum) -> tuple[Floats, float]:
-        """Shift and similarity of one frame."""
-        product = spectrum * self._filter
-        rough = self._rough.cut(product)
+        shifts, similarity = np.zeros((len(frames), len(self.shape))), np.full(len(frames), np.nan)
+        if not self._filter.any() or not contrasts.any():
+            return Translation(shifts, similarity)
+        spectra = self._band.transform(images if contrasts.all() else images[contrasts])
+        products = spectra * self._filter
+        rough = self._rough.cut(products)
         start = self._rough.search(rough, self.max_shift)
         start, _ = self._rough.climb(rough, start, settled=_ROUGHLY)
-        shift, height = self._band.climb(product, start, settled=_SETTLED)
-        shift = shift - self._origin
-        if np.any(np.abs(shift) > self._taper / 4):
-            shift, height = self._compare_overlap(spectrum, shift, height)
-        shift = np.clip(shift, -self.max_shift, self.max_shift)
-        return shift, float(np.clip(height / self._loudness(spectrum), -1, 1))
+        found, height = self._band.climb(products, start, settled=_SETTLED)
+        found -= self._origin
+        for i in np.flatnonzero(np.any(np.abs(found) > self._taper / 4, axis=1)):
+            found[i], height[i] = self._compare_overlap(spectra[i], found[i], height[i])
+        shifts[contrasts] = np.clip(found, -self.max_shift, self.max_shift)
+        loudness = [self._loudness(spectrum) for spectrum in spectra]
+        similarity[contrasts] = np.clip(height / loudness, -1, 1)
+        return Translation(shifts, similarity)
 
     def _compare_overlap(
         self, spectrum: Spectrum, shift: Floats, height: float
@@ -147,7 +141,7 @@ class TranslationTemplate:
             shown, origin = self._match(self._window * self._overlap(shift))
             if not shown.any():
                 break
-            shift, height = self._band.climb(spectrum * shown, before, settled=_SETTLED)
+            shift, height = self._climb(spectrum * shown, before)
             shift = shift - origin
             if np.all(np.abs(shift - before) < self._taper / 40):
                 break
@@ -161,13 +155,15 @@ class TranslationTemplate:
         """
         spectrum = self._band.transform(put_window(self._sharp, window).astype(np.float32))
         matched: Spectrum = (np.conj(spectrum) * self._trust).astype(np.complex64)
-        origin, alike = self._band.climb(
-            matched * self._own, np.zeros(window.ndim), settled=_SETTLED
-        )
+        origin, alike = self._climb(matched * self._own, np.zeros(window.ndim))
         if not alike > 0:
             return np.zeros_like(matched), np.zeros(window.ndim)
         matched *= np.float32(self._loudness(self._own) / alike)
         return matched, origin
+
+    def _climb(self, product: Spectrum, start: Floats) -> tuple[Floats, float]:
+        places, heights = self._band.climb(product[None], start[None], settled=_SETTLED)
+        return places[0], float(heights[0])
 
     def _overlap(self, shift: Floats) -> Floats:
         """Window of the template that a frame displaced by `shift` still shows.
