@@ -60,14 +60,14 @@ def build_reference(frames: Array, field: Field, *, roots: bool, crew: Crew) -> 
     """
     ready = _condition(frames, roots=roots, crew=crew)
     _require_contrast(ready, "every frame")
-    image = _average(ready, _still(ready, field), field)
+    image = _average(ready, _still(ready, field), field, crew=crew)
     for _ in range(_COARSE_ROUNDS):
         motion = centre(_place(ready, make_correlator(image, field), field, crew=crew), ready)
-        image = _average(ready, motion, field)
+        image = _average(ready, motion, field, crew=crew)
     for number in range(_FINE_ROUNDS):
         reference = make_reference(image, field)
         motion = centre(_follow(ready, motion, reference, field, wide=not number, crew=crew), ready)
-        image = _average(ready, _trim(motion, ready), field)
+        image = _average(ready, _trim(motion, ready), field, crew=crew)
     reference = make_reference(image, field)
     motion = _follow(ready, motion, reference, field, wide=False, crew=crew)
     return _expect(reference, motion, ready, field)
@@ -89,7 +89,8 @@ def take_reference(image: Array, field: Field, *, roots: bool) -> Reference:
     """Make an image (*shape) ready to be aligned to, in the terms of conditioned frames."""
     given = condition(image[None], roots=roots)
     _require_contrast([given], "the reference")
-    return make_reference(_average([given], _still([given], field), field), field)
+    seen = _average([given], _still([given], field), field, crew=Crew(1))
+    return make_reference(seen, field)
 
 
 def threshold(similarity: Array) -> float:
@@ -166,12 +167,16 @@ def _trim(motion: list[Motion], ready: list[Conditioned]) -> list[Motion]:
     ]
 
 
-def _average(ready: list[Conditioned], motion: list[Motion], field: Field) -> Array:
+def _average(
+    ready: list[Conditioned], motion: list[Motion], field: Field, *, crew: Crew
+) -> Array:
     total, count = np.zeros(field.shape), np.zeros(field.shape)
-    for block, part in zip(ready, motion, strict=True):  # one at a time: sums are as long as frames
-        values, seen = add_up(block, part, field)
-        total += values
-        count += seen
+    pairs = list(zip(ready, motion, strict=True))
+    for first in range(0, len(pairs), crew.threads):  # few at a time: sums are as long as frames
+        some = pairs[first : first + crew.threads]
+        for values, seen in crew.map(lambda pair: add_up(*pair, field), some):
+            total += values
+            count += seen
     known = count >= max(1.0, _LEAST_COUNT * np.max(count))
     return np.where(known, total / np.maximum(count, 1), np.nan)
 
