@@ -152,5 +152,5 @@ def test_motion_parameters_of_another_run_are_refused(real_data: Path) -> None:
     motion = xr.DataArray(
         np.loadtxt(real_data / "fmri" / "pymvpa_bold_mc.par"), dims=("time", "parameter")
     )
-    with pytest.raises(ValueError, match=r"have 19 samples along 'time', and the recording 1452"):
+    with pytest.raises(ValueError, match=r"has 19 samples along 'time', and the recording 1452"):
         pt.preprocess.regress_out(recording, motion)

@@ -176,6 +176,12 @@ def test_what_has_no_components_is_refused(tmp_path):
         written(maps_of(), tmp_path, signals_of().isel(time=0))
 
 
+def test_maps_and_signals_of_other_numbers_are_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match=r"3 maps and 1 signals\. .* of one fitted model"):
+        written(maps_of(), tmp_path, signals_of().isel(component=[0]))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_uneven_positions_are_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"evenly spaced positions along 'x'"):
         written(maps_of().assign_coords(x=[0, 1, 2, 3, 9]), tmp_path)

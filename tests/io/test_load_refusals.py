@@ -39,6 +39,18 @@ def test_a_missing_file_is_named(tmp_path):
         partita.load(tmp_path / "none" / "no.nii")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_what_an_interrupted_save_has_left_is_refused(tmp_path, several):
+    saved = partita.io.save_recording(
+        xr.DataArray(np.zeros((3, 2)), dims=("time", "x")), tmp_path / "a.nc"
+    )
+    left = saved.rename(tmp_path / ".unfinished-0a1b2c3d-a.nc")
+    with pytest.raises(
+        ValueError, match=naming(left, "was interrupted.*Delete it, and save again")
+    ):
+        partita.load([left] if several else left)
+
+
 def test_a_folder_is_named_with_what_it_holds(tmp_path):
     with pytest.raises(IsADirectoryError, match=naming(tmp_path, "It holds no recording")):
         partita.load(tmp_path)
@@ -183,6 +195,12 @@ def test_an_undefined_datatype_is_refused(tmp_path):
         ({"RepetitionTime": "2"}, r"RepetitionTime in .*a\.json is not a number: '2'"),
         ({"RepetitionTime": -2}, r"RepetitionTime in .*a\.json must be above 0 and is -2"),
         ({"DelayAfterTrigger": True}, r"DelayAfterTrigger in .*a\.json is not a number"),
+        (
+            {"Partita": {"Coordinates": [1]}},
+            r"'Partita' of the sidecar .*a\.json .*remove that field",
+        ),
+        ({"Partita": {"Coordinates": {"x": {}}}}, r"a\.json is not as Partita writes it"),
+        ({"Partita": {"Dimensions": 4}}, r"a\.json is not as Partita writes it"),
     ],
 )
 def test_a_sidecar_that_cannot_be_right_is_refused(tmp_path, sidecar, words):
@@ -202,6 +220,12 @@ def test_a_damaged_netcdf_file_is_named(tmp_path):
     path = write_dataset(xr.Dataset({"a": ("time", np.zeros(5000))}), tmp_path / "a.nc")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(OSError, match=naming(path, "damaged, truncated or of another format")):
+        partita.load(path)
+
+
+def test_a_netcdf_file_without_variables_is_refused(tmp_path):
+    path = write_dataset(xr.Dataset(), tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=naming(path, "holds no variable.*copy or download it")):
         partita.load(path)
 
 

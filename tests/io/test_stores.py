@@ -194,6 +194,12 @@ def test_a_recording_can_be_saved_onto_its_own_file(tmp_path, suffix):
     np.testing.assert_array_equal(partita.load(path).values, recording_of().values * 2)
 
 
+def test_another_variable_is_refused_with_those_there_are(tmp_path, suffix):
+    path = save_recording(recording_of().rename(None), tmp_path / f"a{suffix}")
+    with pytest.raises(ValueError, match=r"no variable 'b'; it holds \['recording'\]. Choose one"):
+        partita.load(path, dataset="b")
+
+
 # Whole or not there
 
 

@@ -125,6 +125,11 @@ def test_tiles_do_not_overlap_and_the_lower_left_is_at_its_coordinates(fmri):
     assert all(-55 <= tick <= 55 for tick in ax.get_yticks())
 
 
+def test_more_columns_than_slices_leave_no_room_empty(fmri):
+    ax = plot_map(fmri.maps_[0], slices=[-20, 0, 20], columns=99)
+    assert ax.get_xlim()[1] == pytest.approx(max(image.get_extent()[1] for image in ax.images))
+
+
 def test_labels_of_tiles_stay_clear_of_the_tiles_above(fmri):
     for map_ in (fmri.maps_[0], fmri.maps_[0].isel(y=slice(3, 8))):
         ax = plot_map(map_)
@@ -338,10 +343,31 @@ def test_a_map_one_voxel_wide_is_an_image(fusi):
             ValueError,
             r"no slice at z = 9 mm: the map reaches from 1",
         ),
+        (
+            lambda m: m[0],
+            {"slices": "b"},
+            ValueError,
+            "no slice at z = b mm: the map reaches from 1",
+        ),
+        (lambda m: m[0], {"slices": np.nan}, ValueError, "no slice at z = nan mm"),
+        (lambda m: m[0], {"slices": []}, ValueError, "No slice was asked for.* leave slices= out"),
+        (
+            lambda m: m[0],
+            {"columns": 0},
+            ValueError,
+            "columns must be .* above 0, and was 0. Leave",
+        ),
+        (lambda m: m[0], {"columns": 1.5}, ValueError, "columns must be a whole number"),
         (lambda m: m[0], {"y_axis": "left"}, ValueError, "y_axis must be 'auto', 'up' or 'down'"),
         (lambda m: m[0], {"threshold": -1}, ValueError, "threshold must be 0 or above"),
         (lambda m: m[0], {"mask": "brain"}, TypeError, "A mask is a boolean DataArray"),
         (lambda m: m[0], {"background": 3}, TypeError, "The background is a DataArray with"),
+        (
+            lambda m: m[0],
+            {"background": xr.DataArray([["a"]], dims=("y", "x"))},
+            TypeError,
+            r"The background holds real numbers, and this one <U1. .*astype\(float\)",
+        ),
         (
             lambda m: m[0, 0].expand_dims(plane=["a", "b"]),
             {"slices": "c"},

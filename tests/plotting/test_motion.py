@@ -76,6 +76,9 @@ def test_what_is_no_motion_is_refused():
         plot_motion(motion()["translation"])
     with pytest.raises(ValueError, match="lacks similarity, suspect"):
         plot_motion(motion().drop_vars(["similarity", "suspect"]))
+    for dim in ("time", "axis", "rotation_axis"):
+        with pytest.raises(ValueError, match=rf"lacks the dimension '{dim}'.*isel\({dim}=\[0\]\)"):
+            plot_motion(motion().isel({dim: 0}))
     planes = xr.concat([motion(), motion()], "z")
     with pytest.raises(ValueError, match=r"has 2 along 'z'. Choose one: motion.isel\(z=0\)"):
         plot_motion(planes.transpose("time", ...))

@@ -154,6 +154,8 @@ def test_given_axes_are_drawn_on_and_settings_are_untouched(fusi):
         ),
         (lambda s: s, {"components": [0, 7]}, ValueError, "no component 7. Known: 0, 1, 2"),
         (lambda s: s, {"components": []}, ValueError, "No component was asked for. Known: 0, 1, 2"),
+        (lambda s: s, {"offset": "far"}, ValueError, "offset is a number .* 'far'. Leave it out"),
+        (lambda s: s, {"offset": np.nan}, ValueError, "offset is a number .* nan. Leave it out"),
         (lambda s: s, {"limits": "none"}, ValueError, "limits must be 'shared' or 'each'"),
     ],
 )

@@ -120,6 +120,22 @@ def test_a_mask_says_what_it_is_and_fits_a_decomposition():
 
 
 @pytest.mark.parametrize("make", [intensity_mask, brain_mask])
+@pytest.mark.parametrize("threshold", ["high", np.nan, [1.0, 2.0]])
+def test_what_is_no_threshold_is_refused(make, threshold):
+    image, _ = slab()
+    with pytest.raises(ValueError, match=r"threshold must be a number .*Leave it out"):
+        make(image, threshold=threshold)
+
+
+@pytest.mark.parametrize("make", [intensity_mask, brain_mask])
+@pytest.mark.parametrize("threshold", [None, 1.0])
+def test_images_without_any_value_are_refused(make, threshold):
+    image, _ = slab()
+    with pytest.raises(ValueError, match=r"no voxel holds a value\. Check what made the image"):
+        make(xr.full_like(image, np.nan), threshold=threshold)
+
+
+@pytest.mark.parametrize("make", [intensity_mask, brain_mask])
 def test_images_without_dark_and_bright_are_refused(make):
     image, _ = slab()
     for bad in (xr.ones_like(image), xr.full_like(image, np.nan), -image):

@@ -33,14 +33,15 @@ def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
     TypeError
         If `chunks` is something else.
     ValueError
-        If it names a dimension that is not there.
+        If it names a dimension that is not there, or a size is neither positive nor -1.
     """
+    _refuse_sizes(chunks)
     if isinstance(chunks, Mapping):
         foreign = [dim for dim in chunks if dim not in dims]
         if foreign:
             raise ValueError(f"chunks names {foreign}; the recording has the dimensions {dims}.")
         return {dim: chunks.get(dim, -1) for dim in dims}
-    if chunks != "auto" and (isinstance(chunks, bool) or not isinstance(chunks, int)):
+    if chunks != "auto" and not _is_whole(chunks):
         raise TypeError(
             f"chunks is 'auto', None, a number of samples or a mapping by dimension; given: "
             f"{chunks!r}."
@@ -122,27 +123,35 @@ def stored_chunks(chunks: Any, recording: xr.DataArray) -> dict[Any, int]:
     Raises
     ------
     TypeError, ValueError
-        As `chunks_by_dim`; if a size is neither positive nor -1.
+        As `chunks_by_dim`; if a size is no whole number.
     """
     by_dim = chunks_by_dim(chunks, recording.dims)
     if chunks == "auto" and "time" in recording.dims:
         sample = recording.size // max(1, recording.sizes["time"])
         sample_bytes = sample * promote(recording.dtype).itemsize
         by_dim["time"] = max(1, STREAMED_BYTES // max(1, sample_bytes))
-    wrong = {dim: size for dim, size in by_dim.items() if not _is_size(size)}
+    wrong = {dim: size for dim, size in by_dim.items() if not _is_whole(size)}
     if wrong:
-        raise ValueError(
-            f"chunks are whole numbers of at least 1, or -1 for all of a dimension; given: {wrong}."
-        )
+        raise ValueError(_no_size(wrong))
     return {
         dim: whole if by_dim[dim] == -1 else min(int(by_dim[dim]), whole)
         for dim, whole in ((dim, max(1, size)) for dim, size in recording.sizes.items())
     }
 
 
-def _is_size(size: Any) -> bool:
-    whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
-    return whole and (size >= 1 or size == -1)
+def _refuse_sizes(chunks: Any) -> None:
+    """Refuse numbers that are no sizes; what else dask takes is left to it."""
+    sizes = chunks.values() if isinstance(chunks, Mapping) else [chunks]
+    if any(_is_whole(size) and size < 1 and size != -1 for size in sizes):
+        raise ValueError(_no_size(chunks))
+
+
+def _is_whole(size: Any) -> bool:
+    return isinstance(size, int | np.integer) and not isinstance(size, bool)
+
+
+def _no_size(given: Any) -> str:
+    return f"chunks are whole numbers of at least 1, or -1 for all of a dimension; given: {given}."
 
 
 def cut_for(recording: xr.DataArray, sizes: Mapping[Any, int]) -> xr.DataArray:

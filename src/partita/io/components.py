@@ -61,7 +61,8 @@ def write_components(
     ------
     ValueError
         If the maps have no dimension ``component``, the signals are not two-dimensional with it,
-        or positions along z, y or x are not evenly spaced numbers.
+        there are more of one than of the other, or positions along z, y or x are not evenly spaced
+        numbers.
 
     Examples
     --------
@@ -98,6 +99,11 @@ def _refuse_unlabelled(maps: xr.DataArray, signals: xr.DataArray) -> None:
         raise ValueError(
             f"Signals have two dimensions, samples and 'component', and these have {signals.dims}. "
             "Give the signals_ of a fitted model."
+        )
+    if maps.sizes["component"] != signals.sizes["component"]:
+        raise ValueError(
+            f"There are {maps.sizes['component']} maps and {signals.sizes['component']} signals. "
+            "Give the maps_ and signals_ of one fitted model, or the same selection of both."
         )
 
 

@@ -105,7 +105,13 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
     )
     # Given no name, xarray takes that of the dask array.
     recording = recording.rename(None if path is None else stem(path).rpartition("_")[2])
-    recording, notes = restore(recording, fields.get(OWN), described)
+    try:
+        recording, notes = restore(recording, fields.get(OWN), described)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The field {OWN!r} of the sidecar {beside} is not as Partita writes it ({error}). "
+            "Correct it, or remove that field to load the recording without it."
+        ) from error
     if path is not None:
         recording.encoding["source"] = str(path)
     return Loaded(recording, notes)

@@ -39,7 +39,8 @@ def files_of(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Fil
     FileNotFoundError
         If there is no such file, or nothing fits the pattern.
     IsADirectoryError
-        If it is a folder with neither a Zarr store nor TIFF files in it.
+        If it is a folder with neither a Zarr store nor TIFF files in it, or a folder is in the list
+        or fits the pattern.
     ValueError
         If the list is empty, or a path is what an interrupted save has left.
     """
@@ -61,6 +62,7 @@ def _listed(source: Sequence[str | PathLike[str]]) -> Files:
         raise ValueError("load was given an empty list of paths. Check the pattern that made it.")
     for path in given:
         refuse_missing(path)
+        refuse_unfinished(path)
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder; a list names files. Load it by itself.")
     ordered = sorted(given, key=natural_key)
@@ -78,6 +80,12 @@ def _matching(pattern: str) -> list[Path]:
     found = [Path(one) for one in glob.glob(pattern, recursive=True)]
     if not found:
         raise FileNotFoundError(f"There is no file that fits {pattern}. Check the pattern.")
+    for path in found:
+        if path.is_dir() and not is_zarr_store(path):
+            raise IsADirectoryError(
+                f"{path} is a folder, and the pattern {pattern} stands for files. Narrow the "
+                "pattern, or load the folder by itself."
+            )
     return sorted(found, key=natural_key)
 
 

@@ -172,7 +172,7 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any = None) 
     chunks : "auto", int, Mapping or None
         How it is stored, as `partita.save` takes it.
     """
-    name = str(recording.name)
+    name = "" if recording.name is None else str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
     is_zarr = path.suffix == ".zarr"
     about = {"variable": variable, "name": _plain_name(recording.name)}
@@ -223,7 +223,9 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
         about = {}
     chosen = variable or about.get("variable") or _only_variable(dataset, path)
     if chosen not in dataset.data_vars:
-        raise ValueError(f"{path} has no variable {chosen!r}; it holds {list(dataset)}.")
+        raise ValueError(
+            f"{path} has no variable {chosen!r}; it holds {list(dataset)}. Choose one of them."
+        )
     recording = dataset[chosen].rename(about.get("name", chosen))
     recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
     stored = dataset[chosen].encoding.get("preferred_chunks", {})
@@ -254,6 +256,11 @@ def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
     names = list(dataset.data_vars)
     if len(names) == 1:
         return names[0]
+    if not names:
+        raise ValueError(
+            f"{path} holds no variable, and a recording is one. It is of another kind or damaged: "
+            "copy or download it again, or write it again from what it was made of."
+        )
     if {"maps", "signals"} & {str(name) for name in names}:
         raise ValueError(
             f"{path} holds {names}: a saved model, not a recording. Load it with "
@@ -262,9 +269,9 @@ def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
     entries = [
         Entry(str(name), array.shape, str(array.dtype)) for name, array in dataset.data_vars.items()
     ]
-    choice = f" Choose it: partita.load(path, dataset={str(names[0])!r})." if names else ""
     raise SeveralArrays(
-        f"{path} holds {len(names)} variables {names}, and a recording is one.{choice}",
+        f"{path} holds {len(names)} variables {names}, and a recording is one. Choose it: "
+        f"partita.load(path, dataset={str(names[0])!r}).",
         kind="Zarr" if path.is_dir() else "NetCDF",
         entries=entries,
     )

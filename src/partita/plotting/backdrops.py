@@ -16,7 +16,7 @@ def require_background(background: Any, view: View) -> xr.DataArray:
     Raises
     ------
     TypeError
-        If it is not a DataArray.
+        If it is not a DataArray of numbers.
     ValueError
         If it has other dimensions.
     """
@@ -24,6 +24,11 @@ def require_background(background: Any, view: View) -> xr.DataArray:
         raise TypeError(
             "The background is a DataArray with the map's image dimensions, such as a mean over "
             f"time: recording.mean('time'); given: {type(background).__name__}."
+        )
+    if background.dtype.kind not in "biuf":
+        raise TypeError(
+            f"The background holds real numbers, and this one {background.dtype}. Convert it "
+            "first: background.astype(float)."
         )
     needed = (view.vertical, view.horizontal)
     known = {*needed, *view.others}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def plot_map(
     title : str, optional
         "Component 3" for a map that says so, by default; "" for none.
     columns : int, optional
-        How many slices stand side by side; as suits the shape by default.
+        How many slices stand side by side at most; as suits the shape by default.
     y_axis : {"auto", "up", "down"}
         Which way the vertical coordinate grows. "auto" goes by the attribute `positive` of the
         coordinate (as in CF), or the word depth in its `long_name`. Without them y grows downwards
@@ -120,13 +121,15 @@ def plot_map(
     'y [mm]'
     """
     chosen = choose_theme(theme, ax=ax)
+    _require_columns(columns)
     flat = _one_map(map_)
     view = choose_view(flat, slice_dim=slice_dim, y_axis=y_axis, caller="plot_map")
     cuts = choose_cuts(flat, view, slices=slices, slice_dim=slice_dim, at_most=_MOST_TILES)
     paper = (_WIDTH, _HEIGHT) if ax is None else _size_of(ax)
     width, height = tile_size(flat, view)
     ratio = paper[0] / paper[1]
-    across = columns or arrange(len(cuts), width=width, height=height, ratio=ratio)
+    suited = arrange(len(cuts), width=width, height=height, ratio=ratio)
+    across = suited if columns is None else min(int(columns), len(cuts))
     shape = -(-len(cuts) // across) * height / (across * width)
     picture = compose(
         flat, view, cuts, columns=across, background=background, mask=mask, threshold=threshold,
@@ -157,6 +160,15 @@ def _one_map(map_: Any) -> xr.DataArray:
         )
     flat = map_.squeeze("component") if "component" in map_.dims else map_
     return merge_sign(flat) if "sign" in flat.dims else flat
+
+
+def _require_columns(columns: Any) -> None:
+    whole = isinstance(columns, int | np.integer) and not isinstance(columns, bool)
+    if columns is not None and (not whole or columns < 1):
+        raise ValueError(
+            f"columns must be a whole number above 0, and was {columns!r}. Leave it out for as "
+            "many as suit the shape."
+        )
 
 
 def _heading(map_: xr.DataArray) -> str:

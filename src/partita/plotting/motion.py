@@ -14,7 +14,10 @@ from partita.plotting.sheets import open_page
 from partita.plotting.style import TITLE, Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of
 
-_NEEDED = ("translation", "rotation", "framewise_displacement", "similarity", "suspect")
+_NEEDED = {
+    "translation": ("time", "axis"), "rotation": ("time", "rotation_axis"),
+    "framewise_displacement": ("time",), "similarity": ("time",), "suspect": ("time",),
+}  # fmt: skip
 
 
 def plot_motion(
@@ -45,7 +48,7 @@ def plot_motion(
     TypeError
         If `motion` is not a Dataset.
     ValueError
-        If it is no motion, or that of several planes.
+        If it is no motion over time, or that of several planes.
 
     Examples
     --------
@@ -130,6 +133,12 @@ def _require_motion(motion: Any) -> None:
         raise ValueError(
             "plot_motion needs the Dataset that preprocess.estimate_motion returns; this one "
             f"lacks {', '.join(missing)}."
+        )
+    lost = [dim for name, dims in _NEEDED.items() for dim in dims if dim not in motion[name].dims]
+    if lost:
+        raise ValueError(
+            f"plot_motion draws motion over time, with a line for each axis; this one lacks the "
+            f"dimension {lost[0]!r}. Keep it when you select: motion.isel({lost[0]}=[0])."
         )
     others = [str(dim) for dim in motion["translation"].dims if dim not in ("time", "axis")]
     if others:

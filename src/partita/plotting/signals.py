@@ -84,7 +84,8 @@ def plot_signals(
     TypeError
         If `signals` is not a DataArray of numbers.
     ValueError
-        If it has other dimensions, a component is not known, or a choice is not one of those named.
+        If it has other dimensions, a component is not known, `offset` is no number, or a choice is
+        not one of those named.
 
     Examples
     --------
@@ -97,6 +98,7 @@ def plot_signals(
     chosen = choose_theme(theme, ax=ax)
     if limits not in ("shared", "each"):
         raise ValueError(f"limits must be 'shared' or 'each'; given: {limits!r}.")
+    _require_offset(offset)
     table = _table(signals)
     shown = find_components(table, components)
     names = [f"Component {label}" for label in table["component"].values[shown]]
@@ -126,6 +128,15 @@ def _table(signals: Any) -> xr.DataArray:
             f"given: {dict(signals.sizes)}. Select from what is beside them: signals.isel(...)."
         )
     return table.transpose(..., "component")
+
+
+def _require_offset(offset: Any) -> None:
+    is_number = isinstance(offset, int | float | np.number) and np.isfinite(offset)
+    if offset is not None and not is_number:
+        raise ValueError(
+            f"offset is a number in the signals' units; given: {offset!r}. Leave it out for traces "
+            "as close as they come without touching."
+        )
 
 
 def _stack(values: np.ndarray[Any, Any], offset: float | None, limits: str) -> Stack:

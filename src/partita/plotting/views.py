@@ -101,12 +101,17 @@ def choose_cuts(
     Raises
     ------
     ValueError
-        If there is nothing to slice, the dimension is not clear, or a position is not in the map.
+        If there is nothing to slice, the dimension is not clear, no slice is asked for, or a
+        position is not in the map.
     """
     if slices is None:
         return _spread(_all_cuts(map_, view, {}), at_most)
     dim = slice_dim or _slice_dim(map_, view)
     wanted: Any = [slices] if np.ndim(slices) == 0 else slices
+    if len(wanted) == 0:
+        raise ValueError(
+            f"No slice was asked for. Give positions along {dim!r}, or leave slices= out for all."
+        )
     chosen = [_find(map_, dim, position) for position in wanted]
     return _all_cuts(map_, view, {dim: chosen})
 
@@ -235,15 +240,23 @@ def _find(map_: xr.DataArray, dim: str, position: float | str) -> int:
     values = map_[dim].values
     if not _is_numeric(map_, dim):
         return _find_label(values.tolist(), dim, position)
-    distance = np.abs(values.astype(float) - float(position))
+    distance = np.abs(values.astype(float) - _number(position))
     nearest = int(distance.argmin())
-    if distance[nearest] > _reach(values.astype(float), nearest):
+    if not distance[nearest] <= _reach(values.astype(float), nearest):
         units = map_[dim].attrs.get("units", "")
         raise ValueError(
-            f"There is no slice at {dim} = {position:g} {units}".rstrip()
+            f"There is no slice at {dim} = {position} {units}".rstrip()
             + f": the map reaches from {values.min():g} to {values.max():g} ({values.size} slices)."
         )
     return nearest
+
+
+def _number(position: float | str) -> float:
+    """Return a position as a number; NaN, which is nowhere, where it is none."""
+    try:
+        return float(position)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def _find_label(labels: list[Any], dim: str, position: float | str) -> int:

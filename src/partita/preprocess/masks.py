@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import ndimage
@@ -147,7 +149,12 @@ def _image_of(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.Da
 
 
 def _bright(image: xr.DataArray, threshold: float | None, *, caller: str) -> xr.DataArray:
-    chosen = _otsu_twice(image, caller=caller) if threshold is None else float(threshold)
+    if not np.isfinite(image.values).any():
+        raise ValueError(
+            f"{caller} cannot tell dark from bright: no voxel holds a value. Check what made the "
+            "image: a selection, a division by zero or another mask."
+        )
+    chosen = _otsu_twice(image, caller=caller) if threshold is None else _number(threshold)
     mask = image > chosen
     if not mask.any():
         raise ValueError(
@@ -155,6 +162,19 @@ def _bright(image: xr.DataArray, threshold: float | None, *, caller: str) -> xr.
             f"{float(image.max()):g}. Lower the threshold."
         )
     return mask.assign_attrs(threshold=chosen)
+
+
+def _number(threshold: Any) -> float:
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number):
+        raise ValueError(
+            f"threshold must be a number in the units of the recording, and was {threshold!r}. "
+            "Leave it out to have it found."
+        )
+    return number
 
 
 def _otsu_twice(image: xr.DataArray, *, caller: str) -> float:

@@ -188,5 +188,8 @@ def test_lists_that_are_no_movies_are_refused(tmp_path, frames):
     paths = [partita.datasets.sample_path()] * 2
     with pytest.raises(ValueError, match=r"joins movies.*NIfTI.*xarray.concat"):
         partita.load(paths)
+    (tmp_path / "runs.tif").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"runs\.tif is a folder.*Narrow the pattern"):
+        partita.load(tmp_path / "*.tif")
     with pytest.raises(TypeError, match="list"):
         partita.load([frames, frames])

@@ -114,6 +114,20 @@ def test_what_is_no_full_array_is_refused(tmp_path, frames, naming, value, kind)
         partita.load(path, dataset="other")
 
 
+@WRITERS
+def test_complex_values_are_refused_and_not_made_real(tmp_path, naming, write):
+    path = write(tmp_path / "a.mat", Y=np.full((4, 3, 5), 1 + 2j))
+    with pytest.raises(TypeError, match=naming(path, "complex128 values.*magnitude")):
+        partita.load(path, frame_rate=1).compute()
+
+
+def test_complex_values_of_version_73_are_refused(tmp_path, naming):
+    pair = np.zeros((4, 3, 5), [("real", float), ("imag", float)])  # as MATLAB writes them
+    path = write_73(tmp_path / "a.mat", Y=pair)
+    with pytest.raises(TypeError, match=naming(path, "real.*imag.*magnitude")):
+        partita.load(path)
+
+
 @pytest.mark.parametrize("kept", [100, 128, 150, 400])
 def test_a_file_cut_short_is_refused(tmp_path, frames, naming, kept):
     path = write_7(tmp_path / "a.mat", Y=frames)

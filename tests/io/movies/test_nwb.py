@@ -142,6 +142,16 @@ def test_a_file_without_series_is_refused(tmp_path, naming):
         partita.load(write(tmp_path / "a.nwb"))
 
 
+def test_times_of_other_frames_are_refused_but_for_a_given_rate(tmp_path, frames, naming):
+    def fill(group):
+        group["timestamps"] = np.arange(7.0)
+
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, fill))
+    with pytest.raises(ValueError, match=naming(path, "12 frames and the times of 7.*frame_rate=")):
+        partita.load(path)
+    assert partita.load(path, frame_rate=5).sizes["time"] == 12
+
+
 def test_frames_in_other_files_are_named(tmp_path, naming):
     def fill(group):
         group["external_file"] = [b"run1.tif", b"run2.tif"]

@@ -95,6 +95,12 @@ def test_chunks_are_by_dimension_too(path):
         partita.load(path, frame_rate=1, chunks={"z": 5})
 
 
+@pytest.mark.parametrize("chunks", [0, -3, np.int64(0), {"time": 0}, {"time": 4, "y": -2}])
+def test_chunks_that_hold_nothing_are_refused(path, chunks):
+    with pytest.raises(ValueError, match="chunks are whole numbers of at least 1, or -1 for all"):
+        partita.load(path, frame_rate=1, chunks=chunks)
+
+
 @pytest.mark.parametrize(
     "key", [3, -2, slice(None), slice(7, 1, -2), (slice(2, 2), 4), (1, slice(None, None, -1))]
 )

@@ -88,8 +88,8 @@ def test_frames_are_matched_by_label(recording, frames):
         (lambda f: f.astype(float), TypeError, "boolean DataArray over time"),
         (lambda f: f.values, TypeError, "given: ndarray of bool"),
         (lambda f: f.expand_dims("plane"), ValueError, "needs frames over 'time' alone; given"),
-        (lambda f: f[:50], ValueError, "The frames to censor lies on another grid"),
-        (lambda f: f[:50].drop_vars("time"), ValueError, "have 50 samples along 'time'"),
+        (lambda f: f[:50], ValueError, "The series of frames to censor lies on another grid"),
+        (lambda f: f[:50].drop_vars("time"), ValueError, "has 50 samples along 'time'"),
         (
             lambda f: f | True,
             ValueError,

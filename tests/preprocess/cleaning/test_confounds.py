@@ -98,7 +98,7 @@ def test_confounds_of_other_times_are_refused(recording):
         regress_out(recording, moved)
     with pytest.raises(ValueError, match="confounds lies on another grid: 20 of 120"):
         regress_out(recording, columns[:100])
-    with pytest.raises(ValueError, match="have 100 samples along 'time', and the recording 120"):
+    with pytest.raises(ValueError, match="has 100 samples along 'time', and the recording 120"):
         regress_out(recording, columns[:100].drop_vars("time"))
     with pytest.raises(ValueError, match="in ms, and needs s"):
         regress_out(recording, columns.assign_coords(time=columns.time.assign_attrs(units="ms")))
@@ -109,8 +109,14 @@ def test_confounds_of_other_times_are_refused(recording):
     [
         (courses(), TypeError, "as a DataArray, a Dataset or a pandas DataFrame"),
         (pd.DataFrame({"trial": ["rest"] * 120}), TypeError, "the columns trial hold none"),
-        (xr.DataArray(["a"] * 120, dims="time"), TypeError, "'confound' holds <U1"),
-        (xr.Dataset(), ValueError, "a Dataset of confounds without any variable"),
+        (
+            xr.DataArray(["a"] * 120, dims="time"),
+            TypeError,
+            "'confound' holds <U1. Choose variables",
+        ),
+        (xr.Dataset(), ValueError, "confounds without any column. Check the names"),
+        (pd.DataFrame(index=range(120)), ValueError, "without any column"),
+        (xr.DataArray(courses(count=0), dims=("time", "confound")), ValueError, "without any col"),
         (
             xr.Dataset({"a": ("time", np.ones(120)), "centre": ("axis", [1.0, 2.0])}),
             ValueError,

@@ -86,6 +86,7 @@ def test_detrending_twice_changes_nothing(labelled):
         ({"order": True}, "order must be a whole number"),
         ({"order": 119}, "needs more than 120 samples, and was given 120"),
         ({"drift": "cosine", "cutoff": 0}, "cutoff must be a period above 0 s"),
+        ({"drift": "cosine", "cutoff": "slow"}, "above 0 s, and was 'slow'. SPM takes 128"),
         ({"drift": "cosine", "cutoff": 1e4}, "no cosine slower than 10000 s in a recording of 240"),
         ({"drift": "cosine", "cutoff": 1}, "has 480 cosines for 120 samples"),
     ],

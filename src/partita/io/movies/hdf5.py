@@ -140,7 +140,8 @@ def arrays_in(file: Any) -> list[Entry]:
 
 
 def _is_number(array: Any) -> bool:
-    return array.dtype.kind in "iufbc"
+    as_matlab_has_complex = array.dtype.names == ("real", "imag")
+    return array.dtype.kind in "iufbc" or as_matlab_has_complex
 
 
 def axis_labels(array: Any) -> list[str] | None:

@@ -30,10 +30,22 @@ class MatVariable(WholeArray):
         self.name = entry.name
 
     def whole(self) -> Array:
-        """Return the variable as MATLAB has it."""
+        """Return the variable as MATLAB has it.
+
+        Raises
+        ------
+        TypeError
+            If its values are complex.
+        """
         # MATLAB stores whole numbers in the smallest type that holds them.
-        found = sio.loadmat(self.path, variable_names=[self.name])[self.name]
-        return np.asarray(found).astype(self.dtype, copy=False)
+        found = np.asarray(sio.loadmat(self.path, variable_names=[self.name])[self.name])
+        if found.dtype.kind == "c":  # which only its values tell, not its class
+            raise TypeError(
+                f"{self.name} in {self.path} holds {found.dtype} values, and a recording holds "
+                f"real numbers. Save their magnitude in MATLAB: movie = abs({self.name}); "
+                "save('movie.mat', 'movie')."
+            )
+        return found.astype(self.dtype, copy=False)
 
 
 def read_mat(path: Path, wanted: Wanted) -> Movie:

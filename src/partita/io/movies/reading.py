@@ -53,7 +53,18 @@ def read_movies(
         wanted.over(_reader(kind, wanted)(path, wanted))
         for path, kind in zip(paths, kinds, strict=True)
     ]
+    for movie, path in zip(movies, paths, strict=True):
+        _refuse_times(movie, path)
     return recording_of(join(movies, paths), wanted, path=paths[0], chunks=chunks)
+
+
+def _refuse_times(movie: Movie, path: Path) -> None:
+    n_frames = movie.sizes.get("time")
+    if movie.times is not None and n_frames is not None and movie.times.size != n_frames:
+        raise ValueError(
+            f"{path} has {n_frames} frames and the times of {movie.times.size}, so which is whose "
+            "is not known. Give the rate of the frames instead: frame_rate=."
+        )
 
 
 def _reader(kind: str, wanted: Wanted) -> Callable[[Path, Wanted], Movie]:

@@ -117,7 +117,7 @@ def _frames_of(frames: Any, recording: xr.DataArray, *, sample_dim: str) -> np.n
             f"{tuple(map(str, frames.dims))}. Reduce them: frames.any('plane')."
         )
     table = frames.reset_coords(drop=True).expand_dims("confound", axis=1)
-    matched = match(table, recording, sample_dim=sample_dim, what="The frames to censor")
+    matched = match(table, recording, sample_dim=sample_dim, what="The series of frames to censor")
     found: np.ndarray = matched.values[:, 0]
     return found
 

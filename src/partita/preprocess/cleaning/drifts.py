@@ -153,7 +153,8 @@ def _is_count(order: object) -> bool:
 
 
 def _cosines(times: Times, cutoff: float, *, caller: str) -> np.ndarray:
-    if not (np.isfinite(cutoff) and cutoff > 0):
+    number = isinstance(cutoff, int | float | np.integer | np.floating)
+    if not number or not np.isfinite(cutoff) or cutoff <= 0:
         raise ValueError(f"cutoff must be a period above 0 s, and was {cutoff!r}. SPM takes 128.")
     step = float(np.median(np.diff(times)))
     duration = times[-1] - times[0] + step

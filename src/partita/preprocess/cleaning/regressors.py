@@ -34,11 +34,16 @@ def design_of(confounds: Any, recording: xr.DataArray, *, sample_dim: str, calle
     TypeError
         If they are no labelled table of numbers.
     ValueError
-        If they belong to other samples, or are not finite.
+        If there are none, they belong to other samples, or are not finite.
     """
     arrays = _as_arrays(confounds, sample_dim=sample_dim, caller=caller)
     tables = [_as_table(array, sample_dim=sample_dim, caller=caller) for array in arrays]
-    found = [match(t, recording, sample_dim=sample_dim, what="The confounds") for t in tables]
+    if not any(table.sizes[_COLUMN] for table in tables):
+        raise ValueError(
+            f"{caller} was given confounds without any column. Check the names that chose them."
+        )
+    what = "The table of confounds"
+    found = [match(table, recording, sample_dim=sample_dim, what=what) for table in tables]
     design = np.concatenate([table.values for table in found], axis=1)
     names = [name for table in tables for name in table[_COLUMN].values]
     _refuse_not_finite(design, names, caller=caller)
@@ -60,8 +65,8 @@ def match(
         return align.to_grid(table, over, sample_dim=_COLUMN, caller=what)
     if table.sizes[sample_dim] != recording.sizes[sample_dim]:
         raise ValueError(
-            f"{what} have {table.sizes[sample_dim]} samples along {sample_dim!r}, and the "
-            f"recording {recording.sizes[sample_dim]}: they belong to another recording, or "
+            f"{what} has {table.sizes[sample_dim]} samples along {sample_dim!r}, and the "
+            f"recording {recording.sizes[sample_dim]}: it belongs to another recording, or "
             "volumes were left out since. Labelled confounds are matched: "
             f"assign_coords({sample_dim}=...)."
         )
@@ -76,10 +81,7 @@ def _as_arrays(confounds: Any, *, sample_dim: str, caller: str) -> list[xr.DataA
     if isinstance(confounds, pd.DataFrame):
         return [_from_frame(confounds, sample_dim=sample_dim, caller=caller)]
     if isinstance(confounds, xr.Dataset):
-        found = [confounds[name] for name in confounds.data_vars]
-        if not found:
-            raise ValueError(f"{caller} was given a Dataset of confounds without any variable.")
-        return found
+        return [confounds[name] for name in confounds.data_vars]
     if isinstance(confounds, xr.DataArray):
         return [confounds]
     raise TypeError(
@@ -106,7 +108,10 @@ def _from_frame(frame: Any, *, sample_dim: str, caller: str) -> xr.DataArray:
 def _as_table(array: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
     name = "confound" if array.name is None else str(array.name)
     if array.dtype.kind not in "iufb":
-        raise TypeError(f"{caller} needs confounds of numbers; {name!r} holds {array.dtype}.")
+        raise TypeError(
+            f"{caller} needs confounds of numbers; {name!r} holds {array.dtype}."
+            " Choose variables: motion[['translation', 'rotation']]."
+        )
     if sample_dim not in array.dims:
         raise ValueError(
             f"{caller} needs confounds over {sample_dim!r}; {name!r} has the dimensions "

@@ -139,7 +139,8 @@ def _targets(
     if times is not None:
         return _given_times(times, recording[sample_dim], own)
     value = rate if step is None else step
-    if value is None or not (np.isfinite(value) and value > 0):
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if value is None or not number or not np.isfinite(value) or value <= 0:
         raise ValueError(f"{given[0]} must be a number above 0, and was {value!r}.")
     spacing = 1 / value if step is None else value
     span = own[-1] - own[0]
@@ -153,23 +154,25 @@ def _targets(
 
 def _given_times(times: Any, coordinate: xr.DataArray, own: np.ndarray) -> np.ndarray:
     if not isinstance(times, xr.DataArray):
-        times = xr.DataArray(np.asarray(times), dims="time", name="times")
+        row = np.asarray(times)
+        times = xr.DataArray(row, dims="time" if row.ndim == 1 else None, name="times")
     if times.dtype.kind == "M" and coordinate.dtype.kind == "M":
         times = times.copy(data=times.values - coordinate.values[0])
-    targets = checks.seconds(times, caller="resample_time") if times.size else np.empty(0)
+    is_row = times.ndim == 1 and times.size
+    targets = checks.seconds(times, caller="resample_time") if is_row else np.empty(0)
     slack = 1e-9 * max(float(own[-1] - own[0]), 1.0)
-    if (
-        times.ndim != 1
-        or not times.size
-        or targets[0] < own[0] - slack
-        or targets[-1] > own[-1] + slack
-    ):
+    if not is_row or targets[0] < own[0] - slack or targets[-1] > own[-1] + slack:
+        given = f"{targets[0]:g} to {targets[-1]:g} s" if is_row else _shape(times)
         raise ValueError(
             f"times must be a row of times within the recording, which runs from {own[0]:g} to "
             f"{own[-1]:g} s: nothing is known of it before and after. Given: "
-            f"{f'{targets[0]:g} to {targets[-1]:g} s' if times.size else 'none'}."
+            f"{given}."
         )
     return targets
+
+
+def _shape(times: xr.DataArray) -> str:
+    return f"{times.ndim} dimensions" if times.size else "none"
 
 
 def _factor(own: np.ndarray, targets: np.ndarray) -> int:
