@@ -11,7 +11,7 @@ import scipy.io
 import scipy.optimize
 import scipy.sparse
 
-from partita._solvers import canon, nmf
+from partita._solvers import canon, certificate, hals, nmf
 from partita._solvers.objective import Penalty, Start, penalty_value
 
 
@@ -389,6 +389,25 @@ def test_an_interrupted_fit_returns_the_best_so_far():
     assert solution.interrupted
     assert not solution.converged
     assert misfit(X, solution) < 0.5 * np.square(X).sum()
+
+
+@pytest.mark.parametrize("moment", ["in the third round", "in the certificate"])
+def test_an_interrupt_at_any_moment_keeps_the_last_whole_round(moment, monkeypatch):
+    X, _, _ = planted(n=60, p=3000)
+    losses, module = [], hals if moment == "in the third round" else certificate
+    visit = module.visit
+
+    def interrupted(*given):
+        if module is certificate or len(losses) == 2:
+            given[2].old[:, ::2] = 0  # as where half of a block has been done
+            raise KeyboardInterrupt
+        return visit(*given)
+
+    monkeypatch.setattr(module, "visit", interrupted)
+    solution = fit(X, init="random", watch=lambda state: losses.append(state.loss))
+    assert solution.interrupted
+    assert not solution.converged
+    assert misfit(X, solution) <= losses[-1] * (1 + 1e-6)
 
 
 def test_all_zero_data_have_zero_signals():

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
+from partita._solvers import hals
 
 
 def planted(*, noise: float = 0.02, seed: int = 3, n_times: int = 80) -> xr.Dataset:
@@ -274,6 +275,8 @@ def test_negative_values_are_refused_with_the_remedy(truth) -> None:
         ({"tol": 1.5}, "a number from 0 to 1"),
         ({"max_iter": 0}, "max_iter is a whole number"),
         ({"n_starts": 0}, "n_starts is 'auto' or a whole number"),
+        ({"n_starts": 3, "solver": "hals"}, "n_starts=3: several starts .* random_state"),
+        ({"n_starts": 3, "loss": "itakura-saito"}, "n_starts=3: several starts .* random_state"),
         ({"maps_l1": -1}, "maps_l1 is a non-negative number"),
         ({"signals_l1": "a"}, "signals_l1 is a non-negative number"),
         ({"l2": np.inf}, "l2 is a non-negative number"),
@@ -328,6 +331,17 @@ def test_ctrl_c_keeps_the_best_factors_so_far(truth) -> None:
     assert nmf.converged_ is False
     assert nmf.maps_.sizes["component"] == 4
     assert nmf.inverse_transform().sizes == truth["recording"].sizes
+
+
+def test_ctrl_c_before_the_first_factors_of_a_divergence_ends_the_fit(truth, monkeypatch) -> None:
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hals, "visit", interrupted)
+    nmf = NMF(4, loss="kullback-leibler", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        nmf.fit(truth["recording"])
+    assert not hasattr(nmf, "maps_")
 
 
 def test_verbose_shows_loss_and_residual_on_one_line(truth, capsys) -> None:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
+from partita._solvers import problem, streams
 from partita.decomposition import _lazy
 
 
@@ -198,6 +199,32 @@ def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
     assert not model.converged_
     assert model.maps_.shape == seen[0].shape
     assert np.isfinite(model.reconstruction_err_)
+
+
+@pytest.mark.parametrize("last", [0, 2], ids=["in the first round", "in the third"])
+def test_an_interrupted_fit_does_not_read_on(recording, monkeypatch, last):
+    read, pressed = streams.Stream.run, []
+
+    def run(self, work, *given, **options):
+        assert not pressed, "read after the interrupt"
+        if len(rounds) == last and work is problem._visit_part:
+            pressed.append(True)
+            raise KeyboardInterrupt
+        return read(self, work, *given, **options)
+
+    rounds = []
+    monkeypatch.setattr(streams.Stream, "run", run)
+    model = pt.NMF(6, tol=0, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(recording.chunk(time=40), callback=lambda state: rounds.append(state.loss))
+    assert not model.converged_
+    assert model.n_iter_ == last
+    rebuilt = model.inverse_transform().compute()
+    misfit = float(((recording - rebuilt) ** 2).sum()) / 2
+    if last:
+        assert misfit == pytest.approx(rounds[-1], rel=1e-3)
+        assert model.reconstruction_err_ == pytest.approx(np.sqrt(2 * misfit), rel=1e-3)
+    assert misfit < 0.5 * float((recording**2).sum())
 
 
 @pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])

@@ -37,8 +37,9 @@ class Finish(NamedTuple):
 
 
 def unfinished(descent: Descent) -> Finish:
-    """Return what can be said of factors whose data cannot be read any more: nothing but a loss."""
-    return Finish(Certificate(math.nan, math.nan, math.nan, math.nan), descent.losses[-1])
+    """Return what can be said of factors whose data are not read any more: at most a loss."""
+    loss = descent.losses[-1] if descent.losses else math.nan
+    return Finish(Certificate(math.nan, math.nan, math.nan, math.nan), loss)
 
 
 def finish(descent: Descent, *, signals_short: bool) -> Finish:

@@ -88,6 +88,8 @@ def _start(
         data, k, solver="hals", init=init, tol=0.0, max_iter=_ROUNDS, weights=rank_one, held=held,
         first=first, rng=rng,
     )  # fmt: skip
+    if start.interrupted:
+        raise KeyboardInterrupt
     return start.W, start.H
 
 

@@ -233,12 +233,19 @@ def _run(
             state = _descend(descent, saved.aim, route.max_iter, watcher, keeping)
             seconds["iterations"] += perf_counter() - clock
             clock = perf_counter()
+            if state == "interrupted" and isinstance(problem.blocks, Stream):
+                end = unfinished(descent)  # who interrupts does not wait for further passes
+                break
             end = finish(descent, signals_short=route.signals_short)
         except OSError as error:
             if not descent.losses:
                 raise
             descent.recover()
             end, failure = unfinished(descent), error
+            break
+        except KeyboardInterrupt:
+            descent.recover()
+            end, state = unfinished(descent), "interrupted"
             break
         seconds["certificate"] += perf_counter() - clock
         if state == "going" and not saved.revived:
@@ -249,7 +256,8 @@ def _run(
         if end.certificate.residual <= tol:
             break
         saved = saved._replace(aim=saved.aim * _TIGHTEN)
-    report = {**saved.report, "passes": saved.passes + len(descent.losses) + 2,
+    passes = saved.passes + len(descent.losses) + (0 if math.isnan(end.certificate.residual) else 2)
+    report = {**saved.report, "passes": passes,
               "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip
     answer = _answer(descent, end, route, tol, state == "interrupted", report)
     return answer._replace(failure=failure)
@@ -335,7 +343,8 @@ def _answer(
     losses[-1] = end.loss * scale**2
     converged = end.certificate.residual <= tol and not interrupted
     problem, misfit = descent.problem, None
-    if problem.at_hand and end.loss > 0.5 * problem.floor**2:  # else rounding of W and H counts
+    exact = problem.at_hand and end.loss > 0.5 * problem.floor**2  # else rounding of W, H counts
+    if exact or (interrupted and isinstance(problem.blocks, Stream)):  # which is not read again
         penalty = penalty_of(problem, descent.S.ahead, descent.L.ahead)
         misfit = math.sqrt(2 * (end.loss - penalty)) * scale
     return Solution(

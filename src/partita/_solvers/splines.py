@@ -21,6 +21,7 @@ PAD = 2
 """Coefficients kept beyond the field on either side, so that no tap looks for the border."""
 _POLE = 3.0**0.5 - 2.0
 _LANES = 16
+_LEAST_TAP = 2e-4  # of the one in the middle
 
 
 def coefficients(frames: Array, *, smoothing: float = 0.0, scratch: Scratch | None = None) -> Array:
@@ -81,8 +82,7 @@ def filter_taps(smoothing: float, dtype: str) -> Array:
     angle = 2 * np.pi * np.fft.rfftfreq(512)
     response = np.exp(-0.5 * (smoothing * angle) ** 2) / ((4 + 2 * np.cos(angle)) / 6)
     taps = np.fft.irfft(response)[:256]
-    least = 2e-4 if smoothing else float(np.finfo(dtype).eps) / 4
-    kept = taps[: int(np.flatnonzero(np.abs(taps) > least * taps[0])[-1]) + 1]
+    kept = taps[: int(np.flatnonzero(np.abs(taps) > _LEAST_TAP * taps[0])[-1]) + 1]
     kept = kept / (kept[0] + 2 * kept[1:].sum())
     return np.ascontiguousarray(kept, dtype=dtype)
 

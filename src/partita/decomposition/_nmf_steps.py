@@ -73,9 +73,12 @@ class NMFSteps(Decomposition):
         _base.check_mode(self.mode)
         _base.check_n_components(self.n_components)
         _parameters.check_solver(
-            solver=self.solver, n_starts=self.n_starts, tol=self.tol, max_iter=self.max_iter
+            solver=self.solver,
+            n_starts=self.n_starts,
+            beta=self._objective()[0],
+            tol=self.tol,
+            max_iter=self.max_iter,
         )
-        self._objective()
 
     def _objective(self) -> tuple[float, Penalty]:
         penalty = _parameters.penalty_of(

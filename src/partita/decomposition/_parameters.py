@@ -39,12 +39,18 @@ def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
     )
 
 
-def check_solver(*, solver: Any, n_starts: Any, tol: Any, max_iter: Any) -> None:
-    """Refuse settings of the solver that have no meaning (ValueError)."""
+def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter: Any) -> None:
+    """Refuse settings of the solver that have no meaning, or none together (ValueError)."""
     _one_of("solver", solver, SOLVERS)
     if n_starts != "auto" and not _is_whole(n_starts):
         raise ValueError(
             f"n_starts is 'auto' or a whole number of at least 1, and was given {n_starts!r}."
+        )
+    if n_starts != "auto" and n_starts > 1 and (solver == "hals" or beta != 2.0):
+        raise ValueError(
+            f"n_starts={n_starts}: several starts are compared on a compressed recording, for "
+            "which solver is 'auto' or 'sketch' and loss is 'frobenius'. Fit with several "
+            "random_state instead, and keep the model of the lowest losses_[-1]."
         )
     if not _is_number(tol) or not 0 <= tol <= 1:
         raise ValueError(

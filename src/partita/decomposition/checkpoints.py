@@ -176,7 +176,8 @@ def fingerprint(
     facts["dtype"] = str(stacker.dtype)
     facts["coordinates"] = _digest(*[part for name, coord in coords for part in (name, coord)])
     facts["voxels inside"] = "all" if stacker.inside is None else _digest(stacker.inside)
-    facts["values"] = repr(products.norm2(matrix, weights))
+    # How many threads add up what streams decides the last digits.
+    facts["values"] = f"{products.norm2(matrix, weights):.9e}"
     facts["weights"] = "none" if weights is None else _digest(*weights)
     facts["order of reading"] = "in memory"
     if isinstance(matrix, Stream):

@@ -21,7 +21,7 @@ TRANSFORMS = ("translation", "rigid", "piecewise")
 
 _SPAN_BYTES = 1 << 26  # of a recording held at a time
 _SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from
-_MOST_SAMPLES = {2: 96, 3: 32}
+_MOST_SAMPLES = {2: 96, 3: 24}
 _LEAST_SAMPLES = 8
 _PICTURED = 8  # frames resampled at a time for the picture of a reference
 _QUARTER, _HALF = 0.25, 0.5  # of the field
