@@ -98,13 +98,16 @@ def test_a_volume_moves_with_six_parameters():
 
 
 @pytest.mark.parametrize("transform", ["translation", "rigid"])
-@pytest.mark.parametrize("kind", ["uint8", "int16", "float64"])
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "uint32", "float64"])
 def test_integers_and_doubles_are_followed_too(blobs, course, transform, kind):
     given = blobs.clip(0, 255).round().astype(kind)
     motion = estimate_motion(given, transform=transform)
     assert np.abs(off(motion, course[0])).max() < 0.25
     still = apply_motion(given, motion)
-    assert still.dtype == ("float64" if kind == "float64" else "float32")
+    expected = "float32" if kind in ("uint8", "int16") else "float64"
+    assert still.dtype == expected
+    assert register(given, transform=transform).dtype == expected
+    assert apply_motion(given.chunk(time=30), motion).dtype == expected
     if transform == "translation":
         assert not motion["rotation"].any()
 
