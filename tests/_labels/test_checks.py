@@ -110,6 +110,8 @@ def test_times_are_read_in_seconds(times, units, expected) -> None:
         ([0.0, 2, 1], "s", "needs times that increase"),
         ([0.0, np.nan, 1], "s", "1 of 3 times are not finite"),
         ([0.0, 1], "fortnights", "does not know the time unit 'fortnights'"),
+        ([0, 1], "1", r"merely numbered \(units '1' of 'time'\).*load\(path, frame_rate=30\)"),
+        ([0, 1], "frames", r"recording\['time'\]\.values / frame_rate"),
         (["a", "b"], None, "needs numeric times"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from partita.plotting import plot_motion
+from partita.preprocess import estimate_motion
 
 
 def motion(*, turning: bool = True, axes: str = "yx") -> xr.Dataset:
@@ -69,6 +70,33 @@ def test_three_axes_and_three_angles_are_named():
     figure = plot_motion(motion(axes="zyx"), theme="dark")
     for ax in figure.axes[:2]:
         assert [text.get_text() for text in ax.get_legend().get_texts()] == ["z", "y", "x"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "panels", "lines"),
+    [
+        ((24, 28), {}, 4, "yx"),
+        ((24, 28), {"transform": "translation"}, 3, "yx"),
+        ((24, 28), {"transform": "piecewise", "patch_size": 16}, 3, "yx"),
+        ((6, 16, 18), {}, 4, "zyx"),
+        ((6, 16, 18), {"transform": "translation"}, 3, "zyx"),
+        ((6, 16, 18), {"per": "plane"}, 4, "yx"),
+    ],
+)
+def test_motion_that_was_estimated_is_drawn(moving_blobs, shape, options, panels, lines):
+    rng = np.random.default_rng(0)
+    shift = rng.uniform(-1, 1, (12, len(shape)))
+    angles = np.deg2rad(rng.uniform(-1, 1, (12, 1 if len(shape) == 2 else 3)))
+    frames = moving_blobs(shape, shift, angles, noise=1.0)
+    found = estimate_motion(xr.DataArray(frames, dims=("time", *"zyx"[-len(shape) :])), **options)
+    if "per" in options:
+        found = found.isel(z=2)
+    figure = plot_motion(found)
+    assert len(figure.axes) == panels
+    first = figure.axes[0]
+    assert [text.get_text() for text in first.get_legend().get_texts()] == list(lines)
+    for line, axis in zip(first.get_lines(), lines, strict=False):
+        np.testing.assert_array_equal(line.get_ydata(), found["translation"].sel(axis=axis))
 
 
 def test_what_is_no_motion_is_refused():

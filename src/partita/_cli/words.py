@@ -92,7 +92,8 @@ def _extent(coordinate: xr.DataArray) -> str:
     """Return the range of a coordinate and its step, or what else there is to say of it."""
     import numpy as np
 
-    values, units = coordinate.values, coordinate.attrs.get("units", "")
+    values, units = coordinate.values, str(coordinate.attrs.get("units", ""))
+    units = "" if units == "1" else units
     if values.ndim == 0 and coordinate.attrs:
         return ", ".join(f"{key} {_text(value)}" for key, value in coordinate.attrs.items())
     if values.ndim != 1 or values.dtype.kind not in "iuf":

@@ -20,6 +20,8 @@ _SECONDS_PER_UNIT = {
     "min": 60.0, "minute": 60.0, "minutes": 60.0,
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
 }  # fmt: skip
+# Units of samples that are numbered, as `load` does where a file says no rate.
+_COUNTS = ("1", "", "frame", "frames")
 
 
 def require_recording(recording: Any, *, sample_dim: str = "time", caller: str) -> None:
@@ -232,7 +234,7 @@ def seconds(coordinate: xr.DataArray, *, caller: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the units are unknown, or times fall or repeat.
+        If the units are unknown or none of time, or times fall or repeat.
     """
     values = _seconds_of(coordinate, caller=caller)
     if not np.all(np.isfinite(values)):
@@ -312,9 +314,17 @@ def seconds_per_unit(coordinate: xr.DataArray, *, caller: str) -> float:
     Raises
     ------
     ValueError
-        If the units are unknown.
+        If the units are unknown, or the samples merely numbered.
     """
     units = str(coordinate.attrs.get("units", "s")).strip()
+    if merely_numbered(coordinate):
+        name = coordinate.name
+        raise ValueError(
+            f"{caller} needs times in seconds; the samples of this recording are merely numbered "
+            f"(units {units!r} of {name!r}). Give the rate of a movie in Hz when it is loaded, "
+            "partita.load(path, frame_rate=30), or assign the times in seconds: "
+            f"recording.assign_coords({name}=recording[{name!r}].values / frame_rate)."
+        )
     if units not in _SECONDS_PER_UNIT:
         raise ValueError(
             f"{caller} does not know the time unit {units!r} of {coordinate.name!r}. Known: "
@@ -322,6 +332,12 @@ def seconds_per_unit(coordinate: xr.DataArray, *, caller: str) -> float:
             "recording.time.attrs['units'] = 's'."
         )
     return _SECONDS_PER_UNIT[units]
+
+
+def merely_numbered(coordinate: xr.DataArray) -> bool:
+    """Return whether a coordinate counts samples (units "1" or frames) rather than time."""
+    numeric = coordinate.dtype.kind in "iuf"
+    return numeric and str(coordinate.attrs.get("units", "s")).strip() in _COUNTS
 
 
 def _names(names: Any) -> str:

@@ -167,7 +167,7 @@ class PatchTemplate:
         """Correlation of all patches together, 1 for the template itself."""
         loud = float(np.sqrt(power.sum() * self._own_power.sum()))
         scale = float(self._own_height.sum()) / max(float(self._own_power.sum()), 1e-300)
-        return float(np.clip(height.sum() / (loud * scale), -1, 1)) if loud * scale > 0 else np.nan
+        return max(float(height.sum() / (loud * scale)), -1.0) if loud * scale > 0 else np.nan
 
     def _search(self, product: Spectrum, middle: Floats) -> Floats:
         """Highest place around the middle of correlations shared with the patches next to each.

@@ -39,9 +39,9 @@ class Piecewise(NamedTuple):
     `displacement` (n, 2, patches_y, patches_x): of the content relative to the template at the
     centres of the patches, voxels, the rigid part included. `centres_y`, `centres_x`: where they
     are, voxels. `similarity` (n,): correlation of all patches with the template, 1 for the
-    template itself, NaN for a frame without contrast. `confidence` (n, patches_y, patches_x):
-    height of each patch's correlation in standard deviations of its noise; below 4 the patch
-    has no say and its displacement is what its neighbours' tell.
+    template itself, a little above for higher contrast, NaN for a frame without any. `confidence`
+    (n, patches_y, patches_x): height of each patch's correlation in standard deviations of its
+    noise; below 4 the patch has no say and its displacement is what its neighbours' tell.
     """
 
     displacement: Floats

@@ -167,9 +167,7 @@ def _trim(motion: list[Motion], ready: list[Conditioned]) -> list[Motion]:
     ]
 
 
-def _average(
-    ready: list[Conditioned], motion: list[Motion], field: Field, *, crew: Crew
-) -> Array:
+def _average(ready: list[Conditioned], motion: list[Motion], field: Field, *, crew: Crew) -> Array:
     total, count = np.zeros(field.shape), np.zeros(field.shape)
     pairs = list(zip(ready, motion, strict=True))
     for first in range(0, len(pairs), crew.threads):  # few at a time: sums are as long as frames

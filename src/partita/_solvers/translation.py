@@ -45,7 +45,8 @@ class Translation(NamedTuple):
 
     `shifts` (n, axes): where the content of a frame lies relative to the template, in voxels,
     positive towards larger index. `similarity` (n,): the correlation with the template there, 1
-    for the template itself; NaN (and a shift of 0) for a frame without any contrast.
+    for the template itself, and a little above for a frame that shows it in higher contrast; NaN
+    (and a shift of 0) for a frame without any contrast.
     """
 
     shifts: Floats
@@ -129,7 +130,7 @@ class TranslationTemplate:
             found[i], height[i] = self._compare_overlap(spectra[i], found[i], height[i])
         shifts[contrasts] = np.clip(found, -self.max_shift, self.max_shift)
         loudness = [self._loudness(spectrum) for spectrum in spectra]
-        similarity[contrasts] = np.clip(height / loudness, -1, 1)
+        similarity[contrasts] = np.maximum(height / loudness, -1)
         return Translation(shifts, similarity)
 
     def _compare_overlap(

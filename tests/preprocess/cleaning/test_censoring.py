@@ -87,7 +87,12 @@ def test_frames_are_matched_by_label(recording, frames):
     [
         (lambda f: f.astype(float), TypeError, "boolean DataArray over time"),
         (lambda f: f.values, TypeError, "given: ndarray of bool"),
-        (lambda f: f.expand_dims("plane"), ValueError, "needs frames over 'time' alone; given"),
+        (
+            lambda f: f.expand_dims("plane"),
+            ValueError,
+            r"given: \('plane', 'time'\). Reduce them: frames.any\('plane'\)",
+        ),
+        (lambda f: f[0], ValueError, r"needs frames over 'time'; given: \(\). Compare"),
         (lambda f: f[:50], ValueError, "The series of frames to censor lies on another grid"),
         (lambda f: f[:50].drop_vars("time"), ValueError, "has 50 samples along 'time'"),
         (
@@ -100,6 +105,11 @@ def test_frames_are_matched_by_label(recording, frames):
 def test_frames_that_do_not_fit_are_refused(recording, frames, change, kind, message):
     with pytest.raises(kind, match=message):
         censor(recording, change(frames))
+
+
+def test_frames_marked_in_any_plane_are_censored_whole(recording, frames):
+    planes = xr.concat([frames, frames & False], "z").transpose("time", "z")
+    xr.testing.assert_identical(censor(recording, planes), censor(recording, frames))
 
 
 def test_too_few_frames_for_interpolation_are_refused(recording, frames):

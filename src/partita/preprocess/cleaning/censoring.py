@@ -39,9 +39,11 @@ def censor(
     recording : xarray.DataArray, (time, *features) in any order
         Any real values in any units. Interpolation promotes integers of up to 16 bits to float32,
         longer ones to float64.
-    frames : xarray.DataArray of bool, (time,)
+    frames : xarray.DataArray of bool, (time,) or (time, *features)
         True for the frames to censor, such as `suspect` of a motion estimate, or
-        ``framewise_displacement > 0.5``. Matched by time label where both have one.
+        ``framewise_displacement > 0.5``. Matched by time label where both have one. With planes
+        that were registered each on its own, a frame is censored whole where any of them is
+        marked.
     how : {"drop", "interpolate"}
         What becomes of them.
     method : {"linear", "cubic"}
@@ -60,8 +62,9 @@ def censor(
     TypeError
         If `recording` is not a DataArray of real numbers, or `frames` not one of truth values.
     ValueError
-        If the frames belong to other samples; if too few would be left; if `how` or `method` is
-        not known; or if values kept are NaN or infinite, and others of the same voxel are not.
+        If the frames belong to other samples, or have dimensions that the recording lacks; if too
+        few would be left; if `how` or `method` is not known; or if values kept are NaN or
+        infinite, and others of the same voxel are not.
 
     References
     ----------
@@ -111,12 +114,20 @@ def _frames_of(frames: Any, recording: xr.DataArray, *, sample_dim: str) -> np.n
             "censor needs the frames as a boolean DataArray over time, True where suspect; given: "
             f"{kind}. Compare to make one: motion.framewise_displacement > 0.5."
         )
-    if frames.dims != (sample_dim,):
+    given = tuple(map(str, frames.dims))
+    if sample_dim not in frames.dims:
         raise ValueError(
-            f"censor needs frames over {sample_dim!r} alone; given: "
-            f"{tuple(map(str, frames.dims))}. Reduce them: frames.any('plane')."
+            f"censor needs frames over {sample_dim!r}; given: {given}. Compare a series over time "
+            "to make them: motion.framewise_displacement > 0.5."
         )
-    table = frames.reset_coords(drop=True).expand_dims("confound", axis=1)
+    foreign = [str(dim) for dim in frames.dims if dim not in recording.dims]
+    if foreign:
+        raise ValueError(
+            f"censor needs frames over {sample_dim!r}, and planes of the recording at most; given: "
+            f"{given}. Reduce them: frames.any({foreign[0]!r})."
+        )
+    whole = frames.any([dim for dim in frames.dims if dim != sample_dim])
+    table = whole.reset_coords(drop=True).expand_dims("confound", axis=1)
     matched = match(table, recording, sample_dim=sample_dim, what="The series of frames to censor")
     found: np.ndarray = matched.values[:, 0]
     return found

@@ -93,7 +93,9 @@ def detrend(
     checks.require_recording(recording, sample_dim=sample_dim, caller="detrend")
     checks.require_samples(recording, sample_dim=sample_dim, caller="detrend")
     checks.require_dense(recording, caller="detrend")
-    times = times_of(recording, sample_dim=sample_dim, caller="detrend")
+    times = times_of(
+        recording, sample_dim=sample_dim, in_seconds=drift == "cosine", caller="detrend"
+    )
     courses = drift_courses(times, drift=drift, order=order, cutoff=cutoff, caller="detrend")
     values = take_out(
         recording,
@@ -108,11 +110,20 @@ def detrend(
     return append_history(result if keep_mean else as_fluctuation(result), line)
 
 
-def times_of(recording: xr.DataArray, *, sample_dim: str, caller: str) -> Times:
-    """Return the times of the samples, s; their count where they have no times."""
+def times_of(
+    recording: xr.DataArray, *, sample_dim: str, in_seconds: bool = False, caller: str
+) -> Times:
+    """Return the times of the samples, s; their count where they have no times.
+
+    Samples that are merely numbered are so far apart as their numbers, unless what is to be done
+    needs times `in_seconds`: then they are refused.
+    """
     if sample_dim not in recording.coords:
         return np.arange(recording.sizes[sample_dim], dtype=float)
-    return checks.seconds(recording[sample_dim], caller=caller)
+    coordinate = recording[sample_dim]
+    if not in_seconds and checks.merely_numbered(coordinate):
+        coordinate = coordinate.drop_attrs()
+    return checks.seconds(coordinate, caller=caller)
 
 
 def drift_courses(

@@ -34,7 +34,7 @@ def motion_dataset(
         translation=course.shift,
         rotation=course.angles,
         affine=course.affine(grid),
-        similarity=tracks.similarity,
+        similarity=np.minimum(tracks.similarity, 1),
         converged=converged,
         suspect=suspect,
         framewise_displacement=course.framewise_displacement(grid),

@@ -34,7 +34,7 @@ def find_suspects(
         Not converged; or a similarity below the running median by five scaled median absolute
         deviations and by 0.02; or a jump beyond the median by ten, and by a voxel.
     """
-    usual = ndimage.median_filter(similarity, min(_NEIGHBOURS, similarity.size), mode="nearest")
+    usual = ndimage.median_filter(similarity, min(_NEIGHBOURS, similarity.size), mode="mirror")
     drop = usual - similarity
     unlike = drop > max(_OUTLYING * float(np.median(np.abs(drop))), _LEAST_DROP)
     middle = float(np.median(displacement))

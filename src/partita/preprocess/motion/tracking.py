@@ -38,6 +38,7 @@ class Tracks(NamedTuple):
     turn, shift : numpy.ndarray, (n, planes, d, d) and (n, planes, d)
         In the units of space; NaN where a frame could not be followed.
     similarity, converged : numpy.ndarray, (n, planes)
+        A similarity may exceed 1 a little: held there, frames that fare well would look alike.
     reference : numpy.ndarray, (planes, *shape)
         What was aligned to, in the units of the recording.
     bend : numpy.ndarray, (n, planes, d, patches_y, patches_x)
