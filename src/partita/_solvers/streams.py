@@ -148,8 +148,11 @@ class Stream:
                 (sent,) = cluster.scatter([common], broadcast=True, hash=False)
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
                     return self._gathered(work, cuts, lanes, delayed(sent), local=False)
+            except _StepFailed as failed:
+                error = failed.error
+                raise error from error.__cause__
             except (KeyError, RuntimeError, OSError, CancelledError):
-                if attempt == _ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1 or _has_erred(self._parts):
                     raise
                 sleep(attempt * _PAUSE)  # until it is known that the worker is gone
         raise AssertionError
@@ -187,14 +190,28 @@ def _step(
     part: Any,
     common: Any,
     cut: list[Any],
-    in_place: bool,
+    local: bool,
 ) -> tuple[Any, list[Any]]:
     sums, returned = so_far
-    if sums is not None and not in_place:  # on a cluster a step may be done again
+    if sums is not None and not local:  # on a cluster a step may be done again
         sums = tuple(array.copy() for array in sums)
-    X = part() if isinstance(part, _Recipe) else part
-    sums, answer = work(X, sums, common, *cut)
+    try:
+        X = part() if isinstance(part, _Recipe) else part
+        sums, answer = work(X, sums, common, *cut)
+    except Exception as error:
+        if local:
+            raise
+        raise _StepFailed(error) from error
     return sums, [*returned, answer]
+
+
+class _StepFailed(Exception):
+    """An error of a step itself, such as a chunk that cannot be read; no worker has been lost."""
+
+    @property
+    def error(self) -> BaseException:
+        """The error; itself where a cluster has cut a very long one short."""
+        return self.args[0] if isinstance(self.args[0], BaseException) else self
 
 
 class _Recipe:
@@ -222,6 +239,12 @@ def _futures_of(collection: Any) -> list[Any]:
     from distributed import futures_of
 
     return list(futures_of(collection))  # type: ignore[no-untyped-call]
+
+
+def _has_erred(parts: list[Any]) -> bool:
+    """Tell whether a block that a cluster was to hold could not be computed."""
+    held = [part for part in parts if not isinstance(part, _Recipe)]
+    return any(block.status == "error" for part in held for block in _futures_of(part))
 
 
 def add(total: Any, more: Any) -> Any:
