@@ -295,7 +295,12 @@ def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
 
 def _refuse_other_versions(cluster: Any) -> None:
     """Refuse workers whose Partita is another one: what is sent to them would not be theirs."""
-    others = {w: v for w, v in cluster.run(_version).items() if v != __version__}
+    answers = cluster.run(_version, on_error="return")
+    for failed in answers.values():
+        if isinstance(failed, Exception) and not isinstance(failed, OSError):
+            raise failed
+    # One that is lost just now, whose connection is an OSError, has no version.
+    others = {w: v for w, v in answers.items() if v != __version__ and isinstance(v, str)}
     if others:
         worker, version = next(iter(others.items()))
         raise RuntimeError(
