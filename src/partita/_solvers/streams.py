@@ -416,13 +416,22 @@ def _as_delayed(arrays: list[Any]) -> list[Any]:
     return [array.to_delayed(optimize_graph=False).ravel()[0] for array in ready]
 
 
+def _most_together(array: Any) -> int:
+    """Return up to how many bytes of small chunks make one part.
+
+    Blocks that a cluster holds are a part each: together they might have to travel.
+    """
+    return 0 if _futures_of(array) else _PART_BYTES
+
+
 def _parts_by_samples(
     array: Any, inside: Array | None, dtype: Any
 ) -> tuple[list[Any], list[slice]]:
     row_bytes = math.prod(array.shape[1:]) * np.dtype(dtype).itemsize
+    most = _most_together(array)
     slices, start, stop = [], 0, 0
     for size in array.chunks[0]:
-        if stop > start and (stop + size - start) * row_bytes > _PART_BYTES:
+        if stop > start and (stop + size - start) * row_bytes > most:
             slices.append(slice(start, stop))
             start = stop
         stop += size
@@ -441,11 +450,11 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
     edges = [np.cumsum([0, *sizes]) for sizes in array.chunks[1:]]
     bounds = [list(itertools.pairwise(edge)) for edge in edges]
     groups: list[list[tuple[slice, ...]]] = []
-    held = 0
+    held, most = 0, _most_together(array)
     for corner in itertools.product(*bounds):
         where = tuple(slice(int(a), int(b)) for a, b in corner)
         n_bytes = array.shape[0] * places[where].size * np.dtype(dtype).itemsize
-        if not groups or held + n_bytes > _PART_BYTES:
+        if not groups or held + n_bytes > most:
             groups.append([])
             held = 0
         groups[-1].append(where)
@@ -453,7 +462,7 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
     order, slices, parts, start = [], [], [], 0
     flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
     blocks = iter(_as_delayed(flat))
-    take = delayed(_columns, pure=False, traverse=True)
+    take = delayed(_columns, pure=False, traverse=False)  # what is held is lost in a list
     for group in groups:
         columns = [places[where].ravel() for where in group]
         mine = [next(blocks) for _ in group]
@@ -461,7 +470,7 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
         if found.size == 0:
             continue
         keep = None if all((c >= 0).all() for c in columns) else [c >= 0 for c in columns]
-        parts.append(take(mine, keep, dtype))
+        parts.append(take(keep, dtype, *mine))
         slices.append(slice(start, start + found.size))
         start += found.size
         order.append(found)
@@ -475,7 +484,7 @@ def _rows(block: Array, inside: Array | None, dtype: Any) -> Array:
     return np.ascontiguousarray(rows, dtype).T
 
 
-def _columns(blocks: list[Array], keep: list[Array] | None, dtype: Any) -> Array:
+def _columns(keep: list[Array] | None, dtype: Any, *blocks: Array) -> Array:
     """Return some features (n_samples, width)."""
     flat = [np.asarray(block).reshape(block.shape[0], -1) for block in blocks]
     if keep is not None:
