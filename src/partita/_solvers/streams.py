@@ -321,6 +321,15 @@ def _cluster() -> Any:
     return owner if hasattr(owner, "nthreads") else None
 
 
+def dashboard() -> str | None:
+    """Return the address at which the work of the cluster can be seen, if there is one."""
+    cluster = _cluster()
+    try:
+        return None if cluster is None else cluster.dashboard_link or None
+    except KeyError:  # a scheduler without one
+        return None
+
+
 class Cost(NamedTuple):
     """Seconds to compute one block of a lazy array, and to read what it is made of."""
 

@@ -79,7 +79,8 @@ class NMF(NMFSteps):
     random_state : int, numpy.random.RandomState or None
         Of the starts and the sketch.
     verbose : int
-        1 shows a progress line with the loss and the residual.
+        1 shows a progress line with the loss and the residual, and before it the link to the
+        dashboard of the cluster that the fit streams on.
 
     Attributes
     ----------
