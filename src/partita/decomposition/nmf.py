@@ -304,7 +304,8 @@ class NMF(NMFSteps):
             Sessions on one grid; what `load` takes is loaded when its turn comes.
         n_passes : int or None
             Passes at most; they end earlier when the residual falls below ``tol``. In all, each
-            session is read 2 n_passes - 1 times (twice for one pass). None: up to ``max_iter``.
+            session is read 2 n_passes - 1 times (twice for one pass), the first once more. None:
+            up to ``max_iter``.
 
         Returns
         -------
