@@ -432,7 +432,7 @@ def test_run_works_on_a_cluster(recording, fitted, words):
     distributed = pytest.importorskip("distributed")
     arguments = ["-k", "2", "--chunks", "time=20", "--quiet"]
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
         there = ["--scheduler", cluster.scheduler_address, "--out", "there", *words]
         assert _cli.main(["run", str(recording), *arguments, *there]) == 0

@@ -40,7 +40,7 @@ def client(monkeypatch):
     monkeypatch.setattr(streams, "_PART_BYTES", 1 << 20)  # as many parts as a large one has
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

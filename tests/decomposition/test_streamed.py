@@ -333,8 +333,9 @@ def test_unknown_chunks_are_refused_with_the_remedy(recording):
     [pt.NMF(3, random_state=0, max_iter=1, tol=0), pt.PCA(3), pt.FastICA(3, random_state=0)],
     ids=["NMF", "PCA", "FastICA"],
 )
-def test_tiny_blocks_are_said_once(recording, model):
-    chopped = recording.chunk({"time": 1, "y": 6, "x": 30})
-    with pytest.warns(UserWarning, match=r"1120 blocks.*partita convert") as said:
+def test_tiny_blocks_are_said_once(recording, model, monkeypatch):
+    monkeypatch.setattr(_lazy, "_MANY", 100)
+    chopped = recording.chunk({"time": 8, "y": 6, "x": 30})
+    with pytest.warns(UserWarning, match=r"140 blocks.*partita convert") as said:
         model.fit(chopped)
     assert sum("blocks" in str(one.message) for one in said) == 1

@@ -39,7 +39,7 @@ def client(monkeypatch):
     monkeypatch.setattr(streams, "_PART_BYTES", 100_000)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
