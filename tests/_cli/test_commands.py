@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,8 @@ import partita
 from partita import _cli
 from partita._cli import words
 from partita._cli.workplace import size
+from partita._solvers import streams
+from partita.decomposition import _lazy, checkpoints
 from partita.io import save_recording, write_dataset
 
 PNG = b"\x89PNG\r\n"
@@ -352,14 +355,49 @@ def test_a_large_recording_is_standardised_once_on_disk_and_tidied_up(recording,
     np.testing.assert_allclose(large.maps_, eager.maps_, atol=1e-3)
 
 
-def test_no_intermediate_writes_none(recording, monkeypatch):
+class Fitted:
+    """The recordings that NMF was given, and how many passes over them were streamed."""
+
+    def __init__(self):
+        self.given, self.passes = [], 0
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """Let fits stream whatever the size; return what is seen of them."""
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    seen, fit, run = Fitted(), partita.NMF.fit, streams.Stream.run
+
+    def watched(self, recording, **options):
+        seen.given.append(recording)
+        return fit(self, recording, **options)
+
+    def counted(self, *arguments, **options):
+        seen.passes += 1
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(partita.NMF, "fit", watched)
+    monkeypatch.setattr(streams.Stream, "run", counted)
+    return seen
+
+
+@pytest.mark.parametrize("chunks", ["time=40", "y=2,x=3"])
+@pytest.mark.parametrize("words", [[], ["--no-intermediate"], ["--no-split"]])
+def test_a_large_recording_is_streamed_in_the_chunks_asked_for(
+    recording, fitted, monkeypatch, words, chunks
+):
     saved = []
     save = partita.save
     monkeypatch.setattr(
         partita, "save", lambda thing, path: saved.append(path) or save(thing, path)
     )
-    assert _cli.main(["run", str(recording), "-k", "2", "--no-intermediate", *LARGE]) == 0
-    assert not [path for path in saved if "intermediate" in path.name]
+    arguments = ["-k", "2", "--memory-limit", "1k", "--chunks", chunks, "--out", "large", *words]
+    assert _cli.main(["run", str(recording), *arguments, "--quiet"]) == 0
+    assert partita.load_model("large.nc").fit_report_["passes"] == fitted.passes > 0
+    (given,) = fitted.given
+    asked = dict(part.split("=") for part in chunks.split(","))
+    assert {dim: given.chunksizes[dim][0] for dim in asked} == {d: int(n) for d, n in asked.items()}
+    assert bool([path for path in saved if "intermediate" in path.name]) is (not words)
 
 
 def test_a_checkpoint_is_gone_when_the_fit_has_ended(recording, tmp_path):
@@ -388,11 +426,58 @@ def test_sizes_are_read_with_their_units():
     assert read == [2048, 1024, 3 << 19, 2 << 30, 1 << 40]
 
 
-@pytest.mark.slow
-def test_run_works_on_a_cluster(recording):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("words", [[], ["--no-intermediate"]])
+def test_run_works_on_a_cluster(recording, fitted, words):
     distributed = pytest.importorskip("distributed")
+    arguments = ["-k", "2", "--chunks", "time=20", "--quiet"]
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
-        address = cluster.scheduler_address
-        assert _cli.main(["run", str(recording), "-k", "2", "--scheduler", address]) == 0
+        there = ["--scheduler", cluster.scheduler_address, "--out", "there", *words]
+        assert _cli.main(["run", str(recording), *arguments, *there]) == 0
+        assert "step" in cluster.scheduler.task_prefixes
+    here = ["--memory-limit", "1k", "--out", "here", *words]
+    assert _cli.main(["run", str(recording), *arguments, *here]) == 0
+    there, here = (partita.load_model(f"{name}.nc") for name in ("there", "here"))
+    assert [given.chunksizes["time"] for given in fitted.given] == [(20, 20, 20)] * 2
+    assert fitted.passes == there.fit_report_["passes"] + here.fit_report_["passes"]
+    np.testing.assert_allclose(there.maps_, here.maps_, atol=1e-3)
+
+
+KILLED = """
+import os, signal, sys
+from partita import _cli
+from partita.decomposition import _lazy, checkpoints
+_lazy.KEPT_BYTES, checkpoints._EVERY, checkpoints._SHARE = 0, 0.0, float("inf")
+keep = checkpoints.Checkpoint.keep
+def keep_and_die(self, saved):
+    keep(self, saved)
+    if len(saved.kept.losses) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+checkpoints.Checkpoint.keep = keep_and_die
+_cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--no-intermediate"]])
+def test_the_same_command_goes_on_where_it_was_killed(recording, fitted, monkeypatch, words):
+    command = ["run", str(recording), "-k", "3", "--seed", "1", *LARGE, *words, "--quiet"]
+    kept = [*command, "--out", "killed", "--checkpoint", "fit.nc"]
+    died = subprocess.run([sys.executable, "-c", KILLED, *kept], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert Path("fit.nc").exists()
+    assert not Path("killed.nc").exists()
+    recalled, recall = [], checkpoints.Checkpoint.recall
+    monkeypatch.setattr(
+        checkpoints.Checkpoint, "recall", lambda self: recalled.append(recall(self)) or recalled[-1]
+    )
+    assert _cli.main(kept) == 0
+    assert [len(saved.kept.losses) for saved in recalled] == [2]
+    assert not Path("fit.nc").exists()
+    assert not list(Path.cwd().glob("*intermediate*"))
+    assert _cli.main([*command, "--out", "whole"]) == 0
+    resumed, whole = (partita.load_model(f"{name}.nc") for name in ("killed", "whole"))
+    assert resumed.fit_report_["passes"] < whole.fit_report_["passes"]
+    assert resumed.n_iter_ == whole.n_iter_
+    np.testing.assert_allclose(resumed.maps_, whole.maps_, atol=1e-6)

@@ -112,6 +112,39 @@ def test_no_block_is_larger_than_its_share_of_the_limit(monkeypatch):
     assert largest <= limit / 6
 
 
+CONVERT = """
+import ctypes, sys
+from pathlib import Path
+from partita._cli import conversion
+def status(field):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+def convert(source, out):
+    options = {"options": {}, "chunks": {"time": 8}, "memory": 24 << 20}
+    conversion.convert(source, Path(out), **options)
+convert("small.nc", "warm.zarr")  # what libraries take by themselves does not count
+ctypes.CDLL(None).malloc_trim(0)
+before = status("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")
+convert("large.nc", "out.zarr")
+print(status("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read from /proc")
+def test_the_memory_of_a_conversion_is_bounded_whatever_the_size():
+    values = np.resize(np.random.default_rng(0).random(1 << 20, np.float32), (1200, 128, 256))
+    large = xr.DataArray(values, dims=("time", "y", "x"))
+    partita.save(large, "large.nc")
+    partita.save(large[:64], "small.nc")
+    done = subprocess.run(
+        [sys.executable, "-c", CONVERT], capture_output=True, text=True, check=True
+    )
+    assert large.nbytes > 6 * (24 << 20)
+    assert int(done.stdout.splitlines()[-1]) < 24 << 20
+    np.testing.assert_array_equal(partita.load("out.zarr")[-1], large[-1])
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

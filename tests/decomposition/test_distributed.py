@@ -37,9 +37,10 @@ def eager(recording):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(streams, "_PART_BYTES", 1 << 20)  # as many parts as a large one has
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -65,9 +66,10 @@ def test_two_processes_give_the_answer_of_memory(client, recording, eager, chunk
 def test_blocks_that_were_persisted_stay_on_the_workers(client, recording, eager):
     held = recording.chunk(time=40).persist()
     distributed.wait(held.data)
-    before = client.who_has()
+    before = client.who_has(distributed.futures_of(held.data))
     agrees(pt.NMF(6, random_state=0).fit(held), eager)
-    assert set(before) <= set(client.who_has())
+    assert client.who_has(distributed.futures_of(held.data)) == before
+    assert len(before) == 8
 
 
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, eager):
@@ -88,6 +90,23 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(client, recording, 
         finally:
             kill.cancel()
         agrees(model, eager)
+
+
+def test_a_chunk_that_breaks_in_another_process_is_told_at_once(client, recording, tmp_path):
+    pytest.importorskip("zarr")
+    pt.save(recording, tmp_path / "a.zarr", chunks={"time": 40})
+    (chunk,) = tmp_path.glob("a.zarr/*/c/2/0/0/0")
+    broken = []
+
+    def break_it(state):
+        chunk.write_bytes(chunk.read_bytes()[:100])
+        broken.append(time.monotonic())
+
+    with pytest.raises(OSError, match=r"Chunk \(2, 0, 0, 0\) of .*a\.zarr") as caught:
+        pt.NMF(3, random_state=0, tol=1e-9).fit(pt.load(tmp_path / "a.zarr"), callback=break_it)
+    assert len(broken) == 1
+    assert time.monotonic() - broken[0] < sum(range(streams._ATTEMPTS)) * streams._PAUSE
+    assert caught.value.__cause__ is not None
 
 
 def test_work_that_the_cluster_has_forgotten_is_sent_again(client, recording, eager, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
-from partita.decomposition import _joint
+from partita.decomposition import _joint, _lazy
 
 
 def planted(*, n_times: int, seed: int = 3, shape: tuple[int, int] = (12, 10)) -> xr.Dataset:
@@ -183,6 +185,56 @@ def test_one_session_at_a_time_is_in_memory(tmp_path: Path) -> None:
     peaks = {count: _peak_of_a_fit(paths[:count]) for count in (2, 12)}
     assert peaks[12] < 1.25 * peaks[2]
     assert peaks[12] < 12 * values.nbytes / 2
+
+
+def counted(session: xr.DataArray) -> tuple[xr.DataArray, list[None]]:
+    """Return a session in five blocks, and a list that grows by one whenever one is read."""
+    reads: list[None] = []
+
+    def look(block):
+        reads.append(None)
+        return block
+
+    chunked = session.chunk(time=session.sizes["time"] // 5)
+    data = chunked.data.map_blocks(look, dtype=session.dtype, meta=np.empty((0, 0, 0)))
+    return session.copy(data=data), reads
+
+
+@pytest.mark.parametrize(("n_passes", "times"), [(1, 2), (2, 3), (3, 5)])
+def test_each_session_is_read_as_often_as_is_said(truth, monkeypatch, n_passes, times) -> None:
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    sessions, reads = zip(*map(counted, cut(truth["recording"], 4)), strict=True)
+    nmf = NMF(4, random_state=0, tol=0).fit_sessions(list(sessions), n_passes=n_passes)
+    assert [len(of_one) // 5 for of_one in reads] == [times + 1, times, times, times]
+    assert nmf.fit_report_["visits"] == sum(len(of_one) for of_one in reads) / 5
+
+
+def test_a_session_is_read_once_to_be_folded_in_and_not_kept(truth, monkeypatch) -> None:
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    nmf, kept = NMF(4, random_state=0), []
+    for index, session in enumerate(cut(truth["recording"], 4)):
+        lazy, reads = counted(session)
+        nmf.partial_fit(lazy)
+        assert len(reads) == 5
+        held = session.copy(deep=True) + index
+        kept.append(weakref.ref(held.data))
+        nmf.partial_fit(held)
+        del held
+    gc.collect()
+    assert [ref() for ref in kept] == [None] * 4
+
+
+def test_what_is_kept_of_sessions_is_small_beside_them(truth) -> None:
+    first, *others = (counted(session)[0] for session in cut(truth["recording"], 5))
+    nmf = NMF(4, random_state=0).partial_fit(first)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for session in others:
+        nmf.partial_fit(session)
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept < 0.3 * sum(session.nbytes for session in others)
 
 
 def _peak_of_a_fit(paths: list[Path]) -> int:

@@ -1,7 +1,9 @@
 """Fits of recordings that stay on disk: the same answer in few passes, whatever the chunks."""
 
-import time
+import multiprocessing
+import re
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 
 import dask
 import dask.array
@@ -15,8 +17,9 @@ from partita.decomposition import _lazy
 
 
 @pytest.fixture(autouse=True)
-def _streams_whatever_the_size(monkeypatch):
+def _streams_in_many_parts_whatever_the_size(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(streams, "_PART_BYTES", 200_000)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +48,31 @@ def count_reads(recording, chunks):
     return chunked.copy(data=data), reads
 
 
+def correlations(factor, other):
+    """Return the correlation of each component of a factor with each of another's."""
+    k = factor.sizes["component"]
+    flat = [
+        f.transpose("component", ...).fillna(0).values.reshape(f.sizes["component"], -1)
+        for f in (factor, other)
+    ]
+    return np.corrcoef(np.concatenate(flat))[:k, k:]
+
+
 def aligned(maps, others):
     """Return the correlation of each map with the one most like it."""
-    flat = [m.fillna(0).values.reshape(m.sizes["component"], -1) for m in (maps, others)]
-    return np.corrcoef(np.concatenate(flat))[: len(maps), len(maps) :].max(1)
+    return correlations(maps, others).max(1)
+
+
+def assert_same_parts(model, other):
+    """Assert that two fits have one loss, and matched maps, and signals, that are the same."""
+    assert model.losses_[-1] == pytest.approx(float(other.losses_[-1]), rel=1e-4)
+    of_maps = correlations(model.maps_, other.maps_)
+    of_signals = correlations(model.signals_, other.signals_)
+    match = of_maps.argmax(1)
+    assert sorted(match) == list(range(len(match)))
+    here = np.arange(len(match))
+    assert of_maps[here, match].min() > 0.999
+    assert of_signals[here, match].min() > 0.999
 
 
 CHUNKS = {
@@ -64,12 +88,33 @@ CHUNKS = {
 def test_any_chunking_gives_the_answer_of_memory(recording, eager, chunks, mode):
     model = pt.NMF(6, mode=mode, random_state=0).fit(recording.chunk(chunks))
     assert model.converged_
-    assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
-    assert aligned(model.maps_, eager.maps_).min() > 0.999
+    assert_same_parts(model, eager)
     assert model.reconstruction_err_ == pytest.approx(eager.reconstruction_err_, rel=1e-4)
     assert model.maps_.dims == eager.maps_.dims
     assert model.signals_.dims == eager.signals_.dims
     assert model.fit_report_["route"] == "stream"
+
+
+SCALINGS = {
+    "zscore": pt.preprocess.zscore,
+    "delta_f_over_f": lambda still: pt.preprocess.delta_f_over_f(still, window=10.0),
+}
+
+
+@pytest.mark.parametrize("scaled", SCALINGS.values(), ids=list(SCALINGS))
+def test_a_whole_lazy_chain_gives_the_parts_of_the_eager_one(scaled):
+    options = {"n_times": 60, "shape": (1, 32, 28), "n_components": 3, "random_state": 0}
+    moved = pt.datasets.simulate_fusi(motion=0.03, rotation=0.2, **options)["recording"]
+    chains = [
+        pt.preprocess.split_sign(scaled(pt.preprocess.register(one)))
+        for one in (moved, moved.chunk(time=15))
+    ]
+    assert [chain.chunks is not None for chain in chains] == [False, True]
+    eagerly, lazily = (pt.NMF(3, random_state=0).fit(chain) for chain in chains)
+    assert lazily.fit_report_["route"] == "stream"
+    assert_same_parts(lazily, eagerly)
+    for name in ("motion_y", "suspect"):
+        xr.testing.assert_allclose(lazily.signals_[name], eagerly.signals_[name], atol=1e-6)
 
 
 @pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 7}], ids=["by time", "by place"])
@@ -185,6 +230,16 @@ def test_any_local_scheduler_of_dask_serves(recording, eager):
         assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
 
 
+def test_processes_that_dask_starts_serve_as_well(recording, eager):
+    spawning = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, mp_context=spawning) as pool,
+        dask.config.set(scheduler="processes", pool=pool),
+    ):
+        model = pt.NMF(6, random_state=0).fit(recording.chunk(time=40))
+    assert_same_parts(model, eager)
+
+
 def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
     seen = []
 
@@ -241,35 +296,72 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
     assert some.chunks is not None
 
 
-def test_costly_blocks_are_better_saved_first(recording, monkeypatch):
-    monkeypatch.setattr(_lazy, "_WORTH_SAYING", 0.0)
+@pytest.fixture
+def clock(monkeypatch):
+    """Give a clock that only those who compute move on, by seconds in a list."""
+    seconds = []
+    for module in (streams, _lazy):
+        monkeypatch.setattr(module, "perf_counter", lambda: sum(seconds))
+    return seconds
 
-    def costly(block):
-        time.sleep(0.02)
+
+def taking(recording, clock, *, reading, computing):
+    """Return a lazy recording whose blocks take so many seconds by the clock."""
+    chunked = recording.chunk(time=40).data
+
+    def takes(seconds, block):
+        clock.append(seconds)
         return block
 
-    lazy = recording.chunk(time=80)
-    costly_one = lazy.copy(data=lazy.data.map_blocks(costly, dtype=lazy.dtype))
-    with pytest.warns(UserWarning, match=r"Save them first .* times faster .*clean\.zarr"):
-        pt.NMF(3).fit(costly_one)
-    monkeypatch.setattr(_lazy, "_WORTH_SAYING", 60.0)
+    data = dask.array.map_blocks(
+        lambda block_id: takes(reading, chunked.blocks[block_id].compute(scheduler="sync")),
+        chunks=chunked.chunks,
+        dtype=recording.dtype,
+        meta=np.empty((0,) * recording.ndim, recording.dtype),
+    )
+    computed = data.map_blocks(lambda block: takes(computing, block), dtype=recording.dtype)
+    return recording.copy(data=computed)
+
+
+def test_costly_blocks_are_better_saved_first_and_by_how_much_is_said_once(recording, clock):
+    lazy = taking(recording, clock, reading=2.0, computing=8.0)
+    with pytest.warns(UserWarning, match=r"Save them first .*clean\.zarr") as said:
+        model = pt.NMF(3, random_state=0).fit(lazy)
+    (words,) = [str(one.message) for one in said if "Save them" in str(one.message)]
+    ratio, gain = (float(text) for text in re.findall(r"(\d+\.\d) times", words))
+    assert ratio == 5.0
+    passes = model.fit_report_["passes"]
+    assert gain == pytest.approx(passes * 10 / (10 + 2 + passes * 2), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("reading", "computing"), [(10.0, 9.0), (0.01, 0.05)], ids=["hardly dearer", "all of it short"]
+)
+def test_blocks_that_cost_little_are_passed_over(recording, clock, reading, computing):
+    lazy = taking(recording, clock, reading=reading, computing=computing)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pt.NMF(3).fit(costly_one)
+        pt.NMF(3, random_state=0).fit(lazy)
 
 
 def test_unknown_chunks_are_refused_with_the_remedy(recording):
     bright = recording.data if recording.chunks else dask.array.from_array(recording.values)
     unknown = xr.DataArray(bright[bright.sum((1, 2, 3)) > 0], dims=recording.dims)
-    for model in (pt.NMF(3), pt.PCA(3)):
+    for model in (pt.NMF(3), pt.PCA(3), pt.FastICA(3)):
         with pytest.raises(ValueError, match="compute_chunk_sizes"):
             model.fit(unknown)
     with pytest.raises(ValueError, match="chunks of known sizes"):
         pt.preprocess.zscore(unknown)
 
 
-def test_tiny_blocks_are_said_once(recording):
-    chopped = recording.chunk({"time": 1, "y": 6, "x": 30})
-    with pytest.warns(UserWarning, match=r"1120 blocks.*partita convert") as said:
-        pt.NMF(3, random_state=0, max_iter=1, tol=0).fit(chopped)
+@pytest.mark.parametrize(
+    "model",
+    [pt.NMF(3, random_state=0, max_iter=1, tol=0), pt.PCA(3), pt.FastICA(3, random_state=0)],
+    ids=["NMF", "PCA", "FastICA"],
+)
+def test_tiny_blocks_are_said_once(recording, model, monkeypatch):
+    monkeypatch.setattr(_lazy, "_MANY", 100)
+    chopped = recording.chunk({"time": 8, "y": 6, "x": 30})
+    with pytest.warns(UserWarning, match=r"140 blocks.*partita convert") as said:
+        model.fit(chopped)
     assert sum("blocks" in str(one.message) for one in said) == 1

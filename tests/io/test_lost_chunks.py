@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
+from partita._solvers import streams
 from partita.decomposition import _lazy
 
 zarr = pytest.importorskip("zarr")
@@ -151,6 +152,94 @@ def test_a_fit_whose_store_breaks_keeps_its_best_factors(store, monkeypatch, tmp
     assert (model.maps_ >= 0).all()
     assert (tmp_path / "fit.nc").is_file()
     assert sorted(path.name for path in store.parent.iterdir()) == ["a.zarr", "fit.nc"]
+
+
+def torn(file):
+    file.write_bytes(file.read_bytes()[:50])
+
+
+def flipped(file):
+    """Change one byte of what a checksum was made of."""
+    content = bytearray(file.read_bytes())
+    content[7] ^= 1
+    file.write_bytes(content)
+
+
+def shortened(file):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+HARMS = {
+    "checksum": ("b.zarr", lambda path: flipped(path / "movie/c/1/0/0"), "1, 0, 0"),
+    "truncated chunk": ("a.zarr", lambda path: torn(path / "movie/c/1/0/0"), "1, 0, 0"),
+    "lost chunk": ("a.zarr", lambda path: (path / "movie/c/1/0/0").unlink(), "1, 0, 0"),
+    "removed store": ("a.zarr", shutil.rmtree, None),
+    "damaged NetCDF": ("a.nc", lambda path: damage_hdf5(path, 1), "1, 0, 0"),
+    "truncated NetCDF": ("a.nc", shortened, None),
+    "truncated HDF5": ("a.h5", shortened, None),
+}
+
+
+def stored(recording, name, folder):
+    """Write a recording as that kind of file, in three chunks along time; return it lazily."""
+    path = folder / name
+    if name == "b.zarr":
+        checked_store(recording, path, "crc32c")
+    elif name == "a.h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("movie", data=recording.values, chunks=(20, 8, 10))
+        return pt.load(path, frame_rate=1)
+    elif name == "a.nc":
+        encoding = {"movie": {"chunksizes": (20, 8, 10), "compression": "gzip"}}
+        recording.to_dataset().to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    else:
+        pt.save(recording, path, chunks={"time": 20})
+    return pt.load(path)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("name", "harm", "chunk"), HARMS.values(), ids=list(HARMS))
+@pytest.mark.parametrize("phase", ["survey", "start", "iterations", "certificate"])
+def test_whenever_a_store_breaks_the_fit_names_it_and_overwrites_nothing(
+    recording, monkeypatch, tmp_path, phase, name, harm, chunk
+):
+    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    lazy = stored(recording, name, tmp_path)
+    model, left, passes = pt.NMF(3, random_state=0, tol=1e-9), {}, []
+    before = model.fit(recording).maps_
+
+    def break_it():
+        harm(tmp_path / name)
+        left.update(contents(tmp_path))
+
+    def count(self, *args, **options):
+        passes.append(None)
+        if len(passes) == {"survey": 1, "start": 3}.get(phase):
+            break_it()
+        return run(self, *args, **options)
+
+    def look(state):
+        if phase in ("iterations", "certificate") and state.iteration == 2:
+            break_it()
+            return phase == "certificate"
+        return False
+
+    run = streams.Stream.run
+    monkeypatch.setattr(streams.Stream, "run", count)
+    where = re.escape(name) if chunk is None else rf"Chunk \({chunk}\) of movie.*{name}"
+    with pytest.raises(OSError, match=where):
+        model.fit(lazy, callback=look)
+    assert contents(tmp_path) == left
+    if phase in ("survey", "start"):
+        xr.testing.assert_identical(model.maps_, before)
+        return
+    assert model.n_iter_ == 2
+    assert not model.converged_
+    assert np.isnan(model.reconstruction_err_)
+    assert (model.maps_ >= 0).all()
 
 
 def test_a_fit_that_cannot_begin_leaves_the_estimator_as_it_was(store, monkeypatch):

@@ -148,8 +148,11 @@ class Stream:
                 (sent,) = cluster.scatter([common], broadcast=True, hash=False)
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
                     return self._gathered(work, cuts, lanes, delayed(sent), local=False)
+            except _StepFailed as failed:
+                error = failed.error
+                raise error from error.__cause__
             except (KeyError, RuntimeError, OSError, CancelledError):
-                if attempt == _ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1 or _has_erred(self._parts):
                     raise
                 sleep(attempt * _PAUSE)  # until it is known that the worker is gone
         raise AssertionError
@@ -187,14 +190,28 @@ def _step(
     part: Any,
     common: Any,
     cut: list[Any],
-    in_place: bool,
+    local: bool,
 ) -> tuple[Any, list[Any]]:
     sums, returned = so_far
-    if sums is not None and not in_place:  # on a cluster a step may be done again
+    if sums is not None and not local:  # on a cluster a step may be done again
         sums = tuple(array.copy() for array in sums)
-    X = part() if isinstance(part, _Recipe) else part
-    sums, answer = work(X, sums, common, *cut)
+    try:
+        X = part() if isinstance(part, _Recipe) else part
+        sums, answer = work(X, sums, common, *cut)
+    except Exception as error:
+        if local:
+            raise
+        raise _StepFailed(error) from error
     return sums, [*returned, answer]
+
+
+class _StepFailed(Exception):
+    """An error of a step itself, such as a chunk that cannot be read; no worker has been lost."""
+
+    @property
+    def error(self) -> BaseException:
+        """The error; itself where a cluster has cut a very long one short."""
+        return self.args[0] if isinstance(self.args[0], BaseException) else self
 
 
 class _Recipe:
@@ -222,6 +239,12 @@ def _futures_of(collection: Any) -> list[Any]:
     from distributed import futures_of
 
     return list(futures_of(collection))  # type: ignore[no-untyped-call]
+
+
+def _has_erred(parts: list[Any]) -> bool:
+    """Tell whether a block that a cluster was to hold could not be computed."""
+    held = [part for part in parts if not isinstance(part, _Recipe)]
+    return any(block.status == "error" for part in held for block in _futures_of(part))
 
 
 def add(total: Any, more: Any) -> Any:
@@ -272,7 +295,12 @@ def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
 
 def _refuse_other_versions(cluster: Any) -> None:
     """Refuse workers whose Partita is another one: what is sent to them would not be theirs."""
-    others = {w: v for w, v in cluster.run(_version).items() if v != __version__}
+    answers = cluster.run(_version, on_error="return")
+    for failed in answers.values():
+        if isinstance(failed, Exception) and not isinstance(failed, OSError):
+            raise failed
+    # One that is lost just now, whose connection is an OSError, has no version.
+    others = {w: v for w, v in answers.items() if v != __version__ and isinstance(v, str)}
     if others:
         worker, version = next(iter(others.items()))
         raise RuntimeError(
@@ -291,6 +319,15 @@ def _cluster() -> Any:
         return None
     owner = getattr(dask.base.get_scheduler(), "__self__", None)
     return owner if hasattr(owner, "nthreads") else None
+
+
+def dashboard() -> str | None:
+    """Return the address at which the work of the cluster can be seen, if there is one."""
+    cluster = _cluster()
+    try:
+        return None if cluster is None else cluster.dashboard_link or None
+    except KeyError:  # a scheduler without one
+        return None
 
 
 class Cost(NamedTuple):
@@ -388,13 +425,22 @@ def _as_delayed(arrays: list[Any]) -> list[Any]:
     return [array.to_delayed(optimize_graph=False).ravel()[0] for array in ready]
 
 
+def _most_together(array: Any) -> int:
+    """Return up to how many bytes of small chunks make one part.
+
+    Blocks that a cluster holds are a part each: together they might have to travel.
+    """
+    return 0 if _futures_of(array) else _PART_BYTES
+
+
 def _parts_by_samples(
     array: Any, inside: Array | None, dtype: Any
 ) -> tuple[list[Any], list[slice]]:
     row_bytes = math.prod(array.shape[1:]) * np.dtype(dtype).itemsize
+    most = _most_together(array)
     slices, start, stop = [], 0, 0
     for size in array.chunks[0]:
-        if stop > start and (stop + size - start) * row_bytes > _PART_BYTES:
+        if stop > start and (stop + size - start) * row_bytes > most:
             slices.append(slice(start, stop))
             start = stop
         stop += size
@@ -413,11 +459,11 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
     edges = [np.cumsum([0, *sizes]) for sizes in array.chunks[1:]]
     bounds = [list(itertools.pairwise(edge)) for edge in edges]
     groups: list[list[tuple[slice, ...]]] = []
-    held = 0
+    held, most = 0, _most_together(array)
     for corner in itertools.product(*bounds):
         where = tuple(slice(int(a), int(b)) for a, b in corner)
         n_bytes = array.shape[0] * places[where].size * np.dtype(dtype).itemsize
-        if not groups or held + n_bytes > _PART_BYTES:
+        if not groups or held + n_bytes > most:
             groups.append([])
             held = 0
         groups[-1].append(where)
@@ -425,7 +471,7 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
     order, slices, parts, start = [], [], [], 0
     flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
     blocks = iter(_as_delayed(flat))
-    take = delayed(_columns, pure=False, traverse=True)
+    take = delayed(_columns, pure=False, traverse=False)  # what is held is lost in a list
     for group in groups:
         columns = [places[where].ravel() for where in group]
         mine = [next(blocks) for _ in group]
@@ -433,7 +479,7 @@ def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], 
         if found.size == 0:
             continue
         keep = None if all((c >= 0).all() for c in columns) else [c >= 0 for c in columns]
-        parts.append(take(mine, keep, dtype))
+        parts.append(take(keep, dtype, *mine))
         slices.append(slice(start, start + found.size))
         start += found.size
         order.append(found)
@@ -447,7 +493,7 @@ def _rows(block: Array, inside: Array | None, dtype: Any) -> Array:
     return np.ascontiguousarray(rows, dtype).T
 
 
-def _columns(blocks: list[Array], keep: list[Array] | None, dtype: Any) -> Array:
+def _columns(keep: list[Array] | None, dtype: Any, *blocks: Array) -> Array:
     """Return some features (n_samples, width)."""
     flat = [np.asarray(block).reshape(block.shape[0], -1) for block in blocks]
     if keep is not None:

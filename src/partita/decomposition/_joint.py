@@ -28,6 +28,7 @@ from partita.decomposition._sessions import (
     Ledger,
     Visited,
     forget,
+    in_memory,
     n_held,
     require_plain_loss,
     visited,
@@ -150,7 +151,7 @@ class _Joint:
         """Start with an ordinary fit of the first session."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            first.fit(_opened(next(iter(sessions.values())), caller=caller))
+            first.fit(in_memory(_opened(next(iter(sessions.values())), caller=caller)))
         return cls(sessions, first, caller=caller)
 
     def _visit(self, name: Any, bar: Any) -> Visited:

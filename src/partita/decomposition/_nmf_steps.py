@@ -21,7 +21,7 @@ from partita.decomposition import _base, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
 from partita.decomposition._start import Given
-from partita.decomposition._watch import Callback, watching
+from partita.decomposition._watch import Callback, name_dashboard, watching
 from partita.decomposition.checkpoints import Checkpoint, fingerprint
 
 
@@ -92,6 +92,8 @@ class NMFSteps(Decomposition):
         """Check a recording; return its stacker, its matrix, and the weights as numbers."""
         if self._streams(recording, weights):
             sample_dim = self._check(recording)
+            if self.verbose:
+                name_dashboard("NMF")
             stacker, matrix = _lazy.surveyed(
                 recording, sample_dim=sample_dim, mask=self.mask, rng=rng, caller="NMF"
             )

@@ -69,6 +69,7 @@ def continue_with(model: NMF, recording: xr.DataArray) -> None:
     caller = "NMF.partial_fit"
     require_plain_loss(model, caller=caller)
     if not hasattr(model, "maps_"):
+        recording = in_memory(recording)
         model.fit(recording)
         seen = visited(model._stacker, recording, caller=caller)
         signals = model.signals_.values
@@ -111,6 +112,12 @@ def _folded(model: NMF, seen: Visited) -> Ledger:
 
 
 # What both do with a session
+
+
+def in_memory(recording: Any) -> Any:
+    """Return a session loaded, so that a fit of it reads it once and does not stream it."""
+    lazy = isinstance(recording, xr.DataArray) and recording.chunks is not None
+    return recording.compute() if lazy else recording
 
 
 def visited(stacker: Stacker, recording: xr.DataArray, *, caller: str) -> Visited:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from partita._labels.stack import Stacker
 from partita._solvers.objective import State
+from partita._solvers.streams import dashboard
 
 Callback = Callable[["FitState"], Any]
 
@@ -47,6 +49,13 @@ class FitState:
     def signals(self) -> xr.DataArray:
         """The signals as they stand (time, component)."""
         return self._stacker.signals(np.array(self._state.W), component=self._component)
+
+
+def name_dashboard(name: str) -> None:
+    """Say on stderr where the cluster that a fit streams on can be watched, if it can."""
+    link = dashboard()
+    if link is not None:
+        tqdm.write(f"{name} on a cluster: {link}", file=sys.stderr)
 
 
 @contextmanager

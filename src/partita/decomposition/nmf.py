@@ -80,7 +80,8 @@ class NMF(NMFSteps):
     random_state : int, numpy.random.RandomState or None
         Of the starts and the sketch.
     verbose : int
-        1 shows a progress line with the loss and the residual.
+        1 shows a progress line with the loss and the residual, and before it the link to the
+        dashboard of the cluster that the fit streams on.
 
     Attributes
     ----------
@@ -306,7 +307,8 @@ class NMF(NMFSteps):
             Sessions on one grid; what `load` takes is loaded when its turn comes.
         n_passes : int or None
             Passes at most; they end earlier when the residual falls below ``tol``. In all, each
-            session is read 2 n_passes - 1 times (twice for one pass). None: up to ``max_iter``.
+            session is read 2 n_passes - 1 times (twice for one pass), the first once more. None:
+            up to ``max_iter``.
 
         Returns
         -------
