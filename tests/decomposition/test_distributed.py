@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import partita as pt
-from partita._solvers import streams
+from partita._solvers import cutting, streams
 from partita.decomposition import _lazy
 
 distributed = pytest.importorskip("distributed")
@@ -37,7 +37,7 @@ def eager(recording):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(streams, "_PART_BYTES", 1 << 20)  # as many parts as a large one has
+    monkeypatch.setattr(cutting, "PART_BYTES", 1 << 20)  # as many parts as a large one has
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
@@ -138,9 +138,9 @@ def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path, monkeypatch
 
 def test_workers_with_another_version_are_named_at_the_start(client, recording):
     def pretend():
-        from partita._solvers import streams
+        from partita._solvers import clusters
 
-        streams.__version__ = "0.0.1"
+        clusters.__version__ = "0.0.1"
 
     client.run(pretend)
     with pytest.raises(RuntimeError, match="another version of Partita"):

@@ -12,14 +12,14 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import problem, streams
+from partita._solvers import cutting, problem, streams
 from partita.decomposition import _lazy
 
 
 @pytest.fixture(autouse=True)
 def _streams_in_many_parts_whatever_the_size(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(streams, "_PART_BYTES", 200_000)
+    monkeypatch.setattr(cutting, "PART_BYTES", 200_000)
 
 
 @pytest.fixture(scope="module")

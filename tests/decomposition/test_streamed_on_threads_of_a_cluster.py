@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import streams
+from partita._solvers import cutting, streams
 from partita.decomposition import _lazy
 
 distributed = pytest.importorskip("distributed")
@@ -36,7 +36,7 @@ def eager(recording):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(streams, "_PART_BYTES", 100_000)
+    monkeypatch.setattr(cutting, "PART_BYTES", 100_000)
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from . import sketch, streaming, streams
+from . import cutting, sketch, streaming, streams
 
 # Copies of both factors that are alive at once: two trials, each with what it was and will be.
 _COPIES, _STREAMED_COPIES = 8, 6
@@ -89,7 +89,7 @@ def of_streamed(
     linear : bool
         Whether it is PCA or FastICA.
     """
-    by_samples, part = streams.part_of(chunks, size.itemsize)
+    by_samples, part = cutting.part_of(chunks, size.itemsize)
     largest = math.prod(max(sizes) for sizes in chunks) * size.itemsize
     copies = _PART_COPIES + (_OF_CHUNKS if largest < part else 0) + (_CENTRED if linear else 0)
     short, long = sorted((size.n, size.p))

@@ -8,11 +8,9 @@ exists at a time.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from sys import modules
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -25,12 +23,10 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from dask.optimization import cull
 
-from partita._version import __version__
-
+from . import clusters, cutting
 from .objective import Array
 from .threads import count_threads
 
-_PART_BYTES = 32 << 20
 SUMS_BYTES = 256 << 20
 _ATTEMPTS, _PAUSE = 5, 0.5  # s
 _FAST_STORE = 2e9  # bytes a second
@@ -129,7 +125,7 @@ class Stream:
             [None if a is None else np.ascontiguousarray(a[..., where]) for a in sliced]
             for where in self.slices
         ]
-        cluster = _cluster()
+        cluster = clusters.client()
         if cluster is None:
             most = SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
             lanes = _shared_out(len(cuts), max(1, most))
@@ -141,7 +137,7 @@ class Stream:
     ) -> tuple[Any, list[Any]]:
         """Apply `work` on a cluster; again where what was sent there was lost with a worker."""
         if self.passes == 1:
-            _refuse_other_versions(cluster)
+            clusters.refuse_other_versions(cluster)
         for attempt in range(_ATTEMPTS):
             try:
                 lanes = _lanes_on(cluster, self._parts)
@@ -229,22 +225,13 @@ def _as_recipe(part: Any) -> Any:
     """Return the recipe of a part, or the part itself where a cluster holds blocks of it."""
     recipe = _Recipe(part)
     held = Delayed(recipe.key, recipe.graph)
-    return held if _futures_of(held) else recipe
-
-
-def _futures_of(collection: Any) -> list[Any]:
-    """Return the blocks of a dask collection that a cluster holds."""
-    if "distributed" not in modules:
-        return []
-    from distributed import futures_of
-
-    return list(futures_of(collection))  # type: ignore[no-untyped-call]
+    return held if clusters.futures_of(held) else recipe
 
 
 def _has_erred(parts: list[Any]) -> bool:
     """Tell whether a block that a cluster was to hold could not be computed."""
     held = [part for part in parts if not isinstance(part, _Recipe)]
-    return any(block.status == "error" for part in held for block in _futures_of(part))
+    return any(block.status == "error" for part in held for block in clusters.futures_of(part))
 
 
 def add(total: Any, more: Any) -> Any:
@@ -263,7 +250,7 @@ def _named(common: Any) -> Any:
 
 def threads_here() -> int:
     """Return how many parts this process works on at a time; 0 where a cluster does."""
-    if _cluster() is not None:
+    if clusters.client() is not None:
         return 0
     return max(1, dask.config.get("num_workers", None) or count_threads())
 
@@ -278,7 +265,7 @@ def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
     """Share the parts out over the threads of a cluster, each where its blocks are held."""
     threads: dict[str, int] = cluster.nthreads()
     workers = list(threads)
-    blocks = [[] if isinstance(part, _Recipe) else _futures_of(part) for part in parts]
+    blocks = [[] if isinstance(part, _Recipe) else clusters.futures_of(part) for part in parts]
     places = cluster.who_has([block for some in blocks for block in some])
     homes = [
         next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
@@ -293,43 +280,6 @@ def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
     return [lane for of_worker in lanes.values() for lane in of_worker if lane]
 
 
-def _refuse_other_versions(cluster: Any) -> None:
-    """Refuse workers whose Partita is another one: what is sent to them would not be theirs."""
-    answers = cluster.run(_version, on_error="return")
-    for failed in answers.values():
-        if isinstance(failed, Exception) and not isinstance(failed, OSError):
-            raise failed
-    # One that is lost just now, whose connection is an OSError, has no version.
-    others = {w: v for w, v in answers.items() if v != __version__ and isinstance(v, str)}
-    if others:
-        worker, version = next(iter(others.items()))
-        raise RuntimeError(
-            f"{len(others)} of the cluster's workers have another version of Partita: {version} at "
-            f"{worker}, and here it is {__version__}. Install the same version on all of them."
-        )
-
-
-def _version() -> str:
-    return __version__
-
-
-def _cluster() -> Any:
-    """Return the distributed client that dask would use, if there is one."""
-    if "distributed" not in modules:
-        return None
-    owner = getattr(dask.base.get_scheduler(), "__self__", None)
-    return owner if hasattr(owner, "nthreads") else None
-
-
-def dashboard() -> str | None:
-    """Return the address at which the work of the cluster can be seen, if there is one."""
-    cluster = _cluster()
-    try:
-        return None if cluster is None else cluster.dashboard_link or None
-    except KeyError:  # a scheduler without one
-        return None
-
-
 class Cost(NamedTuple):
     """Seconds to compute one block of a lazy array, and to read what it is made of."""
 
@@ -339,7 +289,7 @@ class Cost(NamedTuple):
 
 def cost_of_a_block(array: Any) -> Cost | None:
     """Time one block from the middle of a dask array; None where a cluster would compute it."""
-    if _cluster() is not None:
+    if clusters.client() is not None:
         return None
     block = array.blocks[tuple(count // 2 for count in array.numblocks)]
     keys = list(dask.core.flatten(block.__dask_keys__()))
@@ -370,7 +320,7 @@ def times(W: Array, H: Array) -> Any:
     """
     import dask.array
 
-    rows = max(1, _PART_BYTES // max(1, H.shape[1] * H.itemsize))
+    rows = max(1, cutting.PART_BYTES // max(1, H.shape[1] * H.itemsize))
     blocks = dask.array.from_array(W, chunks=(rows, -1), name=f"signals-{uuid4().hex}")
     shared = _named(H)
     return blocks.map_blocks(
@@ -397,106 +347,9 @@ def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
     """
     n_samples, n_features = array.shape[0], math.prod(array.shape[1:])
     kept = np.ones(n_features, bool) if inside is None else inside
-    if part_of(array.chunks, array.itemsize)[0]:
-        parts, slices = _parts_by_samples(array, inside, dtype)
+    if cutting.part_of(array.chunks, array.itemsize)[0]:
+        parts, slices = cutting.by_samples(array, inside, dtype)
         columns: Array = np.arange(int(kept.sum()))
         return Stream(parts, slices, columns.size, dtype, True, columns)
-    parts, slices, order = _parts_by_features(array, kept, dtype)
+    parts, slices, order = cutting.by_features(array, kept, dtype)
     return Stream(parts, slices, n_samples, dtype, False, order)
-
-
-def part_of(chunks: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[bool, int]:
-    """Return whether a recording in such chunks is read along its samples, and bytes of a part."""
-    n_samples, *features = (sum(sizes) for sizes in chunks)
-    n_features = math.prod(features)
-    tall = max(chunks[0]) * n_features
-    wide = n_samples * math.prod(max(sizes) for sizes in chunks[1:])
-    whole = n_samples * n_features * itemsize
-    return tall <= wide, max(min(tall, wide) * itemsize, min(_PART_BYTES, whole))
-
-
-def _as_delayed(arrays: list[Any]) -> list[Any]:
-    """Return arrays of one chunk as delayed values, read and computed as one task if none is held.
-
-    Optimising would forget which blocks a cluster holds.
-    """
-    held = bool(_futures_of(arrays[0]))
-    ready = arrays if held else dask.base.optimize(*arrays)
-    return [array.to_delayed(optimize_graph=False).ravel()[0] for array in ready]
-
-
-def _most_together(array: Any) -> int:
-    """Return up to how many bytes of small chunks make one part.
-
-    Blocks that a cluster holds are a part each: together they might have to travel.
-    """
-    return 0 if _futures_of(array) else _PART_BYTES
-
-
-def _parts_by_samples(
-    array: Any, inside: Array | None, dtype: Any
-) -> tuple[list[Any], list[slice]]:
-    row_bytes = math.prod(array.shape[1:]) * np.dtype(dtype).itemsize
-    most = _most_together(array)
-    slices, start, stop = [], 0, 0
-    for size in array.chunks[0]:
-        if stop > start and (stop + size - start) * row_bytes > most:
-            slices.append(slice(start, stop))
-            start = stop
-        stop += size
-    slices.append(slice(start, stop))
-    whole = [array[part].rechunk(-1) for part in slices]
-    take = delayed(_rows, pure=False, traverse=False)
-    blocks = _as_delayed(whole)
-    shared = None if inside is None or inside.all() else delayed(inside, traverse=False)
-    return [take(block, shared, dtype) for block in blocks], slices
-
-
-def _parts_by_features(array: Any, kept: Array, dtype: Any) -> tuple[list[Any], list[slice], Array]:
-    """Cut along the features, chunk by chunk, small ones together."""
-    column = np.cumsum(kept) - 1
-    places = np.where(kept, column, -1).reshape(array.shape[1:])
-    edges = [np.cumsum([0, *sizes]) for sizes in array.chunks[1:]]
-    bounds = [list(itertools.pairwise(edge)) for edge in edges]
-    groups: list[list[tuple[slice, ...]]] = []
-    held, most = 0, _most_together(array)
-    for corner in itertools.product(*bounds):
-        where = tuple(slice(int(a), int(b)) for a, b in corner)
-        n_bytes = array.shape[0] * places[where].size * np.dtype(dtype).itemsize
-        if not groups or held + n_bytes > most:
-            groups.append([])
-            held = 0
-        groups[-1].append(where)
-        held += n_bytes
-    order, slices, parts, start = [], [], [], 0
-    flat = [array[(slice(None), *where)].rechunk(-1) for group in groups for where in group]
-    blocks = iter(_as_delayed(flat))
-    take = delayed(_columns, pure=False, traverse=False)  # what is held is lost in a list
-    for group in groups:
-        columns = [places[where].ravel() for where in group]
-        mine = [next(blocks) for _ in group]
-        found = np.concatenate([c[c >= 0] for c in columns])
-        if found.size == 0:
-            continue
-        keep = None if all((c >= 0).all() for c in columns) else [c >= 0 for c in columns]
-        parts.append(take(keep, dtype, *mine))
-        slices.append(slice(start, start + found.size))
-        start += found.size
-        order.append(found)
-    return parts, slices, np.concatenate(order)
-
-
-def _rows(block: Array, inside: Array | None, dtype: Any) -> Array:
-    """Return some samples as columns (n_features, width), a view where it can be."""
-    rows = np.asarray(block).reshape(block.shape[0], -1)
-    rows = rows if inside is None else rows[:, inside]
-    return np.ascontiguousarray(rows, dtype).T
-
-
-def _columns(keep: list[Array] | None, dtype: Any, *blocks: Array) -> Array:
-    """Return some features (n_samples, width)."""
-    flat = [np.asarray(block).reshape(block.shape[0], -1) for block in blocks]
-    if keep is not None:
-        flat = [rows[:, here] for rows, here in zip(flat, keep, strict=True)]
-    together = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
-    return np.ascontiguousarray(together, dtype)

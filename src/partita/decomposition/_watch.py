@@ -13,8 +13,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from partita._labels.stack import Stacker
+from partita._solvers.clusters import dashboard
 from partita._solvers.objective import State
-from partita._solvers.streams import dashboard
 
 Callback = Callable[["FitState"], Any]
 
