@@ -410,6 +410,33 @@ def test_an_interrupt_at_any_moment_keeps_the_last_whole_round(moment, monkeypat
     assert misfit(X, solution) <= losses[-1] * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("first", ["W", "H"])
+def test_separable_data_are_explained_exactly(first):
+    rng = np.random.default_rng(0)
+    W = rng.random((60, 5)) * (rng.random((60, 5)) < 0.6)  # with zeros there is one answer
+    H = np.concatenate([np.eye(5), rng.dirichlet(np.ones(5), 195).T], axis=1)
+    H = H[:, rng.permutation(200)]
+    solution = fit(W @ H, 5, first=first, tol=1e-6, max_iter=5000)
+    assert 2 * misfit(W @ H, solution) < 1e-8 * np.square(W @ H).sum()
+    assert matched(solution.H, H).min() > 0.999
+    assert matched(solution.W.T, W.T).min() > 0.999
+
+
+@pytest.mark.parametrize("shape", [(6, 50), (50, 6)])
+def test_as_many_parts_as_the_short_side_explain_everything(shape):
+    X = np.random.default_rng(0).random(shape)
+    solution = fit(X, 6, tol=1e-4, max_iter=2000)
+    assert 2 * misfit(X, solution) < 1e-5 * np.square(X).sum()
+
+
+def test_columns_that_are_the_same_have_the_same_map_and_zeros_none():
+    X = planted(n=40, p=60)[0]
+    again = np.concatenate([X, X[:, :20], np.zeros((40, 3))], axis=1)
+    solution = fit(again, tol=1e-5)
+    np.testing.assert_allclose(solution.H[:, :20], solution.H[:, 60:80], atol=1e-6)
+    assert not solution.H[:, 80:].any()
+
+
 def test_all_zero_data_have_zero_signals():
     solution = fit(np.zeros((5, 7)), 2)
     assert solution.converged
