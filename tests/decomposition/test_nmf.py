@@ -109,6 +109,11 @@ def test_the_report_names_the_route_and_the_passes(truth) -> None:
     assert all(seconds >= 0 for seconds in report["seconds"].values())
 
 
+def test_the_passes_of_a_divergence_count_those_of_its_start(truth) -> None:
+    nmf = NMF(4, loss="kullback-leibler", random_state=0).fit(truth["recording"])
+    assert nmf.fit_report_["passes"] >= nmf.n_iter_ + 10
+
+
 def test_sparser_maps_and_signals_come_of_their_penalties(truth) -> None:
     def zeros(**penalties: float) -> tuple[float, float]:
         nmf = NMF(4, random_state=0, **penalties).fit(truth["recording"])
@@ -208,6 +213,11 @@ def test_every_map_may_be_fixed(truth) -> None:
 def test_a_start_without_meaning_is_refused(truth, start, error, message: str) -> None:
     with pytest.raises(error, match=message):
         NMF(4, init=start(truth["maps"])).fit(truth["recording"])
+
+
+def test_fixed_maps_on_another_grid_are_refused(truth) -> None:
+    with pytest.raises(ValueError, match="fixed_maps"):
+        NMF(4, fixed_maps=truth["maps"].assign_coords(y=truth["y"] + 1)).fit(truth["recording"])
 
 
 def test_negative_fixed_maps_are_refused(truth) -> None:

@@ -47,7 +47,7 @@ def factorise_divergence(
         As from the solver of the divergence, with the start's share in the report.
     """
     clock = perf_counter()
-    W, H = _start(X, n_components, init, weights, held, first, rng)
+    W, H, passes = _start(X, n_components, init, weights, held, first, rng)
     if loss != 2.0:
         W, H = _lift(W, H, init, held, rng)
     seconds = perf_counter() - clock
@@ -57,7 +57,9 @@ def factorise_divergence(
     )  # fmt: skip
     spent = solution.report.get("seconds")
     clocks = {"start": seconds, **(spent if isinstance(spent, dict) else {})}
-    return solution._replace(report={**solution.report, "seconds": clocks})
+    report = {**solution.report, "seconds": clocks, "starts": 1}
+    report["passes"] = passes + solution.report["passes"]
+    return solution._replace(report=report)
 
 
 def _solver(beta: float) -> Callable[..., Solution]:
@@ -76,9 +78,10 @@ def _start(
     held: Array | None,
     first: str,
     rng: np.random.Generator,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Any]:
+    """Return both factors, and how many passes over X they took."""
     if isinstance(init, Start) and _is_whole(init, k):
-        return init.W.astype(X.dtype), init.H.astype(X.dtype)  # type: ignore[union-attr]
+        return init.W.astype(X.dtype), init.H.astype(X.dtype), 0  # type: ignore[union-attr]
     from .nmf import factorise
 
     data, rank_one = (_fill_gaps(X, weights), None)
@@ -90,7 +93,7 @@ def _start(
     )  # fmt: skip
     if start.interrupted:
         raise KeyboardInterrupt
-    return start.W, start.H
+    return start.W, start.H, start.report["passes"]
 
 
 def _is_whole(start: Start, k: int) -> bool:
