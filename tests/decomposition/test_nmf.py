@@ -359,6 +359,9 @@ def test_verbose_shows_loss_and_residual_on_one_line(truth, capsys) -> None:
     shown = capsys.readouterr().err
     assert "NMF" in shown
     assert "loss" in shown
+    assert "residual" in shown
+    assert "it/s" in shown or "s/it" in shown
+    assert shown.count("\n") == 1
     NMF(4, random_state=0).fit(truth["recording"])
     assert capsys.readouterr().err == ""
 
