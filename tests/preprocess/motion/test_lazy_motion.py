@@ -63,7 +63,9 @@ def peak_of(work: Callable[[], Any]) -> tuple[Any, int]:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("transform", N_TIMES)
+@pytest.mark.parametrize(
+    "transform", ["rigid", "translation", pytest.param("piecewise", marks=pytest.mark.slow)]
+)
 def test_motion_is_found_without_the_recording_being_held(transform):
     recording = endless((48, 40), n_times=N_TIMES[transform], block=8)
     estimate_motion(recording[:16], transform=transform)  # what is compiled is held for good
