@@ -12,7 +12,8 @@ _COPIES, _STREAMED_COPIES = 8, 6
 # Scratch of blocks and of the allocator, at most a share of the data.
 _SCRATCH, _STREAMED_SCRATCH, _SCRATCH_SHARE = 64 << 20, 32 << 20, 0.45
 # A part in work is there as stored, as computed, and as worked on; as its chunks where it has
-# several; and centred, in double precision first. One more is done with and not yet given back.
+# several; and centred, in double precision first. Sweeps have one more, done with but not yet given
+# back.
 _PART_COPIES, _OF_CHUNKS, _CENTRED = 3, 1, 3
 # What the allocator keeps of blocks that are done with.
 _SLACK = 1.1
@@ -104,7 +105,8 @@ def of_streamed(
     lanes = min(threads, math.ceil(size.data / max(1, part)))
     sums = (size.p if by_samples else size.n) * sums_rows * size.itemsize
     lanes_of_sums = max(1, min(lanes, streams.SUMS_BYTES // max(1, sums)))
-    work = copies * min(lanes * part, size.data) + part + (lanes_of_sums + 1) * sums
+    done_with = 0 if linear else part
+    work = copies * min(lanes * part, size.data) + done_with + (lanes_of_sums + 1) * sums
     return Budget(_STREAMED_COPIES * size.factors, drawn, int(_SLACK * work) + _STREAMED_SCRATCH)
 
 
