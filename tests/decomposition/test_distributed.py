@@ -23,10 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def recording():
-    options = {"n_times": 300, "shape": (1, 60, 50), "n_components": 5, "random_state": 0}
-    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
-    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
+def recording(signed_fusi):
+    return signed_fusi(300, (60, 50), 5)
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,8 @@ def _streams_in_many_parts_whatever_the_size(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def recording():
-    options = {"n_times": 160, "shape": (1, 40, 30), "n_components": 5, "random_state": 0}
-    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
-    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
+def recording(signed_fusi):
+    return signed_fusi(160, (40, 30), 5)
 
 
 @pytest.fixture(scope="module")

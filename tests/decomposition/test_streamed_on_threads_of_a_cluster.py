@@ -22,10 +22,8 @@ N_CHUNKS = 6
 
 
 @pytest.fixture(scope="module")
-def recording():
-    options = {"n_times": 150, "shape": (1, 30, 24), "n_components": 4, "random_state": 0}
-    power = pt.datasets.simulate_fusi(**options)["recording"].isel(z=0, drop=True)
-    return pt.preprocess.split_sign(pt.preprocess.zscore(power))
+def recording(signed_fusi):
+    return signed_fusi(150, (30, 24), 4)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from partita._labels import attrs, checks
+from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita._solvers import canon, products, streams
 
@@ -250,8 +251,7 @@ def check_mode(mode: str) -> None:
 
 def check_n_components(n_components: Any) -> None:
     """Refuse what is not a positive whole number of components."""
-    whole = isinstance(n_components, int | np.integer) and not isinstance(n_components, bool)
-    if not whole or n_components < 1:
+    if not is_whole(n_components) or n_components < 1:
         raise ValueError(
             f"n_components must be a whole number of at least 1, and was given {n_components!r}."
         )

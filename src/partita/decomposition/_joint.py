@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
+from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita._solvers import canon, incremental, nnls, products
 from partita._solvers.incremental import Gauge, Statistics
@@ -353,8 +354,7 @@ def _opened(source: Any, *, caller: str) -> xr.DataArray:
 
 
 def _check_passes(n_passes: Any) -> None:
-    whole = isinstance(n_passes, int | np.integer) and not isinstance(n_passes, bool)
-    if n_passes is None or (whole and n_passes >= 1):
+    if n_passes is None or (is_whole(n_passes) and n_passes >= 1):
         return
     raise ValueError(
         f"n_passes is a whole number of at least 1, or None for as many as it takes to reach tol; "

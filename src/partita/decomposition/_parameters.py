@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from partita._labels.numbers import is_number, is_whole
 from partita._solvers.objective import Penalty
 
 LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
@@ -17,7 +18,7 @@ def beta_of(loss: Any) -> float:
     """Return the β of a loss given by name or number (ValueError where there is none)."""
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
-    if _is_number(loss) and 0 <= loss <= 2:
+    if is_number(loss) and 0 <= loss <= 2:
         return float(loss)
     raise ValueError(
         f"loss is one of {', '.join(LOSSES)}, or a number from 0 to 2, and was given {loss!r}."
@@ -27,7 +28,7 @@ def beta_of(loss: Any) -> float:
 def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
     """Return the solver's penalty (ValueError where a strength is negative or no number)."""
     for name, value in {"maps_l1": maps_l1, "signals_l1": signals_l1, "l2": l2}.items():
-        if not _is_number(value) or not 0 <= value < np.inf:
+        if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(f"{name} is a non-negative number, and was given {value!r}.")
     _one_of("penalty", kind, PENALTIES)
     return Penalty(
@@ -42,7 +43,7 @@ def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
 def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter: Any) -> None:
     """Refuse settings of the solver that have no meaning, or none together (ValueError)."""
     _one_of("solver", solver, SOLVERS)
-    if n_starts != "auto" and not _is_whole(n_starts):
+    if n_starts != "auto" and not (is_whole(n_starts) and n_starts >= 1):
         raise ValueError(
             f"n_starts is 'auto' or a whole number of at least 1, and was given {n_starts!r}."
         )
@@ -52,24 +53,14 @@ def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter:
             "which solver is 'auto' or 'sketch' and loss is 'frobenius'. Fit with several "
             "random_state instead, and keep the model of the lowest losses_[-1]."
         )
-    if not _is_number(tol) or not 0 <= tol <= 1:
+    if not is_number(tol) or not 0 <= tol <= 1:
         raise ValueError(
             f"tol bounds the optimality residual: a number from 0 to 1, and was given {tol!r}."
         )
-    if not _is_whole(max_iter):
+    if not (is_whole(max_iter) and max_iter >= 1):
         raise ValueError(f"max_iter is a whole number of at least 1, and was given {max_iter!r}.")
 
 
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name} is one of {', '.join(known)}, and was given {value!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float | np.integer | np.floating)
-    return real and not isinstance(value, bool)
-
-
-def _is_whole(value: Any) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return bool(whole and value >= 1)

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.checks import promote
+from partita._labels.numbers import is_whole
 
 # What a fit reads at once: a chunk of whole samples has between half of it and all of it.
 STREAMED_BYTES = 32 << 20
@@ -41,7 +42,7 @@ def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
         if foreign:
             raise ValueError(f"chunks names {foreign}; the recording has the dimensions {dims}.")
         return {dim: chunks.get(dim, -1) for dim in dims}
-    if chunks != "auto" and not _is_whole(chunks):
+    if chunks != "auto" and not is_whole(chunks):
         raise TypeError(
             f"chunks is 'auto', None, a number of samples or a mapping by dimension; given: "
             f"{chunks!r}."
@@ -130,7 +131,7 @@ def stored_chunks(chunks: Any, recording: xr.DataArray) -> dict[Any, int]:
         sample = recording.size // max(1, recording.sizes["time"])
         sample_bytes = sample * promote(recording.dtype).itemsize
         by_dim["time"] = max(1, STREAMED_BYTES // max(1, sample_bytes))
-    wrong = {dim: size for dim, size in by_dim.items() if not _is_whole(size)}
+    wrong = {dim: size for dim, size in by_dim.items() if not is_whole(size)}
     if wrong:
         raise ValueError(_no_size(wrong))
     return {
@@ -142,12 +143,8 @@ def stored_chunks(chunks: Any, recording: xr.DataArray) -> dict[Any, int]:
 def _refuse_sizes(chunks: Any) -> None:
     """Refuse numbers that are no sizes; what else dask takes is left to it."""
     sizes = chunks.values() if isinstance(chunks, Mapping) else [chunks]
-    if any(_is_whole(size) and size < 1 and size != -1 for size in sizes):
+    if any(is_whole(size) and size < 1 and size != -1 for size in sizes):
         raise ValueError(_no_size(chunks))
-
-
-def _is_whole(size: Any) -> bool:
-    return isinstance(size, int | np.integer) and not isinstance(size, bool)
 
 
 def _no_size(given: Any) -> str:

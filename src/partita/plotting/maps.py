@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 
 from partita._labels import checks
+from partita._labels.numbers import is_whole
 from partita.plotting.pictures import (
     Picture,
     add_colour_bar,
@@ -163,8 +163,7 @@ def _one_map(map_: Any) -> xr.DataArray:
 
 
 def _require_columns(columns: Any) -> None:
-    whole = isinstance(columns, int | np.integer) and not isinstance(columns, bool)
-    if columns is not None and (not whole or columns < 1):
+    if columns is not None and (not is_whole(columns) or columns < 1):
         raise ValueError(
             f"columns must be a whole number above 0, and was {columns!r}. Leave it out for as "
             "many as suit the shape."

@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from partita._labels import checks
+from partita._labels.numbers import is_number
 from partita.plotting.parts import find_components
 from partita.plotting.sheets import open_page
 from partita.plotting.style import (
@@ -131,8 +132,7 @@ def _table(signals: Any) -> xr.DataArray:
 
 
 def _require_offset(offset: Any) -> None:
-    is_number = isinstance(offset, int | float | np.number) and np.isfinite(offset)
-    if offset is not None and not is_number:
+    if offset is not None and not (is_number(offset) and np.isfinite(offset)):
         raise ValueError(
             f"offset is a number in the signals' units; given: {offset!r}. Leave it out for traces "
             "as close as they come without touching."

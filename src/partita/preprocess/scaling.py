@@ -11,6 +11,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels import gaps, moments
 
@@ -121,7 +122,7 @@ def _standardise_lazily(
 
 
 def _require_ddof(ddof: object, *, count: int, sample_dim: str) -> None:
-    if isinstance(ddof, bool) or not isinstance(ddof, int | np.integer) or ddof < 0:
+    if not is_whole(ddof) or ddof < 0:
         raise ValueError(f"ddof must be a whole number, 0 or more, and was {ddof!r}. Use 0 or 1.")
     if ddof >= count:
         raise ValueError(

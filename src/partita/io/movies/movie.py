@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.numbers import is_number
+
 Array = np.ndarray[Any, Any]
 
 # What an array of so many axes is, where neither the file nor the user says it.
@@ -169,8 +171,7 @@ def _checked_pair(size: Any) -> tuple[float, float] | None:
 
 
 def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return is_number and bool(np.isfinite(value)) and value > 0
+    return is_number(value) and 0 < value < np.inf
 
 
 def name_axes(

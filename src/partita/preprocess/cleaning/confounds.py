@@ -10,6 +10,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.cleaning.drifts import drift_courses, times_of
 from partita.preprocess.cleaning.outcome import as_fluctuation
@@ -200,8 +201,7 @@ def compcor(
 
 
 def _require_count(n_components: object) -> None:
-    whole = isinstance(n_components, int | np.integer) and not isinstance(n_components, bool)
-    if not whole or n_components < 1:  # type: ignore[operator]
+    if not is_whole(n_components) or n_components < 1:
         raise ValueError(
             f"n_components must be a whole number above 0, and was {n_components!r}. Use 5."
         )

@@ -7,6 +7,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_number, is_whole
 from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.projection import orthonormal, take_out
 
@@ -159,13 +160,11 @@ def _polynomials(times: Times, order: int, *, caller: str) -> np.ndarray:
 
 
 def _is_count(order: object) -> bool:
-    whole = isinstance(order, int | np.integer) and not isinstance(order, bool)
-    return whole and bool(order >= 0)  # type: ignore[operator]
+    return is_whole(order) and order >= 0
 
 
 def _cosines(times: Times, cutoff: float, *, caller: str) -> np.ndarray:
-    number = isinstance(cutoff, int | float | np.integer | np.floating)
-    if not number or not np.isfinite(cutoff) or cutoff <= 0:
+    if not is_number(cutoff) or not 0 < cutoff < np.inf:
         raise ValueError(f"cutoff must be a period above 0 s, and was {cutoff!r}. SPM takes 128.")
     step = float(np.median(np.diff(times)))
     duration = times[-1] - times[0] + step

@@ -10,6 +10,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_number, is_whole
 from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.recursion import Filter, filter_chunks, filter_columns
 from partita.preprocess.cleaning.resampling import resample_time
@@ -269,8 +270,7 @@ def _evenly_sampled(
 
 def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
     for name, value in cuts.items():
-        number = isinstance(value, int | float | np.integer | np.floating)
-        if not number or not np.isfinite(value) or value <= 0:
+        if not is_number(value) or not 0 < value < np.inf:
             raise ValueError(f"{name} must be a frequency above 0 Hz, and was {value!r}.")
         if value >= rate / 2:
             raise ValueError(
@@ -288,7 +288,7 @@ def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
 def _design(
     kind: str, cuts: dict[str, float], order: Any, rate: float, *, keep_mean: bool
 ) -> Filter:
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
+    if not is_whole(order) or order < 1:
         raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
     edges = list(cuts.values())
     sections = scipy.signal.butter(

@@ -9,6 +9,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_number
 from partita.preprocess.cleaning.interpolation import LEAST, Grid, decimate, interpolate
 
 # Up to this share of the interval, another one is the same.
@@ -139,8 +140,7 @@ def _targets(
     if times is not None:
         return _given_times(times, recording[sample_dim], own)
     value = rate if step is None else step
-    number = isinstance(value, int | float | np.integer | np.floating)
-    if value is None or not number or not np.isfinite(value) or value <= 0:
+    if not is_number(value) or not 0 < value < np.inf:
         raise ValueError(f"{given[0]} must be a number above 0, and was {value!r}.")
     spacing = 1 / value if step is None else value
     span = own[-1] - own[0]

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
+from partita._labels.numbers import is_number
 
 _SPACE = ("z", "y", "x")
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -94,8 +95,7 @@ def _widths(recording: xr.DataArray, fwhm: Any) -> dict[str, float]:
             f"{tuple(map(str, recording.dims))}. Name those to smooth along: fwhm={{'y': 0.2}}."
         )
     for dim, width in widths.items():
-        number = isinstance(width, int | float | np.integer | np.floating)
-        if not number or not np.isfinite(width) or width < 0:
+        if not is_number(width) or not 0 <= width < np.inf:
             raise ValueError(f"fwhm must be 0 or above along {dim!r}, and was {width!r}.")
     known = [recording[dim].attrs.get("units") for dim in widths if dim in recording.coords]
     units = sorted({str(unit) for unit in known if unit is not None})

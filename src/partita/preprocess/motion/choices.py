@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
+from partita._labels.numbers import is_number, is_whole
 from partita._solvers.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.grids import SAMPLES, Grid
@@ -87,7 +88,7 @@ class Choices(NamedTuple):
         reference = self.reference
         if isinstance(reference, xr.DataArray):
             return _given_image(reference, laid, grid, caller=caller)
-        if isinstance(reference, int | np.integer) and not isinstance(reference, bool):
+        if is_whole(reference):
             if not -len(laid) <= reference < len(laid):
                 raise ValueError(
                     f"There is no frame {reference} to be the reference: the recording has "
@@ -108,8 +109,7 @@ class Choices(NamedTuple):
 def _require_above_zero(name: str, value: object, unit: str) -> None:
     if value is None:
         return
-    real = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not real or not 0 < float(value) < np.inf:  # type: ignore[arg-type]
+    if not is_number(value) or not 0 < value < np.inf:
         raise ValueError(
             f"{name} must be a number above 0, in the units of {unit}, or None; it was {value!r}."
         )
