@@ -57,8 +57,11 @@ def energies(W: Array, H: Array) -> npt.NDArray[np.float64]:
 
 
 def _lengths(factor: Array, *, axis: int) -> npt.NDArray[np.float64]:
-    largest = float(np.abs(factor).max(initial=0.0))
+    return np.array([_length(row) for row in (factor if axis == 1 else factor.T)], np.float64)
+
+
+def _length(row: Array) -> float:
+    largest = float(np.abs(row).max(initial=0.0))
     if largest == 0.0:
-        return np.zeros(factor.shape[1 - axis])
-    scaled = factor.astype(np.float64) / largest
-    return np.asarray(largest * np.sqrt(np.square(scaled).sum(axis=axis)))
+        return 0.0
+    return largest * float(np.linalg.norm(row.astype(np.float64) / largest))

@@ -24,6 +24,7 @@ _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 _EXACT = 32
+_APART = 4
 
 
 class Extrapolation:
@@ -55,10 +56,15 @@ class Kept(NamedTuple):
     losses: Array
     residual: float
     careful: bool
+    since_plain: int
 
 
 class Descent:
-    """A fit under way: both factors, the products that belong to them, and the losses so far."""
+    """A fit under way: both factors, the products that belong to them, and the losses so far.
+
+    `since_plain` counts the rounds since one did not extrapolate: after 1, `residual` is that of
+    the answer itself, else of a point ahead of it.
+    """
 
     def __init__(self, problem: Problem, S: Array, L: Array) -> None:
         self.problem = problem
@@ -69,10 +75,13 @@ class Descent:
         self.losses: list[float] = []
         self.residual = math.nan
         self.careful = False
+        self.since_plain = _APART
 
-    def step(self) -> None:
+    def step(self, *, plain: bool = False) -> None:
         """Do one round: the long factor block by block, then the short one."""
-        beta = 0.0 if self.careful else self.pace.beta
+        plain = plain or self.careful
+        self.since_plain = 0 if plain else self.since_plain + 1
+        beta = 0.0 if plain else self.pace.beta
         first = self.seen is None
         sweeps = _FIRST if first else _LONG._replace(beta=beta, measure=True)
         short_gradient2 = math.inf if first else self._short_gradient2()
@@ -92,9 +101,13 @@ class Descent:
         """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
         if 2 * self.losses[-1] <= self.problem.floor**2:  # what the loss does now is rounding
             return self.residual <= tol
-        if self.residual <= _NEAR * tol:
+        if self.residual <= (tol if self.since_plain == 1 else _NEAR * tol):
             return self.flat(_FLAT * tol)
         return self.residual <= tol and self.flat(_STILL * tol)
+
+    def is_worth_a_look(self, tol: float) -> bool:
+        """Say whether so little is gained by now that the answer may be good enough."""
+        return self.since_plain >= _APART and self.flat(_FLAT * tol)
 
     def flat(self, share: float) -> bool:
         """Say whether the last rounds lowered the loss by less than `share` of it."""
@@ -122,7 +135,7 @@ class Descent:
         return Kept(
             self.S.ahead.copy(), self.S.old.copy(), self.L.ahead.copy(), self.L.old.copy(),
             (self.pace.beta, self.pace.ceiling), seen, np.array(self.losses), self.residual,
-            self.careful,
+            self.careful, self.since_plain,
         )  # fmt: skip
 
     @classmethod
@@ -135,6 +148,7 @@ class Descent:
         descent.seen = kept.seen
         descent.losses = kept.losses.tolist()
         descent.residual, descent.careful = kept.residual, kept.careful
+        descent.since_plain = kept.since_plain
         return descent
 
     def _accepts(self, loss: float) -> bool:
@@ -217,7 +231,9 @@ def _short_sweeps(problem: Problem) -> int:
     return int(min(max(share, _LONG.most), _SHORT.most))
 
 
-def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None = None) -> bool:
+def descend(
+    descent: Descent, *, tol: float, max_iter: int, watch: Watch | None = None, settle: bool = False
+) -> bool:
     """Go on until the residual is at most `tol`; say whether it came to be.
 
     Parameters
@@ -230,6 +246,9 @@ def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None 
         Rounds in all, those already done included.
     watch : callable, optional
         Called after each round with iteration, loss, residual, S and L; True ends the fit.
+    settle : bool, default False
+        Once the loss is nearly flat, run a round now and then that does not extrapolate: the
+        residual of a point ahead, ten times that of the answer, would let the fit go on for long.
 
     Returns
     -------
@@ -237,7 +256,7 @@ def descend(descent: Descent, *, tol: float, max_iter: int, watch: Watch | None 
         Whether the residual was reached.
     """
     while len(descent.losses) < max_iter:
-        descent.step()
+        descent.step(plain=settle and tol > 0 and descent.is_worth_a_look(tol))
         done = len(descent.losses)
         S, L = descent.S.old, descent.L.ahead
         if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):

@@ -168,11 +168,15 @@ def visit_columns(
         if not gather:
             continue
         for j in range(k):
+            answer = target[j, start : start + width]
             for c in range(width):
-                value = target[j, start + c]
-                weight = weights[start + c] if weights.size > 0 else G.dtype.type(1)
-                plain[j, c], weighted[j, c] = value, value * weight
-                given[j, c] = value * weight * unit
+                plain[j, c] = weighted[j, c] = answer[c]
+                given[j, c] = answer[c] * unit
+            if weights.size > 0:
+                weight = weights[start : start + width]
+                for c in range(width):
+                    weighted[j, c] *= weight[c]
+                    given[j, c] *= weight[c]
         add_inner_products(weighted, origin, plain, origin, width, B)
         if turned:
             _spread_turned(X, start, width, given, part, A)
@@ -249,9 +253,11 @@ def _solve_tile(
     G, rows, k = factor.G, manner.rows, factor.G.shape[0]
     zero, least = G.dtype.type(0), negligible(G)
     step_length = G.dtype.type(manner.beta)
+    stop = start + m
     for j in range(k):
+        here, begin = tile[j], factor.begin[j, start:stop]
         for c in range(m):
-            tile[j, c] = factor.begin[j, start + c]
+            here[c] = begin[c]
     if manner.measure:
         figures[0] += _gradient_norm2(G, C, tile, work, rows, shift, m)
     gain_first = zero
@@ -263,13 +269,13 @@ def _solve_tile(
                 continue
             _descent_direction(G, C, tile, work, j, shift, m)
             inverse = G.dtype.type(1) / diagonal
-            row_gain = zero
+            here, row_gain = tile[j], zero
             for c in range(m):
-                before = tile[j, c]
+                before = here[c]
                 after = max(before + work[c] * inverse, zero)
                 move = after - before
                 row_gain += move * (work[c] + work[c] - diagonal * move)
-                tile[j, c] = after
+                here[c] = after
             gain += row_gain
         figures[1] += 0.5 * gain
         if sweep == 0:
@@ -279,11 +285,12 @@ def _solve_tile(
     if manner.curvature >= 0.0:
         figures[2] += _remaining(G, C, tile, work, rows, shift, m, manner.curvature)
     for j in range(k):
+        here, old, new = tile[j], factor.old[j, start:stop], factor.new[j, start:stop]
+        target = factor.target[j, start:stop]
         for c in range(m):
-            value = tile[j, c]
-            ahead = value + step_length * (value - factor.old[j, start + c])
-            factor.new[j, start + c] = value
-            factor.target[j, start + c] = max(ahead, zero)
+            ahead = here[c] + step_length * (here[c] - old[c])
+            new[c] = here[c]
+            target[c] = max(ahead, zero)
 
 
 @compiled
@@ -305,21 +312,20 @@ def _descent_direction(
     G: Array, C: Array, tile: Array, work: Array, j: int, shift: int, m: int
 ) -> None:
     """Set `work` to minus the gradient of component j, four components at a time."""
-    k = G.shape[0]
+    k, linear = G.shape[0], C[j, shift : shift + m]
     for c in range(m):
-        work[c] = C[j, shift + c]
+        work[c] = linear[c]
     i = 0
     while i + 4 <= k:
         a, b, d, e = G[j, i], G[j, i + 1], G[j, i + 2], G[j, i + 3]
+        t0, t1, t2, t3 = tile[i], tile[i + 1], tile[i + 2], tile[i + 3]
         for c in range(m):
-            work[c] -= (a * tile[i, c] + b * tile[i + 1, c]) + (
-                d * tile[i + 2, c] + e * tile[i + 3, c]
-            )
+            work[c] -= (a * t0[c] + b * t1[c]) + (d * t2[c] + e * t3[c])
         i += 4
     while i < k:
-        a = G[j, i]
+        a, t0 = G[j, i], tile[i]
         for c in range(m):
-            work[c] -= a * tile[i, c]
+            work[c] -= a * t0[c]
         i += 1
 
 
@@ -332,10 +338,10 @@ def _gradient_norm2(
         if G[j, j] <= least:
             continue
         _descent_direction(G, C, tile, work, j, shift, m)
-        squares = G.dtype.type(0)
+        here, squares = tile[j], G.dtype.type(0)
         for c in range(m):
             uphill = min(work[c], G.dtype.type(0))
-            free = work[c] if tile[j, c] > 0.0 else work[c] - uphill
+            free = work[c] if here[c] > 0.0 else work[c] - uphill
             squares += free * free
         total += squares / G[j, j]
     return total
@@ -358,9 +364,9 @@ def _remaining(
         if G[j, j] <= least:
             continue
         _descent_direction(G, C, tile, work, j, shift, m)
-        stiffness = max(curvature, 1e-6) * G[j, j]
+        stiffness, here = max(curvature, 1e-6) * G[j, j], tile[j]
         for c in range(m):
-            move = max(work[c] / stiffness, -tile[j, c])
+            move = max(work[c] / stiffness, -here[c])
             total += move * (work[c] - 0.5 * stiffness * move)
     return total
 

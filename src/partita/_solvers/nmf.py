@@ -222,7 +222,8 @@ def _run(
     keeper: Keeper | None,
 ) -> Solution:
     """Start, descend until the certificate holds, and turn the answer back."""
-    descent, saved, seconds = _begun_or_resumed(problem, k, route, tol, rng, keeper)
+    descent, saved, seconds, cut_short = _begun_or_resumed(problem, k, route, tol, rng, keeper)
+    max_iter = 1 if cut_short else route.max_iter
     watcher = _in_units(problem, route.signals_short, watch)
     state = "going"
     failure: OSError | None = None
@@ -230,7 +231,8 @@ def _run(
         clock = perf_counter()
         keeping = None if keeper is None else partial(_keep_if_due, keeper, descent, saved)
         try:
-            state = _descend(descent, saved.aim, route.max_iter, watcher, keeping)
+            state = _descend(descent, saved.aim, max_iter, watcher, keeping)
+            state = "interrupted" if cut_short else state
             seconds["iterations"] += perf_counter() - clock
             clock = perf_counter()
             if state == "interrupted" and isinstance(problem.blocks, Stream):
@@ -270,19 +272,21 @@ def _begun_or_resumed(
     tol: float,
     rng: np.random.Generator,
     keeper: Keeper | None,
-) -> tuple[Descent, Saved, dict[str, float]]:
-    """Return a descent under way, what is kept of it beside its state, and seconds so far."""
+) -> tuple[Descent, Saved, dict[str, float], bool]:
+    """Return a descent, what is kept beside its state, seconds, and whether Ctrl-C cut it short."""
     saved = None if keeper is None else keeper.recall()
+    cut_short = False
     if saved is None:
         begun = begin(problem, k, route, rng)
         descent, seconds = Descent(problem, begun.S, begun.L), dict(begun.seconds)
         saved = Saved(descent.state(), tol, (), begun.passes, dict(begun.report))
-        if keeper is not None:
+        cut_short = begun.cut_short
+        if keeper is not None and not cut_short:
             keeper.keep(saved)
     else:
         descent, seconds = Descent.resumed(problem, saved.kept), {"start": 0.0}
     saved = saved._replace(kept=None)  # type: ignore[arg-type]
-    return descent, saved, seconds | {"iterations": 0.0, "certificate": 0.0}
+    return descent, saved, seconds | {"iterations": 0.0, "certificate": 0.0}, cut_short
 
 
 def _keep_if_due(keeper: Keeper, descent: Descent, saved: Saved) -> None:
@@ -302,9 +306,9 @@ def _descend(
             keeping()
         return watch is not None and watch(*seen)
 
-    quiet = watch is None and keeping is None
+    watching = None if watch is None and keeping is None else after_each
     try:
-        reached = descend(descent, tol=aim, max_iter=max_iter, watch=None if quiet else after_each)
+        reached = descend(descent, tol=aim, max_iter=max_iter, watch=watching, settle=True)
     except KeyboardInterrupt:
         descent.recover()
         return "interrupted"

@@ -9,7 +9,7 @@ import numpy as np
 
 from .objective import Array, Penalty, Start
 from .problem import Problem, Side, Sweeps, begin_long, products_of, solve_short, visit
-from .sketch import explore, pays
+from .sketch import Interrupted, explore, pays
 from .starts import draw_random, fill_zeros, find_range, mix_samples, nndsvd
 from .streaming import explore_stream
 from .streams import Stream
@@ -36,13 +36,14 @@ class Route(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """Factors to descend from, and what they cost."""
+    """Factors to descend from, what they cost, and whether Ctrl-C cut the starts short."""
 
     S: Array
     L: Array
     passes: float
     seconds: dict[str, float]
     report: dict[str, object]
+    cut_short: bool = False
 
 
 def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> Begun:
@@ -75,10 +76,14 @@ def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> B
                 problem, k, init=str(route.init), n_starts=route.n_starts, rng=rng
             )
             return _begun(best.S, best.L, best.passes, clock, "stream", **best.report)
-        best = explore(
-            problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns, rng=rng,
-            short=short,
-        )  # fmt: skip
+        try:
+            best = explore(
+                problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns,
+                rng=rng, short=short,
+            )  # fmt: skip
+        except Interrupted as cut:
+            start = _begun(cut.S, begin_long(problem, cut.S), 0.0, clock, "sketch")
+            return start._replace(cut_short=True)
         return _begun(best.S, best.L, best.passes, clock, "sketch", **best.report)
     S, L, passes = _named(problem, k, route, rng)
     return _begun(S, L, passes, clock, "hals", starts=1)

@@ -9,7 +9,8 @@ gradient of X there, so that the rounds still missing are made on it as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,10 @@ from .streams import Stream
 from .threads import Crew
 
 _WORTH_ENTRIES = 100_000
-_STARTS = 6
-SAMPLE, _HEAT_ROUNDS, _QUALIFIED, _SAMPLE_ROUNDS = 3072, 20, 4, 60
-LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 12288, 20, 60
-_FINALISTS, _SAME_MINIMUM = 3, 8e-6
+MOST, _FEWEST, _RACE = 8, 4, 0.7
+SAMPLE, _SAMPLE_ROUNDS = 3072, 64
+FIRST, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4608, 12288, 5, 60
+_SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
 _SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 5
 LEAST_GAIN, SPARE = 5, 10
@@ -40,6 +41,14 @@ class Explored(NamedTuple):
     L: Array
     passes: float
     report: dict[str, object]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while starts were tried; `S` is the short factor that the best had led to so far."""
+
+    def __init__(self, S: Array) -> None:
+        super().__init__()
+        self.S = S
 
 
 def pays(problem: Problem, k: int, solver: str, init: str | Start, n_starts: int | str) -> bool:
@@ -86,41 +95,80 @@ def explore(
     Explored
         The factors to polish on X.
     """
-    n_starts = _STARTS if n_starts == "auto" else int(n_starts)
-    smaller = _compresses(problem, k)
-    rank = ample(k) if smaller else 2 * k + SPARE
-    found = find_range(problem, min(rank, *problem.blocks.shape), rng, short=short)
-    passes, report = found.passes, {"starts": n_starts, "rank": found.Q.shape[1]}
-    starts = [_first(found, k, init, rng, short)]
-    starts += [draw_within(found, k, rng, short=short) for _ in range(n_starts - 1)]
     columns = columns if short else None
-    sample = _sample(problem, SAMPLE, columns, rng)
-    if not smaller:
-        del found  # as large as several factors
-        if sample is None:
-            ends = _race(problem, starts, problem.crew, qualified=n_starts)
-            best = ends[0]
-            return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
-        finalists = _different(_race(_restrict(problem, sample), starts, problem.crew))
-        larger = _sample(problem, LARGER, columns, rng)
-        if larger is not None:
+    if _compresses(problem, k):
+        sample = _sample(problem, SAMPLE, columns, rng)
+        count = MOST if n_starts == "auto" else int(n_starts)
+        starts, found = _starts(problem, k, init, count, ample(k), rng, short)
+        return _on_sketch(problem, found, starts, sample)
+    twice = problem.blocks.shape[1] > 2 * LARGER
+    sample = _sample(problem, FIRST if twice else SAMPLE, columns, rng)
+    small = _restrict(problem, sample)
+    share = small.blocks.shape[1] / problem.blocks.shape[1]
+    count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
+    starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
+    report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
+    passes = found.passes
+    del found  # as large as several factors
+    ends = _race(small, starts, problem.crew)
+    if sample is None:
+        best = ends[0]
+        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
+    finalists = [end.S for end in _different(ends)]
+    del small, ends  # a copy of the sample
+    with _keeping(finalists[0]):
+        if twice:
+            larger = _sample(problem, LARGER, columns, rng)
+            finalists = finalists[:_TRIED_ON_LARGER]
             S = _refined(_restrict(problem, larger), finalists, problem.crew)
-            return Explored(S, begin_long(problem, S), passes, report)
+            return Explored(S, begin_long(problem, S), 0.0, report)
+        finalists = finalists[:_TRIED_ON_X]
         rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
-        best = _best_of(problem, [(end.S, None) for end in finalists], rounds)
-        return Explored(best.S, best.L, passes + rounds * len(finalists), report)
+        best = _best_of(problem, [(S, None) for S in finalists], rounds)
+        return Explored(best.S, best.L, rounds * len(finalists), report)
+
+
+@contextmanager
+def _keeping(S: Array) -> Iterator[None]:
+    """Hand a short factor on where Ctrl-C ends what goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(S) from interrupt
+
+
+def _starts(
+    problem: Problem,
+    k: int,
+    init: str,
+    count: int,
+    rank: int,
+    rng: np.random.Generator,
+    short: bool,
+) -> tuple[list[Array], Range]:
+    """Return short factors to start from, one by name and the others random, and directions."""
+    found = find_range(problem, rank, rng, short=short)
+    others = [draw_within(found, k, rng, short=short) for _ in range(count - 1)]
+    return [_first(found, k, init, rng, short), *others], found
+
+
+def _on_sketch(
+    problem: Problem, found: Range, starts: list[Array], sample: Array | None
+) -> Explored:
+    """Race on some columns of the sketch, settle on all of it, and correct it."""
     sketch = _sketched(problem, found.Q, found.Z)
-    race = _race(_restrict(sketch, sample), starts, problem.crew, qualified=n_starts)
-    ends = _different(race)
-    ends = _rank_by_loss([_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in ends])[:_TRIALS]
-    best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
-    passes += _TRIAL_ROUNDS * len(ends)
-    for _ in range(_CORRECTIONS):
-        best = _corrected(problem, found, best)
-        passes += 1
-        if best.reached:
-            break
-    return Explored(best.S, best.L, passes, report)
+    finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew))
+    with _keeping(finalists[0].S):
+        ends = [_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
+        ends = _rank_by_loss(ends)[:_TRIALS]
+        best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
+        passes = found.passes + _TRIAL_ROUNDS * len(ends)
+        for _ in range(_CORRECTIONS):
+            best = _corrected(problem, found, best)
+            passes += 1
+            if best.reached:
+                break
+    return Explored(best.S, best.L, passes, {"starts": len(starts), "rank": found.Q.shape[1]})
 
 
 class _Settled(NamedTuple):
@@ -131,37 +179,41 @@ class _Settled(NamedTuple):
     reached: bool
 
 
-def _race(
-    problem: Problem, starts: list[Array], crew: Crew, *, qualified: int = _QUALIFIED
-) -> list[_Settled]:
-    """Run all starts for a while, the better of them to the end; the best comes first."""
-    ends: list[_Settled] = crew.map(lambda S: _settle(problem, S, rounds=_HEAT_ROUNDS), starts)
-    ends = _rank_by_loss(ends)[:qualified]
-    return _rank_by_loss(crew.map(lambda end: _go_on(problem, end, _SAMPLE_ROUNDS), ends))
+def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
+    """Run all starts to where they lead; the best comes first.
+
+    How good a start looks on the way tells nothing of that: after twenty rounds the rank
+    correlation with the end is near zero.
+    """
+    ended: list[_Settled] = []
+
+    def run(S: Array) -> _Settled:
+        ended.append(_settle(problem, S, rounds=_SAMPLE_ROUNDS))
+        return ended[-1]
+
+    try:
+        return _rank_by_loss(crew.map(run, starts))
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(_rank_by_loss(ended)[0].S if ended else starts[0]) from interrupt
 
 
-def _refined(problem: Problem, ends: list[_Settled], crew: Crew) -> Array:
+def _refined(problem: Problem, finalists: list[Array], crew: Crew) -> Array:
     """Try all on a larger sample, and return where the best of them leads there."""
-    ends = crew.map(lambda end: _settle(problem, end.S, rounds=_LARGER_TRIAL_ROUNDS), ends)
+    ends = crew.map(lambda S: _settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
     best = _rank_by_loss(ends)[0]
-    return _go_on(problem._replace(crew=crew), best, _LARGER_ROUNDS).S
-
-
-def _go_on(problem: Problem, end: _Settled, rounds: int) -> _Settled:
-    """Go on to so many rounds in all, unless the end was reached before."""
-    if end.reached:
-        return end
-    more = _settle(problem, end.S, end.L, rounds=rounds - end.rounds)
-    return more._replace(rounds=end.rounds + more.rounds)
+    if best.reached:
+        return best.S
+    rounds = _LARGER_ROUNDS - best.rounds
+    return _settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
 
 
 def _different(ends: list[_Settled]) -> list[_Settled]:
-    """Return the best few that ended in different minima."""
+    """Return, of those that ended in one minimum, the best."""
     chosen = ends[:1]
     for end in ends[1:]:
         if end.loss > chosen[-1].loss * (1 + _SAME_MINIMUM):
             chosen.append(end)
-    return chosen[:_FINALISTS]
+    return chosen
 
 
 def _best_of(problem: Problem, ends: Sequence[tuple[Array, Array | None]], rounds: int) -> _Settled:
@@ -228,7 +280,9 @@ def _restrict(problem: Problem, chosen: Array | None) -> Problem:
     if chosen is None:
         return problem
     assert not isinstance(problem.blocks, Stream)
-    missing = max(problem.norm2 - _energy(problem.blocks) / problem.scale**2, 0.0)
+    missing = 0.0
+    if isinstance(problem.blocks, Compressed):
+        missing = max(problem.norm2 - _energy(problem.blocks) / problem.scale**2, 0.0)
     weights = None if problem.L_weights is None else problem.L_weights[chosen]
     small = restrict(problem, problem.blocks.take(chosen))
     share = chosen.size / problem.blocks.shape[1]

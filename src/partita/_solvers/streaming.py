@@ -17,7 +17,7 @@ from .hals import Descent, descend
 from .matrices import Compressed, Dense
 from .objective import Array
 from .problem import Problem, products_of, project
-from .sketch import Explored, explore, restrict
+from .sketch import MOST, Explored, explore, restrict
 from .starts import complement, find_range
 from .streams import Stream, add
 
@@ -208,7 +208,8 @@ def explore_stream(
     along = short is not stream.by_samples  # X is streamed along its long side
     small = restrict(_as_short(problem, along), Dense(sample if short else sample.T))
     before = stream.passes
-    best = explore(small, k, init=init, n_starts=n_starts, columns=None, rng=rng, short=short)
+    count = MOST if n_starts == "auto" else n_starts  # cheap beside a pass
+    best = explore(small, k, init=init, n_starts=count, columns=None, rng=rng, short=short)
     descent = Descent(small, best.S, best.L)
     descend(descent, tol=_TOL, max_iter=_ROUNDS)
     S = descent.S.old

@@ -113,6 +113,7 @@ class Checkpoint:
         arrays = {name: getattr(kept, name) for name in _ARRAYS} | {"losses": kept.losses}
         plain = {
             "pace": list(kept.pace), "residual": kept.residual, "careful": kept.careful,
+            "since_plain": kept.since_plain,
             "aim": saved.aim, "revived": list(saved.revived), "passes": saved.passes,
             "report": saved.report,
         }  # fmt: skip
@@ -139,7 +140,7 @@ def _restored(stored: xr.Dataset) -> Saved:
     S, S_old, L, L_old = (np.ascontiguousarray(stored[name].values) for name in _ARRAYS)
     kept = Kept(
         S, S_old, L, L_old, (plain["pace"][0], plain["pace"][1]), seen, stored["losses"].values,
-        plain["residual"], plain["careful"],
+        plain["residual"], plain["careful"], plain["since_plain"],
     )  # fmt: skip
     revived = tuple(plain["revived"])
     return Saved(kept, plain["aim"], revived, plain["passes"], plain["report"])

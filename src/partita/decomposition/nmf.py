@@ -56,8 +56,9 @@ class NMF(NMFSteps):
         ...), or a Dataset of ``maps`` and ``signals``; from a fitted model
         ``init=model.maps_``. Labels and order of given components are kept.
     n_starts : int or "auto"
-        How many starts are tried on the compressed recording; the best by loss goes on. Other
-        losses than Frobenius, and ``solver="hals"``, have one.
+        How many starts are tried on the compressed recording or on a sample of it; the best by
+        loss goes on. "auto" tries four to eight, by what they cost. Other losses than Frobenius,
+        and ``solver="hals"``, have one.
     tol : float in 0..1
         The fit ends when the optimality residual of both factors together falls below it. 0 runs
         to `max_iter`, without a warning.
@@ -223,9 +224,10 @@ class NMF(NMFSteps):
             If a block cannot be read any more: which one, and of which file. The best factors so
             far, if there are any, are stored with ``converged_`` False and no certificate.
         KeyboardInterrupt
-            After Ctrl-C, once the best factors so far are stored with ``converged_`` False; while
-            starts are still tried there are none. A recording that streams is not read again, and
-            has no certificate then.
+            After Ctrl-C, once the best factors so far are stored with ``converged_`` False: while
+            starts are still tried, those that the best of them leads to. There are none before
+            that, nor while the starts of a recording that streams are tried; it is not read
+            again, and has no certificate then.
 
         Warns
         -----
