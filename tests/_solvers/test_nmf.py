@@ -582,3 +582,12 @@ def test_faces_are_explained_as_well_as_published(real_data: Path):
     solution = fit(X, 49)
     assert np.sqrt(2 * solution.losses[-1]) / np.linalg.norm(X) <= 0.0810
     assert solution.converged
+
+
+@pytest.mark.parametrize("solver", ["hals", "sketch"])
+def test_who_looks_on_changes_nothing(solver):
+    X, _, _ = planted(n=120, p=900)
+    alone, watched = fit(X, solver=solver), fit(X, solver=solver, watch=lambda state: None)
+    assert alone.n_iter == watched.n_iter
+    np.testing.assert_array_equal(alone.W, watched.W)
+    np.testing.assert_array_equal(alone.H, watched.H)

@@ -24,7 +24,7 @@ _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 _EXACT = 32
-_APART = 4
+APART = 4
 
 
 class Extrapolation:
@@ -75,19 +75,23 @@ class Descent:
         self.losses: list[float] = []
         self.residual = math.nan
         self.careful = False
-        self.since_plain = _APART
+        self.since_plain = APART
 
-    def step(self, *, plain: bool = False) -> None:
-        """Do one round: the long factor block by block, then the short one."""
+    def step(self, *, plain: bool = False, measure: bool = True) -> None:
+        """Do one round: the long factor block by block, then the short one.
+
+        `plain` rounds do not extrapolate; those that do not `measure` leave no residual.
+        """
         plain = plain or self.careful
         self.since_plain = 0 if plain else self.since_plain + 1
         beta = 0.0 if plain else self.pace.beta
-        first = self.seen is None
-        sweeps = _FIRST if first else _LONG._replace(beta=beta, measure=True)
-        short_gradient2 = math.inf if first else self._short_gradient2()
         before = self.seen
+        measure = measure and before is not None
+        sweeps = _FIRST if before is None else _LONG._replace(beta=beta, measure=measure)
+        short_gradient2 = self._short_gradient2() if measure else math.nan
         self.seen = visit(self.problem, self.S.ahead, self.L, sweeps)
-        if not first:
+        self.residual = math.nan
+        if measure:
             self.residual = self._residual(short_gradient2 + self.seen.gradient2)
         short = _SHORT._replace(beta=beta, most=self.short_sweeps)
         solve_short(self.problem, self.S, self.seen, self.L.ahead, short)
@@ -99,15 +103,19 @@ class Descent:
 
     def ends(self, tol: float) -> bool:
         """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
-        if 2 * self.losses[-1] <= self.problem.floor**2:  # what the loss does now is rounding
+        if self._is_rounding():
             return self.residual <= tol
         if self.residual <= (tol if self.since_plain == 1 else _NEAR * tol):
             return self.flat(_FLAT * tol)
         return self.residual <= tol and self.flat(_STILL * tol)
 
     def is_worth_a_look(self, tol: float) -> bool:
-        """Say whether so little is gained by now that the answer may be good enough."""
-        return self.since_plain >= _APART and self.flat(_FLAT * tol)
+        """Say whether so little is gained by now that the residual decides."""
+        return bool(self.losses) and (self._is_rounding() or self.flat(_FLAT * tol))
+
+    def _is_rounding(self) -> bool:
+        """Say whether what the loss does now is rounding."""
+        return 2 * self.losses[-1] <= self.problem.floor**2
 
     def flat(self, share: float) -> bool:
         """Say whether the last rounds lowered the loss by less than `share` of it."""
@@ -247,8 +255,8 @@ def descend(
     watch : callable, optional
         Called after each round with iteration, loss, residual, S and L; True ends the fit.
     settle : bool, default False
-        Once the loss is nearly flat, run a round now and then that does not extrapolate: the
-        residual of a point ahead, ten times that of the answer, would let the fit go on for long.
+        Once the loss is nearly flat, run a round now and then that does not extrapolate: for the
+        residual of a point ahead, several times that of the answer, a fit would go on for long.
 
     Returns
     -------
@@ -256,11 +264,13 @@ def descend(
         Whether the residual was reached.
     """
     while len(descent.losses) < max_iter:
-        descent.step(plain=settle and tol > 0 and descent.is_worth_a_look(tol))
+        look = tol > 0 and descent.is_worth_a_look(tol)
+        plain = settle and look and descent.since_plain >= APART
+        descent.step(plain=plain, measure=look or watch is not None)
         done = len(descent.losses)
         S, L = descent.S.old, descent.L.ahead
         if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):
             return False
-        if tol > 0 and descent.ends(tol):
+        if look and descent.ends(tol):
             return True
     return False

@@ -388,8 +388,8 @@ def _weigh(factor: Array, weights: Array | None) -> Array:
 
 
 def _gather(problem: Problem, parts: list[Totals], k: int) -> Visit:
-    A: Any = sum(part[0] for part in parts[1:]) + parts[0][0] if parts[1:] else parts[0][0]
-    B: Any = sum(part[1] for part in parts)
-    figures: Any = sum(part[2] for part in parts)
+    A, B, figures = parts[0]
+    for part in parts[1:]:
+        A, B, figures = A + part[0], B + part[1], figures + part[2]
     products = problem.blocks.decode(np.asarray(A[:, :k])).T
     return Visit(np.ascontiguousarray(products), B[:k, :k], *map(float, figures))

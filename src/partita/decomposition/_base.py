@@ -27,6 +27,11 @@ class Decomposition(TransformerMixin, BaseEstimator):
     A subclass sets ``maps_``, ``signals_`` and what else it knows in `fit`, through `_remember`.
     """
 
+    # Given by the subclass's __init__.
+    n_components: int
+    sample_dim: str
+    mask: xr.DataArray | None
+
     maps_: xr.DataArray
     signals_: xr.DataArray
     energy_: xr.DataArray
@@ -184,7 +189,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     def _check(self, recording: xr.DataArray) -> str:
         """Refuse what no fit can use; return the sample dimension."""
         caller = type(self).__name__
-        sample_dim = str(self.get_params()["sample_dim"])
+        sample_dim = str(self.sample_dim)
         checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
         checks.require_features(recording, sample_dim=sample_dim, caller=caller)
         checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
@@ -196,12 +201,12 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """Label the factors and keep them; `norm2` is the recording's squared norm."""
         self._stacker = stacker
         line = self._history_line()
-        labelled = stacker.maps(maps, component=component).rename("maps")
+        labelled = stacker.maps(maps, component=component)
         labelled["component"].attrs["long_name"] = "component"
-        self.maps_ = labelled.assign_attrs(
-            long_name="map", units="1", **_history(stacker.attrs, line)
-        )
-        self.signals_ = self._labelled_signals(signals)
+        labelled.name = "maps"
+        labelled.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
+        self.maps_ = labelled
+        self.signals_ = self._labelled_signals(signals, line=line)
         shares = canon.energies(signals, maps) / norm2 if norm2 > 0 else np.zeros(len(component))
         self.energy_ = xr.DataArray(
             shares,
@@ -213,15 +218,20 @@ class Decomposition(TransformerMixin, BaseEstimator):
         return self
 
     def _labelled_signals(
-        self, signals: Array, offset: Array | None = None, *, like: xr.DataArray | None = None
+        self,
+        signals: Array,
+        offset: Array | None = None,
+        *,
+        like: xr.DataArray | None = None,
+        line: str | None = None,
     ) -> xr.DataArray:
         component = self.maps_["component"]
         labelled = self._stacker.signals(signals, component=component.variable, like=like)
         source = self._stacker.attrs if like is None else like.attrs
         units = {"units": str(source["units"])} if "units" in source else {}
-        labelled = labelled.rename("signals").assign_attrs(
-            long_name="signal", **units, **_history(source, self._history_line())
-        )
+        line = self._history_line() if line is None else line
+        labelled.name = "signals"
+        labelled.attrs = {"long_name": "signal", **units, **_history(source, line)}
         if offset is None:
             return labelled
         about = {"long_name": "mean over voxels", **units}

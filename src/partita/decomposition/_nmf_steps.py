@@ -29,7 +29,6 @@ class NMFSteps(Decomposition):
     """What `NMF.fit` does one after the other; the parameters and their meaning are NMF's."""
 
     # Given by the subclass's __init__.
-    n_components: int
     mode: str
     loss: str | float
     solver: str
@@ -40,7 +39,6 @@ class NMFSteps(Decomposition):
     signals_l1: float
     l2: float
     penalty: str
-    mask: xr.DataArray | None
     verbose: int
 
     optimality_: xr.Dataset

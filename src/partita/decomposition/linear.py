@@ -23,10 +23,7 @@ class _Linear(Decomposition):
     """Centring, least squares and signs, which PCA and FastICA share."""
 
     # Given by the subclass's __init__.
-    n_components: int
     mode: str
-    mask: xr.DataArray | None
-    sample_dim: str
     random_state: Any
 
     def _fit_linear(self, recording: xr.DataArray) -> tuple[Stacker, Array, Any]:
