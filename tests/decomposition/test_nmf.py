@@ -134,20 +134,42 @@ def test_a_penalty_cannot_be_evaded_by_rescaling(truth) -> None:
     xr.testing.assert_allclose(fits[0].maps_, fits[1].maps_, rtol=1e-6)
 
 
-def test_scikit_learns_penalty_reaches_its_objective(truth) -> None:
+@pytest.mark.parametrize(
+    ("alpha_W", "alpha_H", "ratio"), [(0.01, 0.01, 1.0), (0.02, 0.005, 0.5), (0.005, 0.02, 0.0)]
+)
+def test_scikit_learns_penalty_reaches_its_objective(truth, alpha_W, alpha_H, ratio) -> None:
     matrix = truth["recording"].values.reshape(80, -1)
-    alpha = 0.01
-    peer = SklearnNMF(
-        4, init="nndsvda", tol=1e-8, max_iter=5000, alpha_W=alpha, alpha_H=alpha, l1_ratio=1.0
-    )
-    signals, (n, p) = peer.fit_transform(matrix), matrix.shape
-    penalties = alpha * (p * signals.sum() + n * peer.components_.sum())
-    theirs = 0.5 * np.sum((matrix - signals @ peer.components_) ** 2) + penalties
+    strengths = {"alpha_W": alpha_W, "alpha_H": alpha_H, "l1_ratio": ratio}
+    peer = SklearnNMF(4, init="nndsvda", tol=1e-8, max_iter=5000, **strengths)
     ours = NMF(
-        4, penalty="scikit-learn", maps_l1=alpha, signals_l1=alpha, random_state=0, max_iter=3000,
-        tol=1e-5,
+        4, penalty="scikit-learn", maps_l1=alpha_H * ratio, signals_l1=alpha_W * ratio,
+        l2=(alpha_H * (1 - ratio), alpha_W * (1 - ratio)), random_state=0, max_iter=3000, tol=1e-5,
     ).fit(truth["recording"])  # fmt: skip
+
+    def objective(signals, maps):
+        def of(factor):
+            return ratio * factor.sum() + 0.5 * (1 - ratio) * np.square(factor).sum()
+
+        (n, p), misfit = matrix.shape, np.square(matrix - signals @ maps).sum()
+        return 0.5 * misfit + alpha_W * p * of(signals) + alpha_H * n * of(maps)
+
+    theirs = objective(peer.fit_transform(matrix), peer.components_)
     assert ours.losses_.values[-1] <= theirs * (1 + 1e-4)
+
+
+def test_shrinkage_of_maps_and_of_signals_is_saved_and_refused_where_it_means_nothing(
+    truth, tmp_path
+) -> None:
+    nmf = NMF(4, penalty="scikit-learn", l2=(0.01, 0.03), random_state=0).fit(truth["recording"])
+    partita.save(nmf, tmp_path / "model.nc")
+    again = partita.load_model(tmp_path / "model.nc")
+    xr.testing.assert_allclose(
+        again.fit(truth["recording"]).maps_.drop_attrs(), nmf.maps_.drop_attrs()
+    )
+    with pytest.raises(ValueError, match=r"l2 is one number, .* penalty='scikit-learn' only"):
+        NMF(4, l2=(0.01, 0.03)).fit(truth["recording"])
+    with pytest.raises(ValueError, match="l2 is a non-negative number, and was given -1"):
+        NMF(4, penalty="scikit-learn", l2=(0.01, -1)).fit(truth["recording"])
 
 
 def test_a_warm_start_keeps_order_and_labels(truth) -> None:

@@ -37,7 +37,7 @@ class NMFSteps(Decomposition):
     max_iter: int
     maps_l1: float
     signals_l1: float
-    l2: float
+    l2: float | tuple[float, float]
     penalty: str
     verbose: int
 

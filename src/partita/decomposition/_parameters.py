@@ -26,16 +26,27 @@ def beta_of(loss: Any) -> float:
 
 
 def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
-    """Return the solver's penalty (ValueError where a strength is negative or no number)."""
-    for name, value in {"maps_l1": maps_l1, "signals_l1": signals_l1, "l2": l2}.items():
+    """Return the solver's penalty (ValueError where a strength is negative or no number).
+
+    `l2` is one number or, with scikit-learn's penalty, those of maps and of signals.
+    """
+    _one_of("penalty", kind, PENALTIES)
+    pair = isinstance(l2, tuple | list) and len(l2) == 2
+    if pair and kind != "scikit-learn":
+        raise ValueError(
+            f"l2 is one number, for maps and signals together, and was given {l2!r}. A number for "
+            "each has a meaning with penalty='scikit-learn' only."
+        )
+    maps_l2, signals_l2 = l2 if pair else (l2, l2)
+    given = [("maps_l1", maps_l1), ("signals_l1", signals_l1), ("l2", maps_l2), ("l2", signals_l2)]
+    for name, value in given:
         if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(f"{name} is a non-negative number, and was given {value!r}.")
-    _one_of("penalty", kind, PENALTIES)
     return Penalty(
         W_l1=float(signals_l1),
         H_l1=float(maps_l1),
-        W_l2=float(l2),
-        H_l2=float(l2),
+        W_l2=float(signals_l2),
+        H_l2=float(maps_l2),
         scale_free=kind == "unit-norm",
     )
 

@@ -66,12 +66,13 @@ class NMF(NMFSteps):
         Most iterations on the full recording.
     maps_l1, signals_l1 : float
         Sparseness of maps and of signals: 0.01 is gentle, 0.3 strong.
-    l2 : float
-        Shrinkage of each part.
+    l2 : float, or pair of float
+        Shrinkage of each part. With scikit-learn's penalty also one for maps and one for signals.
     penalty : {"unit-norm", "scikit-learn"}
         The penalty above, or scikit-learn's formula for comparison: ``signals_l1`` and
         ``maps_l1`` then stand for ``alpha_W`` and ``alpha_H`` times ``l1_ratio``, and ``l2`` for
-        either times ``1 - l1_ratio``.
+        either times ``1 - l1_ratio``; where those two differ,
+        ``l2=(alpha_H * (1 - l1_ratio), alpha_W * (1 - l1_ratio))``.
     mask : xarray.DataArray of bool, (some feature dimensions), optional
         Voxels to use, matched by label.
     fixed_maps : xarray.DataArray, (component, ...), optional
@@ -152,7 +153,7 @@ class NMF(NMFSteps):
         max_iter: int = 500,
         maps_l1: float = 0.0,
         signals_l1: float = 0.0,
-        l2: float = 0.0,
+        l2: float | tuple[float, float] = 0.0,
         penalty: str = "unit-norm",
         mask: xr.DataArray | None = None,
         fixed_maps: xr.DataArray | None = None,

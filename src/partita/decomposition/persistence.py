@@ -246,7 +246,7 @@ def _plain_parameters(model: Decomposition) -> dict[str, Any]:
     for name, value in model.get_params(deep=False).items():
         if isinstance(value, np.generic):
             plain[name] = value.item()
-        elif value is None or isinstance(value, str | int | float):
+        elif value is None or isinstance(value, str | int | float | tuple | list):
             plain[name] = value
     return plain
 
