@@ -72,6 +72,54 @@ def test_short_runs_with_odd_headers_come_apart(real_data: Path, name: str) -> N
     fit_both_modes(standardised(recording), 4)
 
 
+def worm(folder: Path) -> xr.DataArray:
+    data = np.load(folder / "worm" / "worm_2022-07-27-45.npz")
+    return xr.DataArray(
+        data["F_over_F20"], dims=("time", "neuron"), coords={"time": data["time_s"]}
+    )
+
+
+def widefield(folder: Path) -> xr.DataArray:
+    data = scipy.io.loadmat(folder / "widefield" / "isfn_data_animal1.mat")
+    return xr.DataArray(
+        data["x"].T.astype("float32"), dims=("time", "parcel"),
+        coords={"time": np.arange(4000) / 10},
+    )  # fmt: skip
+
+
+def two_photon(folder: Path) -> xr.DataArray:
+    movie = pt.load(folder / "movies" / "example.tif", frame_rate=10, chunks=None)
+    return pt.preprocess.register(movie)
+
+
+@pytest.mark.parametrize("read", [worm, widefield, two_photon])
+def test_optical_recordings_come_apart_after_either_preparation(real_data: Path, read) -> None:
+    recording = read(real_data)
+    fit_both_modes(standardised(recording), 5)
+    if read is two_photon:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*6 of 32768 voxels comes near zero")
+            change = pt.preprocess.delta_f_over_f(recording, window=None, rectify=True)
+    else:  # given as changes: F / F20, and deviations from the mean
+        change = pt.preprocess.rectify(recording - (1 if read is worm else 0))
+    fit_both_modes(change, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prepare", [standardised, pt.preprocess.delta_f_over_f])
+def test_a_larger_rendered_movie_comes_apart_after_either_preparation(
+    real_data: Path, prepare
+) -> None:
+    factors = np.load(real_data / "calcium" / "sue2x_factors.npz")
+    movie = np.tensordot(factors["C"].T[:1500], factors["A"], 1)
+    noise = 0.03 * np.random.default_rng(0).standard_normal(movie.shape)
+    recording = xr.DataArray(
+        (movie + movie.max() * (0.3 + noise)).astype("float32"), dims=("time", "y", "x"),
+        coords={"time": np.arange(1500) / 30},
+    )  # fmt: skip
+    fit_both_modes(prepare(recording).clip(min=0), 20)
+
+
 def test_cells_of_a_rendered_calcium_movie_are_found(real_data: Path) -> None:
     factors = np.load(real_data / "calcium" / "demo_factors.npz")
     footprints, traces = factors["A"], factors["C"]

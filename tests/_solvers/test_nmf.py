@@ -561,6 +561,15 @@ def swimmer():
     ]
 
 
+@pytest.mark.parametrize("solver", ["hals", "sketch"])
+def test_who_looks_on_changes_nothing(solver):
+    X, _, _ = planted(n=120, p=900)
+    alone, watched = fit(X, solver=solver), fit(X, solver=solver, watch=lambda state: None)
+    assert alone.n_iter == watched.n_iter
+    np.testing.assert_array_equal(alone.W, watched.W)
+    np.testing.assert_array_equal(alone.H, watched.H)
+
+
 @pytest.mark.realdata
 def test_swimmer_is_explained_exactly_by_seventeen_parts(real_data: Path):
     X = scipy.io.loadmat(real_data / "nmfbook" / "Swimmer.mat")["X"].astype(float)
@@ -582,12 +591,3 @@ def test_faces_are_explained_as_well_as_published(real_data: Path):
     solution = fit(X, 49)
     assert np.sqrt(2 * solution.losses[-1]) / np.linalg.norm(X) <= 0.0810
     assert solution.converged
-
-
-@pytest.mark.parametrize("solver", ["hals", "sketch"])
-def test_who_looks_on_changes_nothing(solver):
-    X, _, _ = planted(n=120, p=900)
-    alone, watched = fit(X, solver=solver), fit(X, solver=solver, watch=lambda state: None)
-    assert alone.n_iter == watched.n_iter
-    np.testing.assert_array_equal(alone.W, watched.W)
-    np.testing.assert_array_equal(alone.H, watched.H)
