@@ -55,10 +55,10 @@ def test_the_start_that_leads_lowest_wins_however_it_stands_on_the_way(monkeypat
     X = rng.gamma(0.4, 1, (300, 14)) @ rng.gamma(0.4, 1, (14, 2500)) + rng.gamma(1, 1, (300, 2500))
     race, overtaken = sketch._race, []
 
-    def watched(problem, starts, crew):
+    def watched(problem, starts, crew, rounds):
         early = [sketch._settle(problem, S, rounds=20).loss for S in starts]
-        late = [sketch._settle(problem, S, rounds=sketch._SAMPLE_ROUNDS).loss for S in starts]
-        ends = race(problem, starts, crew)
+        late = [sketch._settle(problem, S, rounds=rounds).loss for S in starts]
+        ends = race(problem, starts, crew, rounds)
         assert ends[0].loss == pytest.approx(min(late), rel=1e-9)
         overtaken.append(np.argmin(early) != np.argmin(late))
         return ends

@@ -26,7 +26,7 @@ from .threads import Crew
 _WORTH_ENTRIES = 100_000
 MOST, _FEWEST, _RACE = 8, 4, 0.7
 SAMPLE, _SAMPLE_ROUNDS = 3072, 64
-FIRST, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 12288, 10, 60
+FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
 _SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
 _SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
@@ -110,7 +110,8 @@ def explore(
     report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
     passes = found.passes
     del found  # as large as several factors
-    ends = _race(small, starts, problem.crew)
+    rounds = _FIRST_ROUNDS if twice else _SAMPLE_ROUNDS
+    ends = _race(small, starts, problem.crew, rounds)
     if sample is None:
         best = ends[0]
         return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
@@ -157,7 +158,7 @@ def _on_sketch(
 ) -> Explored:
     """Race on some columns of the sketch, settle on all of it, and correct it."""
     sketch = _sketched(problem, found.Q, found.Z)
-    finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew))
+    finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew, _SAMPLE_ROUNDS))
     with _keeping(finalists[0].S):
         ends = [_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
         ends = _rank_by_loss(ends)[:_TRIALS]
@@ -179,7 +180,7 @@ class _Settled(NamedTuple):
     reached: bool
 
 
-def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
+def _race(problem: Problem, starts: list[Array], crew: Crew, rounds: int) -> list[_Settled]:
     """Run all starts to where they lead; the best comes first.
 
     How good a start looks on the way tells nothing of that: after twenty rounds the rank
@@ -188,7 +189,7 @@ def _race(problem: Problem, starts: list[Array], crew: Crew) -> list[_Settled]:
     ended: list[_Settled] = []
 
     def run(S: Array) -> _Settled:
-        ended.append(_settle(problem, S, rounds=_SAMPLE_ROUNDS))
+        ended.append(_settle(problem, S, rounds=rounds))
         return ended[-1]
 
     try:
