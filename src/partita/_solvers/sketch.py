@@ -3,7 +3,9 @@
 X ~ Q @ Z costs a few passes; a round on Z costs r / n of one on X, and on a sample of its columns
 less again, so that several starts, which end in different minima, are nearly free. What the best
 of them ends in is then corrected: the sketch, widened by what X does at that point, has the
-gradient of X there, so that the rounds still missing are made on it as well.
+gradient of X there, so that the rounds still missing are made on it as well. Where the sketch is
+hardly smaller than X, what it leaves out decides which minimum is found: there the starts are made
+on samples of X itself, one or two, the second larger.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from .threads import Crew
 _WORTH_ENTRIES = 100_000
 MOST, _FEWEST, _RACE = 8, 4, 0.7
 SAMPLE, _SAMPLE_ROUNDS = 3072, 64
-FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
+_FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
 _SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
 _SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
@@ -102,7 +104,7 @@ def explore(
         starts, found = _starts(problem, k, init, count, ample(k), rng, short)
         return _on_sketch(problem, found, starts, sample)
     twice = problem.blocks.shape[1] > 2 * LARGER
-    sample = _sample(problem, FIRST if twice else SAMPLE, columns, rng)
+    sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
     small = _restrict(problem, sample)
     share = small.blocks.shape[1] / problem.blocks.shape[1]
     count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
@@ -189,8 +191,9 @@ def _race(problem: Problem, starts: list[Array], crew: Crew, rounds: int) -> lis
     ended: list[_Settled] = []
 
     def run(S: Array) -> _Settled:
-        ended.append(_settle(problem, S, rounds=rounds))
-        return ended[-1]
+        end = _settle(problem, S, rounds=rounds)
+        ended.append(end)
+        return end
 
     try:
         return _rank_by_loss(crew.map(run, starts))
