@@ -288,9 +288,9 @@ def _solve_tile(
         here, old, new = tile[j], factor.old[j, start:stop], factor.new[j, start:stop]
         target = factor.target[j, start:stop]
         for c in range(m):
-            ahead = here[c] + step_length * (here[c] - old[c])
+            target[c] = max(here[c] + step_length * (here[c] - old[c]), zero)
+        for c in range(m):  # apart, as they may be one array
             new[c] = here[c]
-            target[c] = max(ahead, zero)
 
 
 @compiled
