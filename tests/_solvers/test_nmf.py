@@ -561,6 +561,18 @@ def swimmer():
     ]
 
 
+@pytest.mark.parametrize("seed", [3, 8, 11, 13])
+def test_a_fit_ends_by_the_residual_of_its_answer_not_of_a_point_ahead(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    X = rng.random((60, 5)) ** 3 @ rng.random((5, 400)) ** 3 + 0.1 * rng.random((60, 400))
+    looked, descend = fit(X, 5), nmf.descend
+    monkeypatch.setattr(nmf, "descend", lambda *a, **k: descend(*a, **k | {"settle": False}))
+    ahead = fit(X, 5)
+    assert looked.n_iter < ahead.n_iter
+    assert looked.certificate.residual <= 1e-3
+    assert looked.losses[-1] <= ahead.losses[-1] * (1 + 1e-5)
+
+
 @pytest.mark.parametrize("solver", ["hals", "sketch"])
 def test_who_looks_on_changes_nothing(solver):
     X, _, _ = planted(n=120, p=900)

@@ -104,6 +104,16 @@ def test_ctrl_c_while_starts_are_tried_keeps_the_best_of_them(shape, call, monke
     assert math.isfinite(solution.certificate.residual)
 
 
+@pytest.mark.parametrize(
+    ("shape", "starts"), [((400, 3000), 8), ((60, 2500), 4), ((60, 8000), 4), ((60, 50000), 8)]
+)
+def test_there_are_more_starts_where_they_cost_less(shape, starts):
+    X = np.random.default_rng(0).random(shape, np.float32)
+    options = {"rng": np.random.default_rng(0), "tol": 0, "max_iter": 1}
+    assert nmf.factorise(X, 3, **options).report["starts"] == starts
+    assert nmf.factorise(X, 3, n_starts=2, **options).report["starts"] == 2
+
+
 def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
     y, x = np.mgrid[:40, :40]
     centres, widths = rng.uniform(5, 35, (6, 2)), rng.uniform(3, 6, 6)

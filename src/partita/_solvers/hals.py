@@ -24,7 +24,7 @@ _NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 _EXACT = 32
-APART = 4
+_APART = 4
 
 
 class Extrapolation:
@@ -75,7 +75,7 @@ class Descent:
         self.losses: list[float] = []
         self.residual = math.nan
         self.careful = False
-        self.since_plain = APART
+        self.since_plain = _APART
 
     def step(self, *, plain: bool = False, measure: bool = True) -> None:
         """Do one round: the long factor block by block, then the short one.
@@ -265,7 +265,7 @@ def descend(
     """
     while len(descent.losses) < max_iter:
         look = tol > 0 and descent.is_worth_a_look(tol)
-        plain = settle and look and descent.since_plain >= APART
+        plain = settle and look and descent.since_plain >= _APART
         descent.step(plain=plain, measure=look or watch is not None)
         done = len(descent.losses)
         S, L = descent.S.old, descent.L.ahead

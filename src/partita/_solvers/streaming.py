@@ -17,7 +17,7 @@ from .hals import Descent, descend
 from .matrices import Compressed, Dense
 from .objective import Array
 from .problem import Problem, products_of, project
-from .sketch import MOST, Explored, explore, restrict
+from .sketch import MOST, Explored, Interrupted, explore, restrict
 from .starts import complement, find_range
 from .streams import Stream, add
 
@@ -209,7 +209,10 @@ def explore_stream(
     small = restrict(_as_short(problem, along), Dense(sample if short else sample.T))
     before = stream.passes
     count = MOST if n_starts == "auto" else n_starts  # cheap beside a pass
-    best = explore(small, k, init=init, n_starts=count, columns=None, rng=rng, short=short)
+    try:
+        best = explore(small, k, init=init, n_starts=count, columns=None, rng=rng, short=short)
+    except Interrupted:  # what a start led to on the sample is no use without another pass
+        raise KeyboardInterrupt from None
     descent = Descent(small, best.S, best.L)
     descend(descent, tol=_TOL, max_iter=_ROUNDS)
     S = descent.S.old

@@ -176,8 +176,8 @@ def _remedy(recording: xr.DataArray, estimate: MemoryEstimate) -> str:
 def _size(recording: xr.DataArray, estimator: Decomposition, sample_dim: str) -> Size:
     n = recording.sizes[sample_dim]
     p = math.prod(size for dim, size in recording.sizes.items() if dim != sample_dim)
-    mask = getattr(estimator, "mask", None)
-    if isinstance(mask, xr.DataArray):
+    mask = estimator.mask
+    if isinstance(mask, xr.DataArray):  # else refused later, in words
         p = p * int(mask.sum()) // max(1, mask.size)
     k = int(estimator.n_components)
     return Size(n, p, k, checks.promote(recording.dtype).itemsize)
@@ -207,7 +207,7 @@ def _is_copied(
     """Return the bytes of the copy that is worked on, where the recording cannot be as it is."""
     if recording.nbytes < recording.size * recording.dtype.itemsize:  # sparse
         return recording.nbytes if hasattr(estimator, "loss") else size.data
-    masked = getattr(estimator, "mask", None) is not None
+    masked = estimator.mask is not None
     promoted = checks.promote(recording.dtype) != recording.dtype
     inner = sample_dim not in (recording.dims[0], recording.dims[-1])
     return size.data if any((masked, promoted, inner)) else 0
