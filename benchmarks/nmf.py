@@ -23,9 +23,9 @@ from reporting import describe, publish
 from sklearn.decomposition import NMF as PeerNMF
 from sklearn.decomposition import MiniBatchNMF
 
-from partita._solvers import nmf
-from partita._solvers.products import residual_norm2
-from partita._solvers.threads import count_threads
+from partita._solvers.compute.threads import count_threads
+from partita._solvers.factorise import factorise
+from partita._solvers.matrices.products import residual_norm2
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "tensorly", "nimfa", "pyplanc")
 
@@ -44,7 +44,7 @@ Fitted = tuple[np.ndarray, np.ndarray, int, bool]
 
 def fit_partita(X: np.ndarray, k: int, seed: int, **options: object) -> Fitted:
     """Fit by Partita's defaults."""
-    solution = nmf.factorise(X, k, rng=np.random.default_rng(seed), **options)
+    solution = factorise(X, k, rng=np.random.default_rng(seed), **options)
     return solution.W, solution.H, solution.n_iter, solution.converged
 
 
@@ -155,7 +155,7 @@ def compare_divergence(*, seeds: int) -> list[str]:
         theirs = time.perf_counter() - clock
         aim = _divergence(X, W, H)
         clock = time.perf_counter()
-        solution = nmf.factorise(
+        solution = factorise(
             X, k, loss=1.0, rng=np.random.default_rng(seed),
             watch=lambda state, aim=aim: state.loss <= aim,
         )  # fmt: skip
@@ -240,7 +240,7 @@ def _extras(name: str, X: np.ndarray, k: int, worst: float) -> str:
     """Measure threads and memory, and say how the losses compare seed by seed."""
     seconds = {n: _time_rounds(X, k, n) for n in (1, 2)}
     tracemalloc.start()
-    solution = nmf.factorise(X, k, rng=np.random.default_rng(0))
+    solution = factorise(X, k, rng=np.random.default_rng(0))
     peak = 1 + tracemalloc.get_traced_memory()[1] / X.nbytes
     tracemalloc.stop()
     return (
@@ -253,7 +253,7 @@ def _extras(name: str, X: np.ndarray, k: int, worst: float) -> str:
 def _time_rounds(X: np.ndarray, k: int, threads: int, rounds: int = 12) -> float:
     options = {"solver": "hals", "init": "random", "tol": 0, "threads": threads}
     stamps: list[float] = []
-    nmf.factorise(
+    factorise(
         X, k, rng=np.random.default_rng(0), max_iter=rounds,
         watch=lambda _: stamps.append(time.perf_counter()), **options,
     )  # fmt: skip

@@ -24,10 +24,11 @@ from sklearn.decomposition import non_negative_factorization
 
 import partita as pt
 import partita.decomposition._nmf_steps as labelled
-from partita._solvers import nmf
-from partita._solvers.nnls import solve
-from partita._solvers.objective import Penalty, penalty_value
-from partita._solvers.products import residual_norm2
+from partita._solvers.factorise import factorise
+from partita._solvers.matrices.products import residual_norm2
+from partita._solvers.nmf import frobenius
+from partita._solvers.penalties.penalty import Penalty, penalty_value
+from partita._solvers.signals import solve_signals as solve
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "xarray")
 SMALLEST = (375, 9120, 10)
@@ -48,7 +49,7 @@ def time_iteration(n: int, p: int, k: int, weights: tuple | None = None) -> floa
     """Return the median seconds of an iteration on X of a shape."""
     X = np.random.default_rng(0).random((n, p), np.float32)
     stamps: list[float] = []
-    nmf.factorise(
+    factorise(
         X, k, rng=np.random.default_rng(0), max_iter=15, solver="hals", init="random", tol=0,
         weights=weights, watch=lambda _: stamps.append(time.perf_counter()),
     )  # fmt: skip
@@ -98,7 +99,7 @@ def weigh() -> list[str]:
 def solve_least_squares(repeats: int) -> list[str]:
     """Solve 18 240 right-hand sides for 30 signals: seconds, and residuals against scipy's."""
     X = make_fusi()
-    solution = nmf.factorise(X, 30, rng=np.random.default_rng(0))
+    solution = factorise(X, 30, rng=np.random.default_rng(0))
     W, data = solution.W, np.ascontiguousarray(X.T)
     ours = time_median(lambda: solve(data, W.T), repeats)
     theirs = time_median(
@@ -137,9 +138,7 @@ def fit_small(repeats: int) -> list[str]:
             PeerNMF(5, init="nndsvda", tol=1e-4, max_iter=500).fit_transform(table.values)
 
     ours = time_median(lambda: pt.NMF(5, random_state=0).fit(table), repeats)
-    alone = time_median(
-        lambda: nmf.factorise(table.values, 5, rng=np.random.default_rng(0)), repeats
-    )
+    alone = time_median(lambda: factorise(table.values, 5, rng=np.random.default_rng(0)), repeats)
     one = time_median(lambda: pt.NMF(5, max_iter=1, tol=0, random_state=0).fit(table), repeats)
     return [
         "| 60 x 400, k 5 | ms |",
@@ -169,7 +168,7 @@ def label(repeats: int) -> list[str]:
     inner = labelled.factorise
 
     @functools.wraps(inner)
-    def timed(*args: object, **options: object) -> nmf.Solution:
+    def timed(*args: object, **options: object) -> frobenius.Solution:
         begin = time.perf_counter()
         solution = inner(*args, **options)
         spent.append(time.perf_counter() - begin)
@@ -209,7 +208,7 @@ def penalise(seeds: int) -> list[str]:
         theirs = _penalised_loss(X, W, model.components_, penalty)
         ours = []
         for seed in range(seeds):
-            fit = nmf.factorise(X, 10, penalty=penalty, rng=np.random.default_rng(seed))
+            fit = factorise(X, 10, penalty=penalty, rng=np.random.default_rng(seed))
             ours.append(_penalised_loss(X, fit.W, fit.H, penalty))
         lines.append(f"| alpha {alpha:.0e}, l1_ratio {ratio} | {max(ours) / theirs - 1:+.1e} |")
     return lines

@@ -17,9 +17,10 @@ from recordings import RECORDINGS
 from reporting import describe, keep_picture, publish
 from sklearn.decomposition import NMF as PeerNMF
 
-from partita._solvers import nmf
-from partita._solvers.objective import Start
-from partita._solvers.products import residual_norm2
+from partita._solvers.factorise import factorise
+from partita._solvers.matrices.products import residual_norm2
+from partita._solvers.nmf import frobenius
+from partita._solvers.problem.start import Start
 
 PACKAGES = ("numpy", "scikit-learn", "numba")
 NEAR = (1e-3, 1e-4)
@@ -37,18 +38,18 @@ def follow_partita(X: np.ndarray, k: int, seed: int) -> tuple[Way, float]:
     """Follow a default fit, and return with it what ten times as many iterations bring more."""
     stamps, losses = [], []
 
-    def watch(state: nmf.State) -> None:
+    def watch(state: frobenius.State) -> None:
         stamps.append(time.perf_counter() - begin)
         losses.append(state.loss)
 
     begin = time.perf_counter()
-    solution = nmf.factorise(X, k, rng=np.random.default_rng(seed), watch=watch)
+    solution = factorise(X, k, rng=np.random.default_rng(seed), watch=watch)
     stamps.append(time.perf_counter() - begin)
     loss = half_squared_error(X, solution.W, solution.H)
     total = solution.report["passes"]
     before = total - len(losses) - 2  # the exact signals and the certificate
     passes = [before + done for done in range(1, len(losses) + 1)] + [total]
-    longer = nmf.factorise(
+    longer = factorise(
         X, k, rng=np.random.default_rng(seed), init=Start(solution.W, solution.H), solver="hals",
         tol=0, max_iter=int(10 * total),
     )  # fmt: skip
@@ -97,7 +98,7 @@ def main() -> None:
     )  # fmt: skip
     heads = [f"{what} to {near:.0e}" for near in NEAR for what in ("s", "passes")]
     lines += [f"| recording | solver | {' | '.join(heads)} | ten times longer |", "|" + "---|" * 7]
-    nmf.factorise(np.ones((600, 4000), np.float32), 3, rng=np.random.default_rng(0))
+    factorise(np.ones((600, 4000), np.float32), 3, rng=np.random.default_rng(0))
     names = [name for name in RECORDINGS if options.only in name]
     figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 3), squeeze=False)
     for name, ax in zip(names, axes[0], strict=True):

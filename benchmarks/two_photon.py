@@ -24,11 +24,11 @@ from reporting import describe, publish
 from scipy.ndimage import correlate1d
 
 import partita as pt
-from partita._solvers.piecewise import PiecewiseTemplate
-from partita._solvers.resample import resample
-from partita._solvers.threads import Crew, single_blas
-from partita._solvers.translation import TranslationTemplate
-from partita._solvers.warping import field_basis, unbend
+from partita._solvers.compute.threads import Crew, single_blas
+from partita._solvers.registration.frame_resampling import resample
+from partita._solvers.registration.piecewise import PiecewiseTemplate
+from partita._solvers.registration.translation import TranslationTemplate
+from partita._solvers.registration.warping import field_basis, unbend
 from partita.datasets import simulate_two_photon
 
 PACKAGES = ("partita", "numpy", "scipy", "numba", "scikit-image", "pystackreg")

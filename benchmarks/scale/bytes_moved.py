@@ -27,8 +27,8 @@ from distributed import Client, LocalCluster
 from sklearn.exceptions import ConvergenceWarning
 
 import partita as pt
-from partita._solvers import cutting
-from partita._solvers.streams import Stream
+from partita._solvers.matrices import partition
+from partita._solvers.matrices.streamed import Stream
 from partita.decomposition import _lazy
 
 SHAPE = (800, 50, 60)
@@ -104,7 +104,7 @@ def counting(workers: int) -> Iterator[Client]:
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
         patch.object(_lazy, "KEPT_BYTES", 0),
-        patch.object(cutting, "PART_BYTES", PART_BYTES),
+        patch.object(partition, "PART_BYTES", PART_BYTES),
     ):
         client.run(count)
         yield client

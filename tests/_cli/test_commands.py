@@ -16,7 +16,7 @@ import partita
 from partita import _cli
 from partita._cli import words
 from partita._cli.workplace import size
-from partita._solvers import streams
+from partita._solvers.matrices import streamed
 from partita.decomposition import _lazy, checkpoints
 from partita.io import save_recording, write_dataset
 
@@ -366,7 +366,7 @@ class Fitted:
 def fitted(monkeypatch):
     """Let fits stream whatever the size; return what is seen of them."""
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    seen, fit, run = Fitted(), partita.NMF.fit, streams.Stream.run
+    seen, fit, run = Fitted(), partita.NMF.fit, streamed.Stream.run
 
     def watched(self, recording, **options):
         seen.given.append(recording)
@@ -377,7 +377,7 @@ def fitted(monkeypatch):
         return run(self, *arguments, **options)
 
     monkeypatch.setattr(partita.NMF, "fit", watched)
-    monkeypatch.setattr(streams.Stream, "run", counted)
+    monkeypatch.setattr(streamed.Stream, "run", counted)
     return seen
 
 

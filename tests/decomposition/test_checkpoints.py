@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import cutting
+from partita._solvers.matrices import partition
 from partita.decomposition import _lazy, checkpoints
 
 OPTIONS = {"n_components": 8, "solver": "hals", "tol": 1e-5, "random_state": 0}
@@ -75,7 +75,7 @@ def test_streamed_fits_resume_as_well(recording, tmp_path, chunks, monkeypatch):
 
 def test_a_streamed_fit_may_go_on_with_other_threads(recording, tmp_path, monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(cutting, "PART_BYTES", 0)  # many parts, summed up thread by thread
+    monkeypatch.setattr(partition, "PART_BYTES", 0)  # many parts, summed up thread by thread
     options = {**OPTIONS, "solver": "auto", "tol": 3e-4}
     lazy, path = recording.chunk(time=10), tmp_path / "fit.nc"
     with dask.config.set(num_workers=1), pytest.raises(Killed):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import partita as pt
-from partita._solvers import cutting, streams
+from partita._solvers.matrices import dask_cluster, partition, streamed
 from partita.decomposition import _lazy
 
 distributed = pytest.importorskip("distributed")
@@ -35,7 +35,7 @@ def eager(recording):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(cutting, "PART_BYTES", 1 << 20)  # as many parts as a large one has
+    monkeypatch.setattr(partition, "PART_BYTES", 1 << 20)  # as many parts as a large one has
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
@@ -103,12 +103,12 @@ def test_a_chunk_that_breaks_in_another_process_is_told_at_once(client, recordin
     with pytest.raises(OSError, match=r"Chunk \(2, 0, 0, 0\) of .*a\.zarr") as caught:
         pt.NMF(3, random_state=0, tol=1e-9).fit(pt.load(tmp_path / "a.zarr"), callback=break_it)
     assert len(broken) == 1
-    assert time.monotonic() - broken[0] < sum(range(streams._ATTEMPTS)) * streams._PAUSE
+    assert time.monotonic() - broken[0] < sum(range(streamed._ATTEMPTS)) * streamed._PAUSE
     assert caught.value.__cause__ is not None
 
 
 def test_work_that_the_cluster_has_forgotten_is_sent_again(client, recording, eager, monkeypatch):
-    gathered, forgotten = streams.Stream._gathered, []
+    gathered, forgotten = streamed.Stream._gathered, []
 
     def forgetful(*args, **options):
         if len(forgotten) < 2:
@@ -116,7 +116,7 @@ def test_work_that_the_cluster_has_forgotten_is_sent_again(client, recording, ea
             raise CancelledError
         return gathered(*args, **options)
 
-    monkeypatch.setattr(streams.Stream, "_gathered", forgetful)
+    monkeypatch.setattr(streamed.Stream, "_gathered", forgetful)
     agrees(pt.NMF(6, random_state=0).fit(recording.chunk(time=40)), eager)
 
 
@@ -136,9 +136,8 @@ def test_what_moves_in_an_iteration_is_what_the_guide_says(tmp_path, monkeypatch
 
 def test_workers_with_another_version_are_named_at_the_start(client, recording):
     def pretend():
-        from partita._solvers import clusters
 
-        clusters.__version__ = "0.0.1"
+        dask_cluster.__version__ = "0.0.1"
 
     client.run(pretend)
     with pytest.raises(RuntimeError, match="another version of Partita"):

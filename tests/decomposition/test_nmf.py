@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
-from partita._solvers import hals
+from partita._solvers.nmf import hals
 
 
 def planted(*, noise: float = 0.02, seed: int = 3, n_times: int = 80) -> xr.Dataset:

@@ -12,14 +12,15 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import cutting, problem, streams
+from partita._solvers.matrices import partition, streamed
+from partita._solvers.nmf import block_update
 from partita.decomposition import _lazy
 
 
 @pytest.fixture(autouse=True)
 def _streams_in_many_parts_whatever_the_size(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(cutting, "PART_BYTES", 200_000)
+    monkeypatch.setattr(partition, "PART_BYTES", 200_000)
 
 
 @pytest.fixture(scope="module")
@@ -256,17 +257,17 @@ def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
 
 @pytest.mark.parametrize("last", [0, 2], ids=["in the first round", "in the third"])
 def test_an_interrupted_fit_does_not_read_on(recording, monkeypatch, last):
-    read, pressed = streams.Stream.run, []
+    read, pressed = streamed.Stream.run, []
 
     def run(self, work, *given, **options):
         assert not pressed, "read after the interrupt"
-        if len(rounds) == last and work is problem._visit_part:
+        if len(rounds) == last and work is block_update._visit_part:
             pressed.append(True)
             raise KeyboardInterrupt
         return read(self, work, *given, **options)
 
     rounds = []
-    monkeypatch.setattr(streams.Stream, "run", run)
+    monkeypatch.setattr(streamed.Stream, "run", run)
     model = pt.NMF(6, tol=0, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(recording.chunk(time=40), callback=lambda state: rounds.append(state.loss))
@@ -298,7 +299,7 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
 def clock(monkeypatch):
     """Give a clock that only those who compute move on, by seconds in a list."""
     seconds = []
-    for module in (streams, _lazy):
+    for module in (streamed, _lazy):
         monkeypatch.setattr(module, "perf_counter", lambda: sum(seconds))
     return seconds
 

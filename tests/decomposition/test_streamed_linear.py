@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import cutting
+from partita._solvers.matrices import partition
 from partita.decomposition import _lazy
 
 CHUNKS = {"by time": {"time": 23}, "by place": {"y": 7, "x": 11}}
@@ -14,7 +14,7 @@ CHUNKS = {"by time": {"time": 23}, "by place": {"y": 7, "x": 11}}
 @pytest.fixture(autouse=True)
 def _streams_in_many_parts_whatever_the_size(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(cutting, "PART_BYTES", 50_000)
+    monkeypatch.setattr(partition, "PART_BYTES", 50_000)
 
 
 @pytest.fixture(scope="module", params=["many voxels", "many samples"])

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import cutting, streams
+from partita._solvers.matrices import partition, streamed
 from partita.decomposition import _lazy
 
 distributed = pytest.importorskip("distributed")
@@ -34,7 +34,7 @@ def eager(recording):
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
-    monkeypatch.setattr(cutting, "PART_BYTES", 100_000)
+    monkeypatch.setattr(partition, "PART_BYTES", 100_000)
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
@@ -47,13 +47,13 @@ def client(monkeypatch):
 @pytest.fixture
 def attempts(monkeypatch):
     """Return a list that grows by one with every attempt at a pass."""
-    tried, gathered = [], streams.Stream._gathered
+    tried, gathered = [], streamed.Stream._gathered
 
     def counted(*args, **options):
         tried.append(None)
         return gathered(*args, **options)
 
-    monkeypatch.setattr(streams.Stream, "_gathered", counted)
+    monkeypatch.setattr(streamed.Stream, "_gathered", counted)
     return tried
 
 
@@ -179,8 +179,8 @@ def test_a_chunk_that_breaks_is_told_at_once_with_its_name(
 
 @pytest.mark.parametrize("kind", [OSError, KeyError, RuntimeError])
 def test_what_the_cluster_lost_is_sent_again(client, recording, eager, monkeypatch, kind):
-    monkeypatch.setattr(streams, "_PAUSE", 0)
-    gathered, lost = streams.Stream._gathered, []
+    monkeypatch.setattr(streamed, "_PAUSE", 0)
+    gathered, lost = streamed.Stream._gathered, []
 
     def forgetful(*args, **options):
         if len(lost) < 3:
@@ -188,7 +188,7 @@ def test_what_the_cluster_lost_is_sent_again(client, recording, eager, monkeypat
             raise kind("a worker is gone")
         return gathered(*args, **options)
 
-    monkeypatch.setattr(streams.Stream, "_gathered", forgetful)
+    monkeypatch.setattr(streamed.Stream, "_gathered", forgetful)
     agrees(pt.NMF(5, random_state=0).fit(recording.chunk(time=25)), eager)
 
 

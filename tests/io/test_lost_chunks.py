@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers import streams
+from partita._solvers.matrices import streamed
 from partita.decomposition import _lazy
 
 zarr = pytest.importorskip("zarr")
@@ -227,8 +227,8 @@ def test_whenever_a_store_breaks_the_fit_names_it_and_overwrites_nothing(
             return phase == "certificate"
         return False
 
-    run = streams.Stream.run
-    monkeypatch.setattr(streams.Stream, "run", count)
+    run = streamed.Stream.run
+    monkeypatch.setattr(streamed.Stream, "run", count)
     where = re.escape(name) if chunk is None else rf"Chunk \({chunk}\) of movie.*{name}"
     with pytest.raises(OSError, match=where):
         model.fit(lazy, callback=look)

@@ -178,7 +178,7 @@ class _Plan(NamedTuple):
 
 def _plan(recording: xr.DataArray, sizes: Mapping[Any, int], *, limit: int) -> _Plan:
     """Return how to go through a recording in blocks of whole chunks, as `sizes` has them."""
-    from partita._solvers.threads import count_threads
+    from partita._solvers.compute.threads import count_threads
 
     room, itemsize = int(limit * _SHARE), recording.dtype.itemsize
     one = math.prod(sizes.values()) * itemsize

@@ -127,7 +127,7 @@ def size(text: str) -> int:
 
 def half_of_the_machine() -> int:
     """Return half of the bytes that this process may hold, by the machine and its limits."""
-    from partita._solvers.room import memory_limit
+    from partita._solvers.compute.memory import memory_limit
 
     limit = memory_limit()
     return _SMALL_MACHINE if limit is None else limit // 2

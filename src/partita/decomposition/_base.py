@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from partita._labels import attrs, checks
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
-from partita._solvers import canon, products, streams
+from partita._solvers.matrices import products, streamed
+from partita._solvers.problem import normalisation
 
 Array = np.ndarray[Any, Any]
 
@@ -132,7 +133,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
         maps = self._maps_of(signals)
         rows = self._stacker.flat_maps(maps, caller="maps_")
         ordered = signals.transpose(self._stacker.sample_dim, "component")
-        times = streams.times if self._lazily else products.times
+        times = streamed.times if self._lazily else products.times
         matrix = self._rebuilt(ordered, times(ordered.values, rows))
         bare = ordered.isel(component=0, drop=True)
         rebuilt = self._stacker.recording(matrix, like=bare.drop_vars("offset", errors="ignore"))
@@ -207,7 +208,9 @@ class Decomposition(TransformerMixin, BaseEstimator):
         labelled.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
         self.maps_ = labelled
         self.signals_ = self._labelled_signals(signals, line=line)
-        shares = canon.energies(signals, maps) / norm2 if norm2 > 0 else np.zeros(len(component))
+        shares = (
+            normalisation.energies(signals, maps) / norm2 if norm2 > 0 else np.zeros(len(component))
+        )
         self.energy_ = xr.DataArray(
             shares,
             dims="component",

@@ -18,9 +18,12 @@ from tqdm import tqdm
 
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
-from partita._solvers import canon, incremental, nnls, products
-from partita._solvers.incremental import Gauge, Statistics
-from partita._solvers.objective import Certificate
+from partita._solvers.matrices import products
+from partita._solvers.nmf import online
+from partita._solvers.nmf.online import Gauge, Statistics
+from partita._solvers.problem import normalisation
+from partita._solvers.problem.solution import Certificate
+from partita._solvers.signals import solve_signals
 from partita.decomposition import _base, persistence
 from partita.decomposition._base import Array
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
@@ -134,7 +137,7 @@ class _Joint:
         )
         self.n_kept = given.n_kept
         self.tol = float(first.tol)
-        self.directions = incremental.directions(
+        self.directions = online.directions(
             self.maps.shape[1], len(self.maps), rng=_generator(first), dtype=self.stacker.dtype
         )
         self.signals: dict[Any, Array] = {}
@@ -170,9 +173,7 @@ class _Joint:
 
     def _fold_in(self, name: Any, bar: Any) -> None:
         matrix = self._visit(name, bar).matrix
-        folded = incremental.fold(
-            matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS
-        )
+        folded = online.fold(matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS)
         self.signals[name], self.maps, self.statistics = folded
         self.folded = self.maps
         self.drawn[name] = products.times(matrix, self.directions)
@@ -185,13 +186,13 @@ class _Joint:
             np.concatenate([part[name] for name in self.sessions])
             for part in (self.signals, self.linear, self.drawn)
         )
-        basis = incremental.basis(np.hstack([signals, *others]))
+        basis = online.basis(np.hstack([signals, *others]))
         Z, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0
         for name in self.sessions:
             rows = basis[first : first + len(self.signals[name])]
             Z += products.t_times(self._visit(name, bar).matrix, rows).T
             first += len(rows)
-        self.maps = incremental.descend_sketch(
+        self.maps = online.descend_sketch(
             basis,
             Z,
             signals,
@@ -214,9 +215,9 @@ class _Joint:
         self.signals, self.statistics = signals, whole
         error2 = math.fsum(look.error2 for look in looks)
         self.losses.append(0.5 * error2)
-        of_maps = incremental.gauge(whole.B, whole.A, self.maps, free=self.free)
+        of_maps = online.gauge(whole.B, whole.A, self.maps, free=self.free)
         gauges = [look.gauge for look in looks]
-        certificate = incremental.certify(
+        certificate = online.certify(
             gauges, of_maps, loss=0.5 * error2, norm2=whole.norm2, dtype=maps.dtype
         )
         pieces, keys = [look.piece for look in looks], [look.key for look in looks]
@@ -237,23 +238,25 @@ class _Joint:
 
     def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics, Array]:
         stacker, matrix = self._visit(name, bar)
-        columns, linear = nnls.solve(matrix, maps), products.times(matrix, maps.T)
+        columns, linear = solve_signals(matrix, maps), products.times(matrix, maps.T)
         self.linear[name] = linear
         gram, every = self.maps @ self.maps.T, np.arange(len(maps))
         look = _Look(
             _piece(stacker, columns, self.component, name),
-            incremental.fingerprint(matrix),
+            online.fingerprint(matrix),
             products.residual_norm2(matrix, columns, maps),
-            incremental.gauge(gram, linear.T, columns.T, free=every),
+            online.gauge(gram, linear.T, columns.T, free=every),
         )
-        return look, incremental.gather(matrix, columns), columns
+        return look, online.gather(matrix, columns), columns
 
     def keep(self, model: NMF, end: _End, *, interrupted: bool = False) -> None:
         """Label the factors of all sessions and keep them on the model."""
         forget(model)
         joined = _joined(end.pieces, sample_dim=self.stacker.sample_dim)
         maps = end.maps.astype(self.stacker.dtype)
-        signals, unit, order = canon.canonicalise(joined.values, maps, keep_order=self.n_kept)
+        signals, unit, order = normalisation.canonicalise(
+            joined.values, maps, keep_order=self.n_kept
+        )
         lengths = np.linalg.norm(end.maps, axis=1)
         stacker = _over_all(self.stacker, joined)
         norm2 = end.statistics.norm2

@@ -13,10 +13,14 @@ import xarray as xr
 from partita._labels import checks, weighting
 from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
-from partita._solvers import canon, misfit, nnls, products
-from partita._solvers.nmf import factorise
-from partita._solvers.objective import Penalty, Solution
-from partita._solvers.streaming import signals_for
+from partita._solvers.factorise import factorise
+from partita._solvers.matrices import products
+from partita._solvers.nnls.streamed import signals_for
+from partita._solvers.optimality import reconstruction_error
+from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.problem import normalisation
+from partita._solvers.problem.solution import Solution
+from partita._solvers.signals import solve_signals
 from partita.decomposition import _base, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition._outcome import labelled_certificate, labelled_losses
@@ -170,7 +174,9 @@ class NMFSteps(Decomposition):
         weights: Weights | None,
         solution: Solution,
     ) -> None:
-        signals, maps, _ = canon.canonicalise(solution.W, solution.H, keep_order=given.n_kept)
+        signals, maps, _ = normalisation.canonicalise(
+            solution.W, solution.H, keep_order=given.n_kept
+        )
         norm2 = products.norm2(matrix) if solution.norm2 is None else solution.norm2
         self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
         if solution.failure is not None:
@@ -178,7 +184,7 @@ class NMFSteps(Decomposition):
         elif solution.misfit is not None:
             self.reconstruction_err_ = solution.misfit
         else:
-            self.reconstruction_err_ = misfit.error(
+            self.reconstruction_err_ = reconstruction_error.error(
                 matrix, signals, maps, loss=self._objective()[0], weights=weights
             )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
@@ -200,7 +206,7 @@ class NMFSteps(Decomposition):
     def _project(self, matrix: Any, rows: Array, present: Array | None) -> tuple[Array, ...]:
         beta, penalty = self._objective()
         checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
-        return (nnls.solve(matrix, rows, penalty=penalty, loss=beta),)
+        return (solve_signals(matrix, rows, penalty=penalty, loss=beta),)
 
     def _project_stream(self, aligned: xr.DataArray) -> Array | None:
         beta, penalty = self._objective()

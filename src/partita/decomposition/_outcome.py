@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita._solvers.objective import Certificate
+from partita._solvers.problem.solution import Certificate
 
 
 def labelled_certificate(certificate: Certificate) -> xr.Dataset:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from partita._labels.numbers import is_number, is_whole
-from partita._solvers.objective import Penalty
+from partita._solvers.penalties.penalty import Penalty
 
 LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 SOLVERS = ("auto", "hals", "sketch")

@@ -11,8 +11,10 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.stack import Stacker
-from partita._solvers import canon, incremental, products
-from partita._solvers.incremental import Statistics
+from partita._solvers.matrices import products
+from partita._solvers.nmf import online
+from partita._solvers.nmf.online import Statistics
+from partita._solvers.problem import normalisation
 from partita.decomposition._base import Array
 
 if TYPE_CHECKING:
@@ -73,8 +75,8 @@ def continue_with(model: NMF, recording: xr.DataArray) -> None:
         model.fit(recording)
         seen = visited(model._stacker, recording, caller=caller)
         signals = model.signals_.values
-        ledger = Ledger(incremental.gather(seen.matrix, signals))
-        ledger.signals[incremental.fingerprint(seen.matrix)] = signals
+        ledger = Ledger(online.gather(seen.matrix, signals))
+        ledger.signals[online.fingerprint(seen.matrix)] = signals
     else:
         seen = visited(model._stacker, recording, caller=caller)
         ledger = _folded(model, seen)
@@ -88,14 +90,14 @@ def _folded(model: NMF, seen: Visited) -> Ledger:
     maps = model._stacker.flat_maps(model.maps_, caller="maps_").astype(np.float64)
     ledger = getattr(model, "_ledger", None)
     if ledger is None:
-        ledger = Ledger(incremental.settled(maps, model.signals_.values), n_unknown=1)
-    key = incremental.fingerprint(seen.matrix)
+        ledger = Ledger(online.settled(maps, model.signals_.values), n_unknown=1)
+    key = online.fingerprint(seen.matrix)
     rest = ledger.statistics
     if key in ledger.signals:
-        rest = rest.minus(incremental.gather(seen.matrix, ledger.signals[key]))
+        rest = rest.minus(online.gather(seen.matrix, ledger.signals[key]))
     free = np.arange(n_held(model), len(maps))
-    folded = incremental.fold(seen.matrix, maps, rest, free=free, n_rounds=ROUNDS)
-    signals, unit, _ = canon.canonicalise(folded.W, folded.H, keep_order=len(maps))
+    folded = online.fold(seen.matrix, maps, rest, free=free, n_rounds=ROUNDS)
+    signals, unit, _ = normalisation.canonicalise(folded.W, folded.H, keep_order=len(maps))
     lengths = np.linalg.norm(folded.H, axis=1)
     component = model.maps_["component"].values
     unit = unit.astype(seen.stacker.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.stack import Stacker
-from partita._solvers.objective import Start
+from partita._solvers.problem.start import Start
 
 Array = np.ndarray[Any, Any]
 

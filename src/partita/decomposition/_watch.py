@@ -13,8 +13,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from partita._labels.stack import Stacker
-from partita._solvers.clusters import dashboard
-from partita._solvers.objective import State
+from partita._solvers.matrices.dask_cluster import dashboard
+from partita._solvers.problem.solution import State
 
 Callback = Callable[["FitState"], Any]
 

@@ -14,11 +14,11 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.stack import Stacker
-from partita._solvers import products
-from partita._solvers.hals import Kept
-from partita._solvers.nmf import Saved
-from partita._solvers.problem import Visit
-from partita._solvers.streams import Stream
+from partita._solvers.matrices import products
+from partita._solvers.matrices.streamed import Stream
+from partita._solvers.nmf.frobenius import Saved
+from partita._solvers.nmf.hals import Kept
+from partita._solvers.problem.problem import Visit
 from partita._version import __version__
 from partita.io import atomic
 

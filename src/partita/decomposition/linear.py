@@ -12,8 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from partita._labels.stack import Stacker
-from partita._solvers import canon, linear, products
-from partita._solvers.principal import Principal, principal
+from partita._solvers.linear import least_squares
+from partita._solvers.linear.principal_components import Principal, principal
+from partita._solvers.matrices import products
+from partita._solvers.problem import normalisation
 from partita.decomposition import _base, _lazy
 from partita.decomposition._base import Array, Decomposition
 from partita.decomposition.memory import warn_if_too_large
@@ -33,7 +35,7 @@ class _Linear(Decomposition):
         self._stacker = stacker
         self._refuse_bad(matrix, caller=type(self).__name__)
         self._refuse_rank(matrix.shape)
-        centred, centre = linear.centre(matrix, axis=0 if self.mode == "temporal" else 1)
+        centred, centre = least_squares.centre(matrix, axis=0 if self.mode == "temporal" else 1)
         return stacker, centred, centre
 
     def _fit_streamed(self, recording: xr.DataArray) -> tuple[Stacker, Principal]:
@@ -89,7 +91,7 @@ class _Linear(Decomposition):
         norm2: float,
         error: float,
     ) -> Self:
-        signals, maps, _ = canon.canonicalise(*linear.upright(signals, maps))
+        signals, maps, _ = normalisation.canonicalise(*least_squares.upright(signals, maps))
         self._norm2 = norm2
         self._remember(stacker, signals, maps, component=np.arange(len(maps)), norm2=norm2)
         self.reconstruction_err_ = error
@@ -105,11 +107,11 @@ class _Linear(Decomposition):
         if not isinstance(matrix, np.ndarray):
             matrix = matrix.toarray()
         if self.mode == "spatial":
-            centred, offset = linear.centre(matrix, axis=1)
-            return linear.least_squares(centred, rows), offset[:, 0]
+            centred, offset = least_squares.centre(matrix, axis=1)
+            return least_squares.least_squares(centred, rows), offset[:, 0]
         mean = self._mean_row()
         mean = mean if present is None else mean[:, present]
-        return (linear.least_squares(matrix - mean, rows),)
+        return (least_squares.least_squares(matrix - mean, rows),)
 
     def _mean_row(self) -> Array:
         return self._stacker.flat_maps(self.mean_.expand_dims("component"), caller="mean_")
@@ -232,7 +234,7 @@ class PCA(_Linear):
         stacker, centred, centre = self._fit_linear(recording)
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
-        solver = linear.eigensolver(samples.shape, self.n_components)
+        solver = least_squares.eigensolver(samples.shape, self.n_components)
         model = sk.PCA(self.n_components, svd_solver=solver, random_state=self.random_state)
         scores = model.fit_transform(samples)
         signals, maps = (scores, model.components_) if temporal else (model.components_.T, scores.T)
@@ -360,13 +362,13 @@ class FastICA(_Linear):
         temporal = self.mode == "temporal"
         samples = centred if temporal else centred.T
         # Whitened once, exactly, so that the rotation works on n_components columns alone.
-        solver = linear.eigensolver(samples.shape, self.n_components)
+        solver = least_squares.eigensolver(samples.shape, self.n_components)
         whitening = sk.PCA(
             self.n_components, whiten=True, svd_solver=solver, random_state=self.random_state
         )
         white = whitening.fit_transform(samples)
         sources = self._rotated(white)
-        mixing = linear.least_squares(samples.T, sources.T)
+        mixing = least_squares.least_squares(samples.T, sources.T)
         signals, maps = (sources, mixing.T) if temporal else (mixing, sources.T)
         return self._keep(stacker, centred, centre, signals, maps)
 
@@ -377,7 +379,7 @@ class FastICA(_Linear):
         of_samples, of_features = found.U, found.V.T
         white, other = (of_samples, of_features) if temporal else (of_features, of_samples)
         sources = self._rotated(white * np.sqrt(len(white) - 1).astype(white.dtype))
-        mixing = (other * found.s) @ linear.least_squares(white.T, sources.T)
+        mixing = (other * found.s) @ least_squares.least_squares(white.T, sources.T)
         signals, maps = (sources, mixing.T) if temporal else (mixing, sources.T)
         return self._keep_streamed(stacker, found, signals, maps)
 

@@ -10,10 +10,11 @@ from typing import Any
 import xarray as xr
 
 from partita._labels import checks
-from partita._solvers import budget, linear
-from partita._solvers.budget import Budget, Size
-from partita._solvers.room import available_memory
-from partita._solvers.streams import threads_here
+from partita._solvers import peak_memory
+from partita._solvers.compute.memory import available_memory
+from partita._solvers.linear import least_squares
+from partita._solvers.matrices.streamed import threads_here
+from partita._solvers.peak_memory import Budget, Size
 from partita.decomposition import _lazy
 from partita.decomposition._base import Decomposition
 
@@ -120,7 +121,9 @@ def estimate_memory(
     if lazy and _streams(recording, estimator, weights):
         ordered: Any = recording.transpose(sample_dim, ...)
         linear_one = not hasattr(estimator, "loss")
-        taken = budget.of_streamed(size, ordered.chunks, threads=threads_here(), linear=linear_one)
+        taken = peak_memory.of_streamed(
+            size, ordered.chunks, threads=threads_here(), linear=linear_one
+        )
         return MemoryEstimate(0, *taken, 0, True, available_memory())
     held = 0 if lazy else recording.nbytes
     taken = _in_memory(size, estimator, weights)
@@ -192,13 +195,13 @@ def _streams(recording: xr.DataArray, estimator: Any, weights: xr.DataArray | No
 def _in_memory(size: Size, estimator: Any, weights: xr.DataArray | None) -> Budget:
     if not hasattr(estimator, "loss"):
         shape = (size.n, size.p) if estimator.mode == "temporal" else (size.p, size.n)
-        solver = linear.eigensolver(shape, size.k)
-        return budget.of_linear(
+        solver = least_squares.eigensolver(shape, size.k)
+        return peak_memory.of_linear(
             size, by_covariance=solver == "covariance_eigh", fully=solver == "full"
         )
     if estimator._objective()[0] == 2.0 and (weights is None or weights.ndim == 1):
-        return budget.of_nmf(size)
-    return budget.of_divergence(size)
+        return peak_memory.of_nmf(size)
+    return peak_memory.of_divergence(size)
 
 
 def _is_copied(

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from sklearn.utils import check_random_state
 
-from partita._solvers.streams import Stream
+from partita._solvers.matrices.streamed import Stream
 from partita.decomposition import _joint, _sessions
 from partita.decomposition._nmf_steps import NMFSteps
 from partita.decomposition._start import gather

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from scipy import ndimage
 
-from partita._solvers import rigid
+from partita._solvers.registration import rigid
 from partita.preprocess import apply_motion, estimate_motion
 from partita.preprocess.motion import tracking
 

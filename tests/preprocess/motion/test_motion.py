@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import ndimage
 
 import partita as pt
-from partita._solvers import rigid
+from partita._solvers.registration import rigid
 from partita.preprocess import apply_motion, estimate_motion, register
 
 SHAPE = (40, 48)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers.warping import field_basis
+from partita._solvers.registration.warping import field_basis
 from partita.preprocess import apply_motion, estimate_motion, register
 
 PIXEL = 0.002

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from partita._solvers import rigid
+from partita._solvers.registration import rigid
 from partita.preprocess import estimate_motion
 
 SHAPE = (40, 48)

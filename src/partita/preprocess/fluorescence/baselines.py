@@ -12,8 +12,8 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
-from partita._solvers import knots as solver
-from partita._solvers.knots import Held, Plan
+from partita._solvers.baselines import running_baseline as solver
+from partita._solvers.baselines.running_baseline import Held, Plan
 from partita.preprocess.fluorescence import given, held
 from partita.preprocess.fluorescence.windows import (
     require_offset,

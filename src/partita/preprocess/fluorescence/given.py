@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._solvers import knots as solver
-from partita._solvers.knots import Plan
+from partita._solvers.baselines import running_baseline as solver
+from partita._solvers.baselines.running_baseline import Plan
 from partita.preprocess.fluorescence import held
 
 _BLOCK = 1 << 20  # values compared at a time

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from partita._solvers import knots as solver
-from partita._solvers.bins import place
-from partita._solvers.knots import Held, Plan, Summary
-from partita._solvers.quantiles import gather, quantiles_of
-from partita._solvers.relative import apply_knots
-from partita._solvers.room import available_memory
-from partita._solvers.threads import Crew
+from partita._solvers.baselines import running_baseline as solver
+from partita._solvers.baselines.relative_change import apply_knots
+from partita._solvers.baselines.running_baseline import Held, Plan, Summary
+from partita._solvers.baselines.running_quantiles import gather, quantiles_of
+from partita._solvers.baselines.time_grid import place
+from partita._solvers.compute.memory import available_memory
+from partita._solvers.compute.threads import Crew
 from partita.preprocess.voxels.moments import as_cube
 
 BUDGET = 1 << 29  # bytes of bins held at a time

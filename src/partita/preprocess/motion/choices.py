@@ -9,7 +9,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.numbers import is_number, is_whole
-from partita._solvers.piecewise import DEVIATION, PATCH
+from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.grids import SAMPLES, Grid
 from partita.preprocess.motion.labels import require_same

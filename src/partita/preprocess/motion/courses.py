@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partita._solvers import rotations
-from partita._solvers.warping import field_basis
+from partita._solvers.registration import rotations
+from partita._solvers.registration.warping import field_basis
 from partita.preprocess.motion import suspects
 from partita.preprocess.motion.grids import Grid
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import describe_call
-from partita._solvers.reference import NoContrastError
+from partita._solvers.registration.template import NoContrastError
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.choices import Choices, Reference
 from partita.preprocess.motion.grids import SAMPLES, Grid, grid_of

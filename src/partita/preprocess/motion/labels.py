@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._solvers import rotations
+from partita._solvers.registration import rotations
 from partita.preprocess.motion import suspects, tracking
 from partita.preprocess.motion.courses import Course
 from partita.preprocess.motion.grids import SAMPLES, Grid

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from partita._solvers.piecewise import PiecewiseTemplate
-from partita._solvers.reference import take_reference, threshold
-from partita._solvers.rigid import Field, Reference, follow
-from partita._solvers.threads import Crew
-from partita._solvers.translation import TranslationTemplate
-from partita._solvers.warping import unbend
+from partita._solvers.compute.threads import Crew
+from partita._solvers.registration.piecewise import PiecewiseTemplate
+from partita._solvers.registration.rigid import Field, Reference, follow
+from partita._solvers.registration.template import take_reference, threshold
+from partita._solvers.registration.translation import TranslationTemplate
+from partita._solvers.registration.warping import unbend
 
 _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
 _CLEAR = 0.5  # similarity below which noise moves a frame more than what it lacks does

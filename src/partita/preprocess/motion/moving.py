@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._solvers.resample import leaves_field, resample
-from partita._solvers.threads import Crew
-from partita._solvers.warping import leaves_by_bending, unbend
+from partita._solvers.compute.threads import Crew
+from partita._solvers.registration.frame_resampling import leaves_field, resample
+from partita._solvers.registration.warping import leaves_by_bending, unbend
 from partita.preprocess.motion.grids import Grid
 
 

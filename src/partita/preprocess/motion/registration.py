@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import append_history, describe_call
-from partita._solvers.resample import ORDERS
+from partita._solvers.registration.frame_resampling import ORDERS
 from partita.preprocess.motion import moving
 from partita.preprocess.motion.choices import Choices, Reference
 from partita.preprocess.motion.estimation import estimate

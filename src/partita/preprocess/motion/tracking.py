@@ -10,10 +10,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from partita._labels import checks
-from partita._solvers import reference as references
-from partita._solvers import rigid
-from partita._solvers.resample import resample
-from partita._solvers.threads import Crew, single_blas
+from partita._solvers.compute.threads import Crew, single_blas
+from partita._solvers.registration import rigid
+from partita._solvers.registration import template as references
+from partita._solvers.registration.frame_resampling import resample
 from partita.preprocess.motion.grids import SAMPLES, Grid
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
 

@@ -1,0 +1,1 @@
+"""Baselines of fluorescence: running minima, quantiles and means."""

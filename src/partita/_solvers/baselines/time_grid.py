@@ -1,0 +1,241 @@
+"""Recordings thinned out to means over short bins, on a grid laid over the times of the samples.
+
+A slow curve needs few numbers. Samples are averaged in bins of a forty-fifth of a window, bins
+are grouped in blocks of a fifth of it, and a curve is held at one knot a block, between which it
+is a straight line. The grid depends on the times alone, so neither chunks nor the order of
+dimensions change what is computed on it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..compute.compilation import compiled
+from ..compute.types import Array
+
+BINS_A_WINDOW = 45
+BLOCKS_A_WINDOW = 5
+LINE = 1.8
+"""Length of the stretch that a straight line is fitted through, in windows."""
+
+
+class Grid(NamedTuple):
+    """Where bins and blocks begin, and what a curve at the knots is between them.
+
+    Attributes
+    ----------
+    bins : ndarray of int64, (n_bins + 1,)
+        First sample of every bin, and the number of samples.
+    blocks : ndarray of int64, (n_blocks + 1,)
+        First bin of every block, and the number of bins.
+    counts : ndarray of float64, (n_bins,)
+        Samples in every bin.
+    knots : ndarray of float64, (n_blocks,)
+        Mean time of the samples of every block, s.
+    windows : ndarray of int64, (n_blocks, 2)
+        First block, and the one after the last, that a window around each block reaches.
+    lines : ndarray of int64, (n_blocks, 2)
+        The same for the stretch that a straight line is fitted through.
+    weights : ndarray of float64, (n_blocks, width)
+        What each block of that stretch counts in the line's value at the knot.
+    places : ndarray of float64, (n_bins,)
+        Where the bins lie among the knots, in knots.
+    """
+
+    bins: Array
+    blocks: Array
+    counts: Array
+    knots: Array
+    windows: Array
+    lines: Array
+    weights: Array
+    places: Array
+
+
+def lay_grid(times: Array, window: float) -> Grid:
+    """Lay bins and blocks over the times of samples.
+
+    Parameters
+    ----------
+    times : ndarray, (n_times,)
+        Rising times, s.
+    window : float
+        Length of the window, s.
+    """
+    step = float(np.median(np.diff(times)))
+    per_bin = max(1, round(window / (BINS_A_WINDOW * step)))
+    edges = _edges(times, per_bin * step, at_least=per_bin / 2)
+    counts = np.diff(edges).astype(np.float64)
+    centres = np.add.reduceat(times, edges[:-1]) / counts
+    per_block = max(1.0, round(window / (BLOCKS_A_WINDOW * per_bin * step))) * per_bin * step
+    blocks = _edges(centres, per_block, at_least=per_block / (2 * per_bin * step))
+    first = edges[blocks[:-1]]
+    knots = np.add.reduceat(times, first) / np.diff(edges[blocks])
+    windows, lines = (_around(knots, share * window / 2) for share in (1.0, LINE))
+    weights = _line_weights(knots, lines)
+    return Grid(edges, blocks, counts, knots, windows, lines, weights, place(centres, knots))
+
+
+def spans_of(grid: Grid) -> Array:
+    """Return the first sample, and the one after the last, of every window: (n_blocks, 2)."""
+    return np.asarray(grid.bins[grid.blocks[grid.windows]])
+
+
+def recentre(times: Array, spans: Array, knots: Array) -> Array:
+    """Return the matrix that takes statistics of windows to the knots.
+
+    Windows cut short by an end of the recording stand for the middle of what they hold. Between
+    those middles the statistic is a straight line; towards the ends the line through the middles
+    in the outer half window goes on.
+
+    Parameters
+    ----------
+    times : ndarray, (n_times,)
+        Of the samples, s.
+    spans : ndarray, (n_windows, 2)
+        Samples of every window.
+    knots : ndarray, (n_knots,)
+        Times to take them to, s.
+
+    Returns
+    -------
+    ndarray, (n_knots, n_windows)
+    """
+    sums = np.concatenate([[0.0], np.cumsum(times - times[0])])
+    middles = times[0] + (sums[spans[:, 1]] - sums[spans[:, 0]]) / np.diff(spans, axis=1)[:, 0]
+    matrix = np.zeros((len(knots), len(middles)))
+    if len(middles) == 1:
+        matrix[:] = 1.0
+        return matrix
+    half = (times[-1] - times[0]) * np.median(np.diff(spans, axis=1)) / len(times) / 2
+    for row, knot in enumerate(knots):
+        if middles[0] <= knot <= middles[-1]:
+            at = float(place(np.array([knot]), middles)[0])
+            left = min(int(at), len(middles) - 2)
+            matrix[row, left : left + 2] = left + 1 - at, at - left
+            continue
+        end = 0 if knot < middles[0] else -1
+        near = np.flatnonzero(np.abs(middles - middles[end]) <= half)
+        matrix[row, near] = _line_through(middles[near] - knot)
+    return matrix
+
+
+def place(times: Array, knots: Array) -> Array:
+    """Say where times lie among knots: 1.25 is a quarter of the way from the second to the third.
+
+    Before the first knot and after the last the line through the outer two goes on.
+    """
+    if len(knots) < 2:
+        return np.zeros(len(times))
+    left = np.clip(np.searchsorted(knots, times, "right") - 1, 0, len(knots) - 2)
+    return np.asarray(left + (times - knots[left]) / (knots[left + 1] - knots[left]))
+
+
+def _edges(times: Array, width: float, *, at_least: float) -> Array:
+    """Cut times into stretches of one width; one that holds too few joins the one before it."""
+    labels = np.floor((times - times[0]) / width + 1e-6)
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    kept = [0]
+    for start, end in zip(starts[1:], [*starts[2:], len(times)], strict=True):
+        if end - start >= at_least:
+            kept.append(start)
+    return np.array([*kept, len(times)], dtype=np.int64)
+
+
+def _around(knots: Array, reach: float) -> Array:
+    reach *= 1 + 1e-9
+    first = np.searchsorted(knots, knots - reach)
+    return np.stack([first, np.searchsorted(knots, knots + reach, "right")], axis=1)
+
+
+def _line_weights(knots: Array, lines: Array) -> Array:
+    weights = np.zeros((len(knots), int(np.diff(lines, axis=1).max())))
+    for row, (first, last) in enumerate(lines):
+        weights[row, : last - first] = _line_through(knots[first:last] - knots[row])
+    return weights
+
+
+def _line_through(x: Array) -> Array:
+    """Return the weights of values at `x` in their least-squares line's value at 0."""
+    spread = ((x - x.mean()) ** 2).sum()
+    slope = x.mean() * (x - x.mean()) / spread if spread > 0 else 0.0
+    return np.asarray(1 / len(x) - slope)
+
+
+@compiled
+def bin_voxels(
+    cube: Array,
+    first: int,
+    last: int,
+    bins: Array,
+    blocks: Array,
+    means: Array,
+    noise: Array,
+    sums: Array,
+    bad: Array,
+) -> None:
+    """Average voxels `first` to `last` of a cube (before, time, after) over bins, in place.
+
+    Parameters
+    ----------
+    cube : ndarray, (before, time, after)
+        Real values; voxel v lies at (v // after, v % after).
+    bins, blocks : ndarray
+        As in `Grid`, from the first sample of the cube.
+    means : ndarray, (last - first, n_bins)
+    noise : ndarray, (last - first, n_blocks), or (last - first, 0) to leave it out
+        Mean squared second difference within a block, over 6: the variance of white noise.
+    sums : ndarray, (2, last - first)
+        Sums over time of the values and of their squares are added to what they hold.
+    bad : ndarray, (3, last - first)
+        Count of values that are not finite, index of the first or -1, count of NaN.
+    """
+    n_after = cube.shape[2]
+    total = np.empty(last - first)
+    rough = np.empty(last - first)
+    voxel = first
+    while voxel < last:
+        row, column = voxel // n_after, voxel % n_after
+        run = min(n_after - column, last - voxel)
+        at = voxel - first
+        for block in range(len(blocks) - 1):
+            begin, end = bins[blocks[block]], bins[blocks[block + 1]]
+            rough[:run] = 0.0
+            for i in range(blocks[block], blocks[block + 1]):
+                total[:run] = 0.0
+                for t in range(bins[i], bins[i + 1]):
+                    for j in range(run):
+                        x = np.float64(cube[row, t, column + j])
+                        total[j] += x
+                        sums[1, at + j] += x * x
+                    if noise.shape[1] > 0 and t >= begin + 2:
+                        for j in range(run):
+                            a = np.float64(cube[row, t, column + j])
+                            b = np.float64(cube[row, t - 1, column + j])
+                            c = np.float64(cube[row, t - 2, column + j])
+                            rough[j] += (a - b - (b - c)) ** 2
+                share = 1.0 / (bins[i + 1] - bins[i])
+                for j in range(run):
+                    means[at + j, i] = total[j] * share
+                    sums[0, at + j] += total[j]
+            if noise.shape[1] > 0:
+                for j in range(run):
+                    noise[at + j, block] = rough[j] / (6.0 * max(end - begin - 2, 1))
+        for j in range(run):
+            if not np.isfinite(sums[1, at + j]):
+                _count_bad(cube[row, :, column + j], bad[:, at + j])
+        voxel += run
+
+
+@compiled
+def _count_bad(values: Array, bad: Array) -> None:
+    for t in range(len(values)):
+        x = np.float64(values[t])
+        if not np.isfinite(x):
+            bad[0] += 1
+            if bad[1] < 0:
+                bad[1] = t
+            if np.isnan(x):
+                bad[2] += 1

@@ -1,0 +1,1 @@
+"""What every room computes with: threads, compilation, scratch, memory, the types of arrays."""

@@ -1,0 +1,1 @@
+"""Factorisation and signals under the beta-divergences and entrywise weights."""

@@ -1,0 +1,276 @@
+"""Kullback-Leibler and entrywise weighted factorisation by block second-order steps.
+
+Around the present factors the divergence of a column of X is a quadratic in that column of H,
+with its own k x k Hessian. The Hessians of all columns of a block are one matrix product: the
+k (k + 1) / 2 products of pairs of columns of W, times the second derivatives of the divergence.
+A few sweeps of coordinate descent over each box-constrained quadratic give the step; then the
+rows of W, the same way. Extrapolation between the visits follows Ang & Gillis (2019,
+doi:10.1162/neco_a_01157): it grows while the loss falls, and a rise takes the factors back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..compute.threads import Crew, single_blas
+from ..compute.types import Array, RankOne
+from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
+from ..matrices.scaled import Data
+from ..nnls import box_steps
+from ..penalties.penalty import Penalty, Terms
+from ..problem.solution import Solution, State
+from .factors import Progress, Sides, enter, finish
+from .signals import reach
+
+_LANES = 8
+_BLOCK_ENTRIES = 1 << 18
+_SWEEPS = 4
+_KEPT = 0.2
+_FISHER_UNTIL = 0.02
+_FISHER_AFTER_RISE = 2
+
+
+class Visit(NamedTuple):
+    """What one pass over X brings: new long factor, its extrapolation, and the short one's step."""
+
+    loss: float
+    new: Array
+    ahead: Array
+    gradient2: float
+    slopes: Array
+    packed: Array
+
+
+class _Pace:
+    """How far to extrapolate, and which Hessian to use: by how the loss went so far."""
+
+    def __init__(self, *, convex: bool) -> None:
+        self.convex = convex
+        self.beta, self.ceiling, self.rises, self.wait = 0.5, 1.0, 0, 0
+        self.exact = False
+
+    def fell(self, relative: float) -> None:
+        """Go further; near the end the exact Hessian is the faster."""
+        self.rises = 0
+        self.wait = max(0, self.wait - 1)
+        self.exact = self.convex and self.wait == 0 and relative < _FISHER_UNTIL
+        self.ceiling = min(1.0, 1.01 * self.ceiling)
+        self.beta = min(self.ceiling, 1.05 * self.beta)
+
+    def rose(self) -> None:
+        """Take shorter leaps, and after a second rise Fisher's Hessian."""
+        self.rises += 1
+        self.ceiling = self.beta
+        self.beta = self.beta / 1.5 if self.rises < 2 else 0.0
+        if self.rises > 1:
+            self.exact, self.wait = False, _FISHER_AFTER_RISE
+
+    @property
+    def trust(self) -> float:
+        """The share of a step to take: all of it, less after repeated rises."""
+        return float(0.5 ** max(0, self.rises - 2))
+
+
+def solve(
+    X: Any,
+    W: Array,
+    H: Array,
+    *,
+    beta: float = 1.0,
+    weights: Array | RankOne | None = None,
+    penalty: Penalty | None = None,
+    held: Array | None = None,
+    first: str = "W",
+    tol: float = 1e-3,
+    max_iter: int = 500,
+    watch: Callable[[State], bool | None] | None = None,
+) -> Solution:
+    """Factorise X ~ W @ H under a convex divergence, from the factors given.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse matrix, (n, p)
+        Non-negative data, float32 or float64.
+    W : ndarray, (n, k)
+        Signals to start from.
+    H : ndarray, (k, p)
+        Maps to start from.
+    beta : float, default 1.0
+        1 for Kullback-Leibler, 2 for the squared error (of use with entrywise weights), or
+        between.
+    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
+        A weight for each entry, or its two rank-one factors; where it is 0 the value of X is
+        not looked at.
+    penalty : Penalty, optional
+        Strengths; none by default. For beta other than 2 the scale-free form multiplies them by
+        ``rms**(beta - 2)``.
+    held : ndarray of bool, (k,), optional
+        Rows of H that stay as given.
+    first : {"W", "H"}
+        Which factor moves first.
+    tol : float, default 1e-3
+        Ends the fit when the optimality residual is at most this; 0 never does.
+    max_iter : int, default 500
+        Iterations at most, each one pass over X.
+    watch : callable, optional
+        Called with a State after each iteration; answering True ends the fit.
+
+    Returns
+    -------
+    Solution
+        Its losses never rise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> W, H = rng.random((30, 2)) + 0.1, rng.random((2, 50)) + 0.1
+    >>> fit = solve(rng.poisson(9 * W @ H).astype(float), 9 * W, H)
+    >>> fit.converged
+    True
+    """
+    sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
+    return finish(
+        sides, iterate, route="newton", first=first, tol=tol, max_iter=max_iter, watch=watch
+    )
+
+
+def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progress:
+    """Yield the loss and an estimate of the residual, with the best factors in `sides`.
+
+    Parameters
+    ----------
+    sides : Sides
+        Where to start.
+    short_first : bool
+        Whether the short factor moves first.
+    best : float, optional
+        The loss at the start, where it is known; what is worse is taken back.
+
+    Yields
+    ------
+    tuple of float
+        Loss of the scaled data, and the residual estimated from the last two gradients.
+    """
+    pace = _Pace(convex=sides.data.beta >= 1.0)
+    short, long = sides.short, sides.long
+    with single_blas(), Crew() as crew:
+        if short_first:
+            seen = _visit(sides, crew, short, long, pace, hold=True)
+            short = _step_short(sides, short, seen, long, pace)[0]
+            sides.short = short if best == math.inf else sides.short
+        while True:
+            seen = _visit(sides, crew, short, long, pace)
+            if seen.loss > best:
+                pace.rose()
+                short, long = sides.short, sides.long
+                yield best, math.inf
+                continue
+            pace.fell((best - seen.loss) / seen.loss if seen.loss > 0 else 0.0)
+            best = seen.loss
+            before, sides.short, sides.long = sides.short, short, seen.new
+            moved, gradient2 = _step_short(sides, short, seen, seen.ahead, pace)
+            short = np.maximum(moved + moved.dtype.type(pace.beta) * (moved - before), 0)
+            long = seen.ahead
+            yield best, math.sqrt((seen.gradient2 + gradient2) / max(2 * best, 1e-300))
+
+
+def _visit(
+    sides: Sides, crew: Crew, short: Array, long: Array, pace: _Pace, *, hold: bool = False
+) -> Visit:
+    """Step the long factor block by block and gather what the short one needs, in one pass."""
+    terms = sides.pull(short, long)[1]
+    first, second = np.tril_indices(short.shape[1])
+    pairs = short[:, first] * short[:, second]
+    new, ahead = np.empty_like(long), np.empty_like(long)
+    blocks = sides.data.blocks(_BLOCK_ENTRIES)
+    size = -(-len(blocks) // _LANES)
+
+    def run(lane: list[slice]) -> tuple[float, float, Array, Array]:
+        slopes, packed = np.zeros_like(short), np.zeros_like(pairs)
+        loss = gradient2 = 0.0
+        for block in lane:
+            X, M = sides.data.take(block)
+            Y = _product(short, long[block], sides.data)
+            if hold:
+                new[block] = ahead[block] = long[block]
+            else:
+                gradient2 += _step_block(
+                    sides, X, M, Y, short, pairs, long, block, terms, pace, new
+                )
+                leap = new[block] - sides.long[block]
+                np.maximum(new[block] + Y.dtype.type(pace.beta) * leap, 0, out=ahead[block])
+            loss += float(misfit_by_column(X, Y, M, beta=sides.data.beta).sum())
+            Y = _product(short, ahead[block], sides.data)
+            slope, curvature = slope_and_curvature(X, Y, M, beta=sides.data.beta, exact=pace.exact)
+            slopes += slope @ ahead[block]
+            packed += curvature @ (ahead[block][:, first] * ahead[block][:, second])
+        return loss, gradient2, slopes, packed
+
+    lanes = [blocks[a : a + size] for a in range(0, len(blocks), size)]
+    parts = crew.map(run, lanes)
+    slopes = add_up([part[2] for part in parts]).astype(short.dtype)
+    packed = add_up([part[3] for part in parts]).astype(short.dtype)
+    loss = sum(part[0] for part in parts) + sides.penalise(short, new)
+    return Visit(loss, new, ahead, sum(part[1] for part in parts), slopes, packed)
+
+
+def _step_block(
+    sides: Sides,
+    X: Array,
+    M: Array | None,
+    Y: Array,
+    short: Array,
+    pairs: Array,
+    long: Array,
+    block: slice,
+    terms: Terms,
+    pace: _Pace,
+    new: Array,
+) -> float:
+    """Step the rows of one block, bring Y along, and return their squared gradient."""
+    data = sides.data
+    slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=pace.exact)
+    moves, gradient2 = _descend(
+        curvature.T @ pairs, slope.T @ short, long[block], terms, sides.long_free, 0.0
+    )
+    change = short @ moves.T
+    length = np.full(moves.shape[0], pace.trust, Y.dtype)
+    if data.beta != 2.0:
+        np.minimum(length, reach(Y, change), out=length)
+    change *= length
+    Y += change
+    if data.beta != 2.0:
+        np.maximum(Y, data.dtype.type(data.floor), out=Y)
+    new[block] = np.maximum(long[block] + length[:, None] * moves, 0)
+    return gradient2
+
+
+def _step_short(
+    sides: Sides, short: Array, seen: Visit, long: Array, pace: _Pace
+) -> tuple[Array, float]:
+    kept = 0.0 if sides.data.beta == 2.0 else _KEPT
+    terms = sides.pull(short, long)[0]
+    moves, gradient2 = _descend(seen.packed, seen.slopes, short, terms, sides.short_free, kept)
+    return np.maximum(short + short.dtype.type(pace.trust) * moves, 0), gradient2
+
+
+def _descend(
+    packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array, kept: float
+) -> tuple[Array, float]:
+    moves = np.empty_like(rows)
+    linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
+    packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
+    gradient2 = box_steps.descend_rows(
+        packed, slopes, rows, linear, ridge, free, kept, _SWEEPS, moves
+    )
+    return moves, gradient2
+
+
+def _product(short: Array, rows: Array, data: Data) -> Array:
+    Y = short @ rows.T
+    return Y if data.beta == 2.0 else np.maximum(Y, data.dtype.type(data.floor), out=Y)

@@ -1,0 +1,288 @@
+"""Signals for given maps when the misfit is a divergence: second-order steps row by row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..compute.threads import Crew, single_blas
+from ..compute.types import Array, Floats, RankOne
+from ..losses.beta_divergence import misfit_by_column, slope_and_curvature
+from ..matrices.scaled import Data, prepare
+from ..nnls import box_steps
+from ..penalties.penalty import Penalty, Terms, terms_of_W
+
+
+def scale_penalty(penalty: Penalty, data: Data) -> Penalty:
+    """Let a penalty weigh the same against the divergence whatever the units of X.
+
+    The scale-free form multiplies its strengths by ``rms**(beta - 2)``, which for the
+    Frobenius loss is 1; scikit-learn's keeps its strengths in the units of X.
+    """
+    if not penalty.active:
+        return penalty
+    if penalty.scale_free:
+        factors = [data.rms ** (data.beta - 2.0)] * 4
+    else:
+        half, whole = data.scale ** (data.beta - 0.5), data.scale ** (data.beta - 1.0)
+        factors = [half, half, whole, whole]
+    W_l1, H_l1, W_l2, H_l2 = (s * f for s, f in zip(penalty[:4], factors, strict=True))
+    return Penalty(W_l1, H_l1, W_l2, H_l2, penalty.scale_free)
+
+
+_MOST_STEPS = 200
+_MOST_HALVINGS = 8
+_NEAR = 0.05
+_ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
+_MOST_REWEIGHTINGS = 100
+_LEAST_LEFT = 0.2
+_LEAST_WIDTH = 32
+_BLOCK_ENTRIES = 1 << 18
+
+
+class Fall(NamedTuple):
+    """How far a misfit fell, and what its quadratic model promises beyond where it was left."""
+
+    reached: float
+    promised: float
+
+
+def solve_divergence(
+    X: Any,
+    H: Array,
+    *,
+    beta: float,
+    penalty: Penalty | None = None,
+    weights: Array | RankOne | None = None,
+    W0: Array | None = None,
+) -> Array:
+    """Find the signals W >= 0 whose divergence from X, with the maps H as they are, is least.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse matrix, (n, p)
+        Non-negative data; positive for beta <= 0.
+    H : ndarray, (k, p)
+        Non-negative maps; those that are all zero get signals of zero.
+    beta : float
+        Which divergence, 0 to 2.
+    penalty : Penalty, optional
+        Strengths; none by default.
+    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
+        A weight for each entry, or its two rank-one factors.
+    W0 : ndarray, (n, k), optional
+        Where to start; by default a level that fits the mean of each sample.
+
+    Returns
+    -------
+    ndarray, (n, k)
+        Signals in the dtype of X: the minimum for beta >= 1, a local one below. Samples
+        without any weight get zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    >>> W = solve_divergence(np.array([[1.0, 3.0, 2.0]]), maps, beta=1.0)
+    >>> bool(np.allclose(W, [[1.0, 2.0]]))
+    True
+    """
+    data = prepare(X, beta=beta, weights=weights)
+    strengths = scale_penalty(Penalty() if penalty is None else penalty, data)
+    root = 1.0 if strengths.scale_free else np.sqrt(data.scale)
+    short = np.ascontiguousarray(H.T * data.dtype.type(root), dtype=data.dtype)
+    inward = data.scale / root
+    rows = _level(data, short) if W0 is None else W0 * data.dtype.type(inward)
+    rows = np.ascontiguousarray(rows, dtype=data.dtype)
+    rows[data.unseen()[0]] = 0
+    terms = terms_of_W(short.T, strengths, rms=data.rms)
+    refit(data.turned(), short, rows, terms)
+    return np.asarray(rows / data.dtype.type(inward))
+
+
+def refit(
+    data: Data,
+    short: Array,
+    rows: Array,
+    terms: Terms,
+    *,
+    free: Array | None = None,
+    max_steps: int = _MOST_STEPS,
+) -> Fall:
+    """Minimise the divergence of the columns of X (n, p) from ``short @ rows.T``, in place.
+
+    Parameters
+    ----------
+    data : Data
+        X (n, p) and what goes with it.
+    short : ndarray, (n, k)
+        The factor that stays.
+    rows : ndarray, (p, k)
+        The factor that moves, in place.
+    terms : Terms
+        The penalty as `rows` sees it.
+    free : ndarray of bool, (k,), optional
+        The components that may move; all of them by default.
+    max_steps : int
+        Steps at most.
+
+    Returns
+    -------
+    Fall
+        Of the misfit of the scaled data with the linear and quadratic penalty.
+    """
+    first, second = np.tril_indices(short.shape[1])
+    pairs = short[:, first] * short[:, second]
+    free = np.ones(short.shape[1], bool) if free is None else free
+    n_rounds = min(max_steps, _MOST_REWEIGHTINGS) if terms.group.any() else 1
+    reached = 0.0
+    with single_blas(), Crew() as crew:
+        for _ in range(n_rounds):
+            bounds = majorise(terms, rows)
+
+            def fit(block: slice, bounds: Terms = bounds) -> Fall:
+                X, M = data.take(block)
+                return _fit_block(data, X, M, short, pairs, rows[block], bounds, free, max_steps)
+
+            before = rows.copy()
+            falls = crew.map(fit, _blocks(data))
+            reached += sum(fall.reached for fall in falls)
+            if np.linalg.norm(rows - before) <= 1e-6 * np.linalg.norm(rows):
+                break
+    return Fall(reached, sum(fall.promised for fall in falls))
+
+
+def _blocks(data: Data) -> list[slice]:
+    """Cut columns so that a block is wide enough for matrix products, and each thread has some."""
+    n, p = data.X.shape
+    width = min(max(_LEAST_WIDTH, _BLOCK_ENTRIES // max(1, n)), max(1, -(-p // 8)))
+    return [slice(a, min(a + width, p)) for a in range(0, p, width)]
+
+
+def majorise(terms: Terms, rows: Array) -> Terms:
+    """Bound each ``group_j * |w_j|`` from above by a quadratic that touches it here."""
+    if not terms.group.any():
+        return terms
+    lengths = np.sqrt(np.einsum("cj,cj->j", rows, rows, dtype=np.float64))
+    tiny = max(float(lengths.max()), 1e-30) * 1e-9
+    return terms._replace(ridge=terms.ridge + terms.group / np.maximum(lengths, tiny))
+
+
+def _fit_block(
+    data: Data,
+    X: Array,
+    M: Array | None,
+    short: Array,
+    pairs: Array,
+    rows: Array,
+    terms: Terms,
+    free: Array,
+    max_steps: int,
+) -> Fall:
+    """Step the columns of a block until the quadratic model promises none of them any fall."""
+    enough = _ENOUGH[data.dtype]
+    here = np.arange(rows.shape[0])
+    Y = _fitted(short, rows, data)
+    value = _value(data, X, Y, M, rows, terms)
+    least = _reference(X, M, data.beta) * 1e-6
+    began, ended, exact, promised = value.sum(), value.copy(), False, 0.0
+    for _ in range(max_steps):
+        slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=exact)
+        moves, promise = _move(curvature.T @ pairs, slope.T @ short, rows[here], terms, free)
+        on = promise > enough * np.maximum(value, least)
+        if not on.any():
+            promised += promise.sum()
+            break
+        exact = data.beta >= 1.0 and promise.sum() < _NEAR * value.sum()
+        if on.mean() < 0.7:
+            promised += promise[~on].sum()
+            here, X, Y, value, least = here[on], X[:, on], Y[:, on], value[on], least[on]
+            M, moves = None if M is None else M[:, on], moves[on]
+        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
+        stuck = now >= value
+        least[stuck] = np.inf
+        ended[here] = value = now
+    return Fall(float(began - ended.sum()), 0.5 * float(promised))
+
+
+def _fitted(short: Array, rows: Array, data: Data) -> Array:
+    Y = short @ rows.T
+    return Y if data.beta == 2.0 else np.maximum(Y, data.dtype.type(data.floor), out=Y)
+
+
+def _move(
+    packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array
+) -> tuple[Array, Floats]:
+    """Return a step for each row, and twice the fall that its quadratic promises at least."""
+    moves = np.empty_like(rows)
+    linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
+    packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
+    box_steps.descend_rows(packed, slopes, rows, linear, ridge, free, 0.0, 50, moves)
+    slopes = slopes + terms.linear + terms.ridge * rows
+    return moves, -np.einsum("cj,cj->c", slopes, moves)
+
+
+def _search(
+    data: Data,
+    X: Array,
+    Y: Array,
+    M: Array | None,
+    short: Array,
+    rows: Array,
+    moves: Array,
+    value: Floats,
+    terms: Terms,
+) -> tuple[Array, Array, Floats]:
+    """Halve the steps of the columns whose value would rise; what never falls stays."""
+    change = short @ moves.T
+    length = np.ones(rows.shape[0], rows.dtype) if data.beta == 2.0 else reach(Y, change)
+    new = np.maximum(rows + length[:, None] * moves, 0)
+    fitted = _fitted(short, new, data)
+    now = _value(data, X, fitted, M, new, terms)
+    worse = np.flatnonzero(now > value)
+    for _ in range(_MOST_HALVINGS):
+        if worse.size == 0:
+            break
+        length[worse] *= 0.25
+        new[worse] = np.maximum(rows[worse] + length[worse, None] * moves[worse], 0)
+        fitted[:, worse] = _fitted(short, new[worse], data)
+        weights = None if M is None else M[:, worse]
+        now[worse] = _value(data, X[:, worse], fitted[:, worse], weights, new[worse], terms)
+        worse = worse[now[worse] > value[worse]]
+    new[worse], now[worse], fitted[:, worse] = rows[worse], value[worse], Y[:, worse]
+    return new, fitted, now
+
+
+def reach(Y: Array, change: Array) -> Array:
+    """Return for each column the longest step, at most 1, that leaves a fifth of Y."""
+    fall = -(change / Y).min(axis=0)
+    limit = Y.dtype.type(1.0 - _LEAST_LEFT)
+    return np.asarray(np.minimum(1, limit / np.maximum(fall, limit)), dtype=Y.dtype)
+
+
+def _value(data: Data, X: Array, Y: Array, M: Array | None, rows: Array, terms: Terms) -> Floats:
+    value = misfit_by_column(X, Y, M, beta=data.beta)
+    if terms.linear.any() or terms.ridge.any():
+        value += rows @ terms.linear + 0.5 * (np.square(rows, dtype=np.float64) @ terms.ridge)
+    return value
+
+
+def _reference(X: Array, M: Array | None, beta: float) -> Floats:
+    """Sum X**beta over each column: the size below which a misfit is rounding."""
+    sizes = X**beta if M is None else M * X**beta
+    return np.asarray(sizes.sum(axis=0, dtype=np.float64))
+
+
+def _level(data: Data, short: Array) -> Array:
+    """Start every component of a sample at the same share of what is seen of the sample."""
+    totals = short.sum(axis=0, dtype=np.float64)
+    shares = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
+    shares /= max(1, int((totals > 0).sum()))
+    sums = sum(_sums(*data.take(block)) for block in data.blocks())
+    return np.asarray(np.outer(sums, shares))
+
+
+def _sums(X: Array, M: Array | None) -> Floats:
+    seen = X if M is None else np.where(M > 0, X, 0)
+    return np.asarray(seen.sum(axis=1, dtype=np.float64))

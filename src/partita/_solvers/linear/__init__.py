@@ -1,0 +1,1 @@
+"""Least squares and leading directions without signs."""

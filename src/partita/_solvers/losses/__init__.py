@@ -1,0 +1,1 @@
+"""Value, slope and curvature of each loss."""

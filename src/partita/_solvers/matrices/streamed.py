@@ -1,0 +1,352 @@
+"""X too large for memory: parts of a dask array, read in turn, by whichever scheduler there is.
+
+A part is what a solver needs at once: all samples of some features, or all features of some
+samples, whichever the chunks make smaller. What is small travels to the parts; sums over the
+parts travel along lanes, as many as there are threads, so that no more than one of them a lane
+exists at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from time import perf_counter, sleep
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import dask.local
+import numpy as np
+from dask.delayed import Delayed, delayed
+from dask.optimization import cull
+
+from ..compute.threads import count_threads
+from ..compute.types import Array
+from . import dask_cluster, partition
+
+SUMS_BYTES = 256 << 20
+_ATTEMPTS, _PAUSE = 5, 0.5  # s
+_FAST_STORE = 2e9  # bytes a second
+
+
+class Stream:
+    """A lazy matrix (n, p), streamed along p.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        n and p.
+    by_samples : bool
+        Whether p runs over the samples; else over the features, in the order of `order`.
+    order : ndarray of int, (n_features,)
+        The columns of the recording's matrix, in the order in which the features come here.
+    slices : list of slice
+        Where each part lies along p.
+    passes : int
+        How often all parts have been read.
+    sample : ndarray, (n_samples, some features) or (some samples, n_features)
+        A sample along the longer side, once a survey has taken it.
+    norm2 : float
+        Squared norm, once a survey has been made.
+    """
+
+    lies = None
+
+    def __init__(
+        self,
+        parts: list[Any],
+        slices: list[slice],
+        n: int,
+        dtype: Any,
+        by_samples: bool,
+        order: Array,
+    ) -> None:
+        self.shape = (n, slices[-1].stop)
+        self.sample: Any = None
+        self.norm2 = math.nan
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.height = n
+        self.slices = slices
+        self.by_samples = by_samples
+        self.order = order
+        self.passes = 0
+        self._parts = [_as_recipe(part) for part in parts]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the recording."""
+        return self.shape[1] if self.by_samples else self.shape[0]
+
+    def take_over(self, before: Stream) -> None:
+        """Keep what the survey of the same data, empty features included, has found."""
+        self.sample, self.norm2, self.passes = before.sample, before.norm2, before.passes
+
+    def encode(self, S: Array) -> Array:
+        """Return S."""
+        return S
+
+    def decode(self, A: Array) -> Array:
+        """Return A."""
+        return A
+
+    def run(
+        self,
+        work: Callable[..., tuple[Any, Any]],
+        common: Any,
+        *sliced: Array | None,
+        rows: int = 0,
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` to every part: one pass.
+
+        Parameters
+        ----------
+        work : callable
+            Given the part (n, width), the sums so far (None at first), `common` and the columns
+            of each of `sliced` that belong to the part, returns the sums with its own added (a
+            tuple of arrays, which may be those given, or None), and what is to be returned part
+            by part.
+        common : object
+            The same for all.
+        *sliced : ndarray, (..., p), or None
+            Cut along p.
+        rows : int
+            How many rows along n the sums have: where n is long, few threads hold such sums.
+
+        Returns
+        -------
+        tuple
+            The sums, and the list of what the parts returned.
+        """
+        self.passes += 1
+        cuts = [
+            [None if a is None else np.ascontiguousarray(a[..., where]) for a in sliced]
+            for where in self.slices
+        ]
+        cluster = dask_cluster.client()
+        if cluster is None:
+            most = SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
+            lanes = _shared_out(len(cuts), max(1, most))
+            return self._gathered(work, cuts, lanes, _named(common), local=True)
+        return self._on_cluster(cluster, work, cuts, common)
+
+    def _on_cluster(
+        self, cluster: Any, work: Callable[..., tuple[Any, Any]], cuts: list[Any], common: Any
+    ) -> tuple[Any, list[Any]]:
+        """Apply `work` on a cluster; again where what was sent there was lost with a worker."""
+        if self.passes == 1:
+            dask_cluster.refuse_other_versions(cluster)
+        for attempt in range(_ATTEMPTS):
+            try:
+                lanes = _lanes_on(cluster, self._parts)
+                (sent,) = cluster.scatter([common], broadcast=True, hash=False)
+                with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
+                    return self._gathered(work, cuts, lanes, delayed(sent), local=False)
+            except _StepFailed as failed:
+                error = failed.error
+                raise error from error.__cause__
+            except (KeyError, RuntimeError, OSError, CancelledError):
+                if attempt == _ATTEMPTS - 1 or _has_erred(self._parts):
+                    raise
+                sleep(attempt * _PAUSE)  # until it is known that the worker is gone
+        raise AssertionError
+
+    def _gathered(
+        self,
+        work: Callable[..., tuple[Any, Any]],
+        cuts: list[Any],
+        lanes: list[list[int]],
+        common: Any,
+        *,
+        local: bool,
+    ) -> tuple[Any, list[Any]]:
+        """Compute the lanes: a part is read where and when its step is done, unless it is held."""
+        step = delayed(_step, pure=False, traverse=False)
+        ends = []
+        for lane in lanes:
+            so_far: Any = (None, [])
+            for i in lane:
+                so_far = step(so_far, work, self._parts[i], common, cuts[i], local)
+            ends.append(so_far)
+        done = dask.base.compute(*ends, traverse=False)
+        outcome: list[Any] = [None] * len(cuts)
+        total = None
+        for lane, (sums, returned) in zip(lanes, done, strict=True):
+            total = add(total, sums)
+            for i, value in zip(lane, returned, strict=True):
+                outcome[i] = value
+        return total, outcome
+
+
+def _step(
+    so_far: tuple[Any, list[Any]],
+    work: Callable[..., tuple[Any, Any]],
+    part: Any,
+    common: Any,
+    cut: list[Any],
+    local: bool,
+) -> tuple[Any, list[Any]]:
+    sums, returned = so_far
+    if sums is not None and not local:  # on a cluster a step may be done again
+        sums = tuple(array.copy() for array in sums)
+    try:
+        X = part() if isinstance(part, _Recipe) else part
+        sums, answer = work(X, sums, common, *cut)
+    except Exception as error:
+        if local:
+            raise
+        raise _StepFailed(error) from error
+    return sums, [*returned, answer]
+
+
+class _StepFailed(Exception):
+    """An error of a step itself, such as a chunk that cannot be read; no worker has been lost."""
+
+    @property
+    def error(self) -> BaseException:
+        """The error; itself where a cluster has cut a very long one short."""
+        return self.args[0] if isinstance(self.args[0], BaseException) else self
+
+
+class _Recipe:
+    """How one part is read and computed, as one task: none is read before its turn."""
+
+    def __init__(self, part: Any) -> None:
+        self.key = part.key
+        self.graph = cull(dict(part.__dask_graph__()), [part.key])[0]
+
+    def __call__(self) -> Array:
+        return np.asarray(dask.local.get_sync(self.graph, self.key))
+
+
+def _as_recipe(part: Any) -> Any:
+    """Return the recipe of a part, or the part itself where a cluster holds blocks of it."""
+    recipe = _Recipe(part)
+    held = Delayed(recipe.key, recipe.graph)
+    return held if dask_cluster.futures_of(held) else recipe
+
+
+def _has_erred(parts: list[Any]) -> bool:
+    """Tell whether a block that a cluster was to hold could not be computed."""
+    held = [part for part in parts if not isinstance(part, _Recipe)]
+    return any(block.status == "error" for part in held for block in dask_cluster.futures_of(part))
+
+
+def add(total: Any, more: Any) -> Any:
+    """Add arrays to the sums so far, in place; None counts as nothing yet."""
+    if total is None or more is None:
+        return more if total is None else total
+    for a, b in zip(total, more, strict=True):
+        a += b
+    return total
+
+
+def _named(common: Any) -> Any:
+    """Wrap what all parts share; nothing is copied or looked into."""
+    return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
+
+
+def threads_here() -> int:
+    """Return how many parts this process works on at a time; 0 where a cluster does."""
+    if dask_cluster.client() is not None:
+        return 0
+    return max(1, dask.config.get("num_workers", None) or count_threads())
+
+
+def _shared_out(n_parts: int, most: int) -> list[list[int]]:
+    """Share the parts out over the threads of this process, or over the `most` of them."""
+    lanes = min(n_parts, most, threads_here())
+    return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
+
+
+def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
+    """Share the parts out over the threads of a cluster, each where its blocks are held."""
+    threads: dict[str, int] = cluster.nthreads()
+    workers = list(threads)
+    blocks = [[] if isinstance(part, _Recipe) else dask_cluster.futures_of(part) for part in parts]
+    places = cluster.who_has([block for some in blocks for block in some])
+    homes = [
+        next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
+        for some in blocks
+    ]
+    lanes: dict[str, list[list[int]]] = {
+        worker: [[] for _ in range(n)] for worker, n in threads.items()
+    }
+    for i, home in enumerate(homes):
+        of_worker = lanes[home or workers[i % len(workers)]]
+        min(of_worker, key=len).append(i)
+    return [lane for of_worker in lanes.values() for lane in of_worker if lane]
+
+
+class Cost(NamedTuple):
+    """Seconds to compute one block of a lazy array, and to read what it is made of."""
+
+    whole: float
+    reading: float
+
+
+def cost_of_a_block(array: Any) -> Cost | None:
+    """Time one block from the middle of a dask array; None where a cluster would compute it."""
+    if dask_cluster.client() is not None:
+        return None
+    block = array.blocks[tuple(count // 2 for count in array.numblocks)]
+    keys = list(dask.core.flatten(block.__dask_keys__()))
+    graph = block.__dask_graph__().cull(set(keys))
+    needs = graph.get_all_dependencies()
+    tasks = dict(graph)
+    sources = [key for key, of in needs.items() if not of]
+    values = dask.local.get_sync(tasks, sources)
+    if not all(isinstance(value, np.ndarray) for value in values):
+        sources = [key for key, of in needs.items() if of and of <= set(sources)]
+    clock = perf_counter()
+    dask.local.get_sync(tasks, sources)
+    reading = max(perf_counter() - clock, block.nbytes / _FAST_STORE)
+    clock = perf_counter()
+    dask.local.get_sync(tasks, keys)
+    return Cost(perf_counter() - clock, reading)
+
+
+def times(W: Array, H: Array) -> Any:
+    """Return ``W @ H`` as a dask array in blocks of rows, nothing computed yet.
+
+    Parameters
+    ----------
+    W : ndarray, (n, k)
+        Cut into blocks.
+    H : ndarray, (k, p)
+        Shared by all blocks.
+    """
+    import dask.array
+
+    rows = max(1, partition.PART_BYTES // max(1, H.shape[1] * H.itemsize))
+    blocks = dask.array.from_array(W, chunks=(rows, -1), name=f"signals-{uuid4().hex}")
+    shared = _named(H)
+    return blocks.map_blocks(
+        np.matmul, shared, dtype=H.dtype, chunks=(blocks.chunks[0], (H.shape[1],))
+    )
+
+
+def open_stream(array: Any, *, inside: Array | None, dtype: Any) -> Stream:
+    """Return the parts of a dask array (samples, ...features).
+
+    Parameters
+    ----------
+    array : dask.array.Array, (n_samples, ...)
+        The recording, samples first.
+    inside : ndarray of bool, (n_features,), optional
+        Which features are columns of the matrix.
+    dtype : dtype
+        What it is worked on in.
+
+    Returns
+    -------
+    Stream
+        Along the samples or the features, whichever makes the smaller parts.
+    """
+    n_samples, n_features = array.shape[0], math.prod(array.shape[1:])
+    kept = np.ones(n_features, bool) if inside is None else inside
+    if partition.part_of(array.chunks, array.itemsize)[0]:
+        parts, slices = partition.by_samples(array, inside, dtype)
+        columns: Array = np.arange(int(kept.sum()))
+        return Stream(parts, slices, columns.size, dtype, True, columns)
+    parts, slices, order = partition.by_features(array, kept, dtype)
+    return Stream(parts, slices, n_samples, dtype, False, order)

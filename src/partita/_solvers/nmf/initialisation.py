@@ -1,0 +1,124 @@
+"""Named and random starts of a factorisation: NNDSVD, random draws, mixtures of samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..compression.range_finder import Range
+from ..compute.types import Array
+from ..problem.problem import Problem, products_of, project
+
+_FILL = 0.05
+
+
+def nndsvd(found: Range, k: int) -> tuple[Array, Array]:
+    """Return the non-negative double SVD, exact zeros included.
+
+    Boutsidis & Gallopoulos 2008: of each pair of singular vectors the stronger of the two
+    same-signed halves.
+
+    Parameters
+    ----------
+    found : Range
+        Leading directions of X.
+    k : int
+        Components; beyond the rank of `found` they are zero.
+
+    Returns
+    -------
+    tuple of ndarray, (k, n) and (k, p)
+        Both factors with rows of equal length, component by component.
+    """
+    n, p = found.Q.shape[0], found.Z.shape[1]
+    S, L = np.zeros((k, n), found.Z.dtype), np.zeros((k, p), found.Z.dtype)
+    values, vectors = _leading(found.Z, k)
+    left = (found.Q.astype(np.float64) @ vectors).T
+    right = vectors.T.astype(found.Z.dtype) @ found.Z
+    for j, value in enumerate(values):
+        u, v = _stronger_half(left[j], right[j].astype(np.float64) / value, first=j == 0)
+        u_length, v_length = np.linalg.norm(u), np.linalg.norm(v)
+        if u_length * v_length == 0.0:
+            continue
+        size = math.sqrt(value * u_length * v_length)
+        S[j], L[j] = size / u_length * u, size / v_length * v
+    return S, L
+
+
+def fill_zeros(factor: Array, *, variant: str, rng: np.random.Generator, samples: bool) -> Array:
+    """Lift exact zeros of a start: a little ("auto"), to the mean ("nndsvda") or at random.
+
+    Parameters
+    ----------
+    factor : ndarray, (k, m)
+        A start.
+    variant : str
+        "auto", "nndsvd" (nothing), "nndsvda" or "nndsvdar".
+    rng : Generator
+        Random numbers, one a component and sample; along features they repeat nothing but the
+        component's own draw.
+    samples : bool
+        Whether m counts samples.
+
+    Returns
+    -------
+    ndarray, (k, m)
+        A new array.
+    """
+    if variant == "nndsvd":
+        return factor.copy()
+    mean = float(factor.mean(dtype=np.float64))
+    if variant == "nndsvdar":
+        draws = rng.random((factor.shape[0], factor.shape[1] if samples else 1))
+        level = 0.01 * mean * draws.astype(factor.dtype)
+    else:
+        level = np.asarray(mean if variant == "nndsvda" else _FILL * mean, factor.dtype)
+    return np.where(factor == 0, level, factor)
+
+
+def draw_random(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+    """Draw non-negative samples (k, n_samples), scaled to the data."""
+    n, p = problem.blocks.shape
+    draws = np.abs(rng.standard_normal((k, n if short else p)))
+    return (draws * math.sqrt(problem.rms / k)).astype(problem.blocks.dtype)
+
+
+def draw_within(found: Range, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+    """Draw the short factor (k, n) at random within the leading directions, clipped at zero."""
+    if short:
+        draws = rng.standard_normal((k, found.Q.shape[0])).astype(found.Q.dtype) @ found.Q
+    else:
+        draws = rng.standard_normal((k, found.Z.shape[1])).astype(found.Z.dtype) @ found.Z.T
+    return np.asarray(np.maximum(draws @ found.Q.T, 0))
+
+
+def mix_samples(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+    """Return k random non-negative mixtures of the samples of X, in the inner scale."""
+    n, p = problem.blocks.shape
+    draws = rng.random((k, n if short else p)) ** 4
+    draws /= draws.sum(1, keepdims=True)
+    if short:
+        return np.maximum(project(problem, draws), 0)
+    return np.maximum(products_of(problem, draws.astype(problem.blocks.dtype)).A, 0).astype(
+        problem.blocks.dtype
+    )
+
+
+def _leading(Z: Array, k: int) -> tuple[Array, Array]:
+    """Return the leading singular values and left vectors of Z, numerical zeros left out."""
+    gram = (Z @ Z.T).astype(np.float64)
+    squares, vectors = np.linalg.eigh(gram)
+    squares, vectors = squares[::-1][:k], vectors[:, ::-1][:, :k]
+    floor = 1e-6 if Z.dtype == np.float32 else 1e-13
+    real = squares > floor * max(float(squares[0]), 0.0) if squares.size else squares > 0
+    return np.sqrt(squares[real]), vectors[:, real]
+
+
+def _stronger_half(u: Array, v: Array, *, first: bool) -> tuple[Array, Array]:
+    if first:
+        return np.abs(u), np.abs(v)
+    up, vp, un, vn = np.maximum(u, 0), np.maximum(v, 0), np.maximum(-u, 0), np.maximum(-v, 0)
+    positive = np.linalg.norm(up) * np.linalg.norm(vp)
+    negative = np.linalg.norm(un) * np.linalg.norm(vn)
+    return (up, vp) if positive >= negative else (un, vn)

@@ -1,0 +1,305 @@
+"""Several starts on a sketch of X, solved small, the best handed on for polish.
+
+X ~ Q @ Z costs a few passes; a round on Z costs r / n of one on X, and on a sample of its columns
+less again, so that several starts, which end in different minima, are nearly free. What the best
+of them ends in is then corrected: the sketch, widened by what X does at that point, has the
+gradient of X there, so that the rounds still missing are made on it as well. Where the sketch is
+hardly smaller than X, what it leaves out decides which minimum is found: there the starts are made
+on samples of X itself, one or two, the second larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from ..compression.range_finder import Range, complement, find_range
+from ..compute.threads import Crew
+from ..compute.types import Array
+from ..matrices.blocks import Compressed, Sparse
+from ..matrices.streamed import Stream
+from ..problem.problem import Problem, energy, products_of, project, restrict
+from ..problem.start import Start
+from .block_update import begin_long
+from .hals import Descent, descend
+from .initialisation import draw_within, fill_zeros, nndsvd
+
+_WORTH_ENTRIES = 100_000
+MOST, _FEWEST, _RACE = 8, 4, 0.7
+SAMPLE, _SAMPLE_ROUNDS = 3072, 64
+_FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
+_SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
+_SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
+_TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
+LEAST_GAIN, SPARE = 5, 10
+_CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 30, 1e-4
+
+
+class Explored(NamedTuple):
+    """Both factors that the best start led to, and what finding them took."""
+
+    S: Array
+    L: Array
+    passes: float
+    report: dict[str, object]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while starts were tried; `S` is the short factor that the best had led to so far."""
+
+    def __init__(self, S: Array) -> None:
+        super().__init__()
+        self.S = S
+
+
+def pays(problem: Problem, k: int, solver: str, init: str | Start, n_starts: int | str) -> bool:
+    """Say whether a sketch is asked for or, left to us, worth its making."""
+    if solver != "auto":
+        return solver == "sketch"
+    if isinstance(n_starts, int) and n_starts > 1:
+        return True
+    n, p = problem.blocks.shape
+    return init == "auto" and n * p >= _WORTH_ENTRIES and not isinstance(problem.blocks, Sparse)
+
+
+def explore(
+    problem: Problem,
+    k: int,
+    *,
+    init: str,
+    n_starts: int | str,
+    columns: Array | None,
+    rng: np.random.Generator,
+    short: bool,
+) -> Explored:
+    """Rank several starts on a sample, and take the best near the minimum that it leads to.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data.
+    k : int
+        Components.
+    init : str
+        The first start, by name; the others are random.
+    n_starts : int or "auto"
+        Starts in all.
+    columns : ndarray of int, (p,), optional
+        The order of the features which sampling follows.
+    rng : Generator
+        Random numbers.
+    short : bool
+        Whether the samples are the short side.
+
+    Returns
+    -------
+    Explored
+        The factors to polish on X.
+    """
+    columns = columns if short else None
+    if _compresses(problem, k):
+        sample = _sample(problem, SAMPLE, columns, rng)
+        count = MOST if n_starts == "auto" else int(n_starts)
+        starts, found = _starts(problem, k, init, count, ample(k), rng, short)
+        return _on_sketch(problem, found, starts, sample)
+    twice = problem.blocks.shape[1] > 2 * LARGER
+    sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
+    small = _restrict(problem, sample)
+    share = small.blocks.shape[1] / problem.blocks.shape[1]
+    count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
+    starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
+    report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
+    passes = found.passes
+    del found  # as large as several factors
+    rounds = _FIRST_ROUNDS if twice else _SAMPLE_ROUNDS
+    ends = _race(small, starts, problem.crew, rounds)
+    if sample is None:
+        best = ends[0]
+        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
+    finalists = [end.S for end in _different(ends)]
+    del small, ends  # a copy of the sample
+    with _keeping(finalists[0]):
+        if twice:
+            larger = _sample(problem, LARGER, columns, rng)
+            finalists = finalists[:_TRIED_ON_LARGER]
+            S = _refined(_restrict(problem, larger), finalists, problem.crew)
+            return Explored(S, begin_long(problem, S), 0.0, report)
+        finalists = finalists[:_TRIED_ON_X]
+        rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
+        best = _best_of(problem, [(S, None) for S in finalists], rounds)
+        return Explored(best.S, best.L, rounds * len(finalists), report)
+
+
+@contextmanager
+def _keeping(S: Array) -> Iterator[None]:
+    """Hand a short factor on where Ctrl-C ends what goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(S) from interrupt
+
+
+def _starts(
+    problem: Problem,
+    k: int,
+    init: str,
+    count: int,
+    rank: int,
+    rng: np.random.Generator,
+    short: bool,
+) -> tuple[list[Array], Range]:
+    """Return short factors to start from, one by name and the others random, and directions."""
+    found = find_range(problem, rank, rng, short=short)
+    others = [draw_within(found, k, rng, short=short) for _ in range(count - 1)]
+    return [_first(found, k, init, rng, short), *others], found
+
+
+def _on_sketch(
+    problem: Problem, found: Range, starts: list[Array], sample: Array | None
+) -> Explored:
+    """Race on some columns of the sketch, settle on all of it, and correct it."""
+    sketch = _sketched(problem, found.Q, found.Z)
+    finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew, _SAMPLE_ROUNDS))
+    with _keeping(finalists[0].S):
+        ends = [_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
+        ends = _rank_by_loss(ends)[:_TRIALS]
+        best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
+        passes = found.passes + _TRIAL_ROUNDS * len(ends)
+        for _ in range(_CORRECTIONS):
+            best = _corrected(problem, found, best)
+            passes += 1
+            if best.reached:
+                break
+    return Explored(best.S, best.L, passes, {"starts": len(starts), "rank": found.Q.shape[1]})
+
+
+class _Settled(NamedTuple):
+    loss: float
+    S: Array
+    L: Array
+    rounds: int
+    reached: bool
+
+
+def _race(problem: Problem, starts: list[Array], crew: Crew, rounds: int) -> list[_Settled]:
+    """Run all starts to where they lead; the best comes first.
+
+    How good a start looks on the way tells nothing of that: after twenty rounds the rank
+    correlation with the end is near zero.
+    """
+    ended: list[_Settled] = []
+
+    def run(S: Array) -> _Settled:
+        end = _settle(problem, S, rounds=rounds)
+        ended.append(end)
+        return end
+
+    try:
+        return _rank_by_loss(crew.map(run, starts))
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(_rank_by_loss(ended)[0].S if ended else starts[0]) from interrupt
+
+
+def _refined(problem: Problem, finalists: list[Array], crew: Crew) -> Array:
+    """Try all on a larger sample, and return where the best of them leads there."""
+    ends = crew.map(lambda S: _settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
+    best = _rank_by_loss(ends)[0]
+    if best.reached:
+        return best.S
+    rounds = _LARGER_ROUNDS - best.rounds
+    return _settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
+
+
+def _different(ends: list[_Settled]) -> list[_Settled]:
+    """Return, of those that ended in one minimum, the best."""
+    chosen = ends[:1]
+    for end in ends[1:]:
+        if end.loss > chosen[-1].loss * (1 + _SAME_MINIMUM):
+            chosen.append(end)
+    return chosen
+
+
+def _best_of(problem: Problem, ends: Sequence[tuple[Array, Array | None]], rounds: int) -> _Settled:
+    """Go on from each for some rounds on X itself; no more than two long factors are held."""
+    best: _Settled | None = None
+    for S, L in ends:
+        settled = _settle(problem, S, L, rounds=rounds)
+        best = settled if best is None or settled.loss < best.loss else best
+    assert best is not None
+    return best
+
+
+def _corrected(problem: Problem, found: Range, at: _Settled) -> _Settled:
+    """Go on from (S, L) on a sketch that has the gradient of X there, for one pass over X.
+
+    With S and X @ L.T among its directions Q, both products of Q @ Q.T @ X are those of X at
+    (S, L).
+    """
+    seen = products_of(problem, at.L)
+    new = complement(found.Q, np.concatenate([at.S, seen.A]).T)
+    Z = np.concatenate([found.Z, project(problem, new.T)])
+    sketch = _sketched(problem, np.concatenate([found.Q, new], axis=1), Z)
+    return _settle(sketch, at.S, at.L, rounds=_CORRECTED_ROUNDS, tol=_CORRECTED_TOL)
+
+
+def _sketched(problem: Problem, Q: Array, Z: Array) -> Problem:
+    return problem._replace(blocks=Compressed(Q, Z), scale=1.0)
+
+
+def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
+    return sorted(ends, key=lambda end: end.loss)
+
+
+def ample(k: int) -> int:
+    """Return the rank of a sketch on which k parts are solved with little bias."""
+    return 4 * (k + 10)
+
+
+def _compresses(problem: Problem, k: int) -> bool:
+    """Say whether the sketch is so much smaller than X that solving on it is worth its bias."""
+    n, p = problem.blocks.shape
+    return LEAST_GAIN * ample(k) <= n and ample(k) <= p
+
+
+def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:
+    if init == "random":
+        return draw_within(found, k, rng, short=short)
+    return fill_zeros(nndsvd(found, k)[0], variant=init, rng=rng, samples=short)
+
+
+def _sample(
+    problem: Problem, size: int, columns: Array | None, rng: np.random.Generator
+) -> Array | None:
+    """Draw some of the columns; none where they would be most of them."""
+    p = problem.blocks.shape[1]
+    if p <= 2 * size:
+        return None
+    drawn = rng.choice(p, size, replace=False)
+    return np.asarray(drawn if columns is None else columns[drawn])
+
+
+def _restrict(problem: Problem, chosen: Array | None) -> Problem:
+    """Pose the fit on some of the columns, with the energy that X has there."""
+    if chosen is None:
+        return problem
+    assert not isinstance(problem.blocks, Stream)
+    missing = 0.0
+    if isinstance(problem.blocks, Compressed):
+        missing = max(problem.norm2 - energy(problem.blocks) / problem.scale**2, 0.0)
+    weights = None if problem.L_weights is None else problem.L_weights[chosen]
+    small = restrict(problem, problem.blocks.take(chosen))
+    share = chosen.size / problem.blocks.shape[1]
+    return small._replace(norm2=small.norm2 + missing * share, L_weights=weights, crew=Crew(1))
+
+
+def _settle(
+    problem: Problem, S: Array, L: Array | None = None, *, rounds: int, tol: float = _SKETCH_TOL
+) -> _Settled:
+    descent = Descent(problem, S.copy(), begin_long(problem, S) if L is None else L)
+    reached = descend(descent, tol=tol, max_iter=rounds)
+    return _Settled(
+        descent.losses[-1], descent.S.old, descent.L.ahead, len(descent.losses), reached
+    )

@@ -1,0 +1,1 @@
+"""How far an answer is from an optimum, and when a fit stops."""

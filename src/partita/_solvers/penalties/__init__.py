@@ -1,0 +1,1 @@
+"""Penalties: their value, and how each factor sees them while the other stays."""

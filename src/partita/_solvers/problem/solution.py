@@ -1,0 +1,65 @@
+"""What a fit shows while it runs and answers with.
+
+Everywhere X is (n, p) with n samples and p features, W (n, k) holds the signals and H (k, p)
+the maps, X ~ W @ H.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..compute.types import Array
+
+
+class State(NamedTuple):
+    """What a watcher sees after each iteration, in the units of X."""
+
+    iteration: int
+    loss: float
+    residual: float
+    W: Array
+    H: Array
+
+
+class Certificate(NamedTuple):
+    """How far each factor is from its optimum while the other stays.
+
+    `W_residual` and `H_residual` are projected gradients in the metric of the Hessian's diagonal,
+    relative to the misfit; `W_decrease` and `H_decrease` the largest relative decrease of the
+    loss that changing this factor alone could still bring.
+    """
+
+    W_residual: float
+    H_residual: float
+    W_decrease: float
+    H_decrease: float
+
+    @property
+    def residual(self) -> float:
+        """Both residuals in one number: the root of the sum of their squares."""
+        return math.hypot(self.W_residual, self.H_residual)
+
+
+class Solution(NamedTuple):
+    """What a fit answers with; entry i of `losses` is the loss after iteration i + 1.
+
+    Where the data could not be read to the end, `failure` says why and nothing is certified.
+    `norm2` is that of X, unweighted, and `misfit` the norm of the residual, where a fit came by
+    them.
+    """
+
+    W: Array
+    H: Array
+    losses: npt.NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    interrupted: bool
+    certificate: Certificate
+    report: dict[str, object]
+    failure: OSError | None = None
+    norm2: float | None = None
+    misfit: float | None = None

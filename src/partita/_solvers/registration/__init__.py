@@ -1,0 +1,1 @@
+"""Motion of frames: rigid, by translation, or piecewise; templates and resampling."""

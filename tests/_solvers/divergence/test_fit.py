@@ -1,0 +1,130 @@
+"""Weights and gaps: what has no weight is not looked at, what has two counts twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partita._solvers.divergence import multiplicative, newton
+from partita._solvers.matrices import products
+from partita._solvers.signals import solve_signals
+
+SOLVERS = [
+    pytest.param(newton.solve, 2.0, id="squared error"),
+    pytest.param(newton.solve, 1.0, id="Kullback-Leibler"),
+    pytest.param(multiplicative.solve, 0.5, id="beta 0.5"),
+    pytest.param(multiplicative.solve, 0.0, id="Itakura-Saito"),
+]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def make_data(rng, n=40, p=90, k=3):
+    W, H = rng.gamma(0.7, 1.0, (n, k)), rng.gamma(0.7, 1.0, (k, p))
+    return (W @ H + 0.05) * rng.gamma(20.0, 1 / 20.0, (n, p))
+
+
+def draw_start(rng, X, k=3):
+    level = np.sqrt(X.mean() / k)
+    return level * (rng.random((X.shape[0], k)) + 0.1), level * (rng.random((k, X.shape[1])) + 0.1)
+
+
+@pytest.mark.parametrize(("solve", "beta"), SOLVERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entries_without_weight_do_not_influence_the_result(rng, solve, beta, dtype):
+    X = make_data(rng).astype(dtype)
+    start = draw_start(rng, X)
+    seen = rng.random(X.shape) < 0.7
+    changed = np.where(seen, X, 1e3 * rng.random(X.shape)).astype(dtype)
+    fits = [
+        solve(data, *start, beta=beta, weights=seen.astype(dtype), max_iter=40)
+        for data in (X, changed)
+    ]
+    np.testing.assert_array_equal(fits[0].W, fits[1].W)
+    np.testing.assert_array_equal(fits[0].H, fits[1].H)
+    np.testing.assert_array_equal(fits[0].losses, fits[1].losses)
+
+
+@pytest.mark.parametrize(("solve", "beta"), SOLVERS)
+def test_weights_of_one_change_nothing(rng, solve, beta):
+    X = make_data(rng)
+    start = draw_start(rng, X)
+    plain = solve(X, *start, beta=beta, max_iter=40)
+    for ones in (np.ones_like(X), (np.ones(40), np.ones(90))):
+        fit = solve(X, *start, beta=beta, weights=ones, max_iter=40)
+        np.testing.assert_allclose(fit.losses, plain.losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("solve", "beta"), SOLVERS)
+def test_integer_weights_equal_repeated_samples(rng, solve, beta):
+    X = make_data(rng)
+    W, H = draw_start(rng, X)
+    counts = rng.integers(1, 4, 40)
+    weights = (counts.astype(float), np.ones(90))
+    fit = solve(X, W, H, beta=beta, weights=weights, tol=0, max_iter=30)
+    repeated = solve(
+        np.repeat(X, counts, 0), np.repeat(W, counts, 0), H, beta=beta, tol=0, max_iter=30
+    )
+    np.testing.assert_allclose(fit.losses, repeated.losses, rtol=1e-4)
+    np.testing.assert_allclose(fit.W @ fit.H, (repeated.W @ repeated.H)[
+        np.cumsum(counts) - 1], rtol=0.02, atol=1e-3)  # fmt: skip
+
+
+@pytest.mark.parametrize(("solve", "beta"), SOLVERS)
+def test_rank_one_weights_equal_the_same_weights_entry_by_entry(rng, solve, beta):
+    X = make_data(rng)
+    start = draw_start(rng, X)
+    rows, columns = rng.random(40), rng.random(90)
+    short = solve(X, *start, beta=beta, weights=(rows, columns), max_iter=20)
+    full = solve(X, *start, beta=beta, weights=np.outer(rows, columns), max_iter=20)
+    np.testing.assert_allclose(short.losses, full.losses, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("solve", "beta"), SOLVERS)
+def test_samples_and_features_without_weight_get_zeros(rng, solve, beta):
+    X = make_data(rng)
+    rows, columns = np.ones(40), np.ones(90)
+    rows[4], columns[7] = 0, 0
+    for weights in ((rows, columns), np.outer(rows, columns)):
+        fit = solve(X, *draw_start(rng, X), beta=beta, weights=weights, max_iter=20)
+        assert not fit.W[4].any()
+        assert not fit.H[:, 7].any()
+        assert np.isfinite(fit.losses).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weighted_squared_error_falls_to_a_certified_end(rng, dtype):
+    X = make_data(rng).astype(dtype)
+    weights = rng.random(X.shape).astype(dtype)
+    fit = newton.solve(X, *draw_start(rng, X), beta=2.0, weights=weights, max_iter=500)
+    assert fit.converged
+    assert (np.diff(fit.losses) <= 0).all()
+    explicit = 0.5 * products.residual_norm2(X, fit.W, fit.H, weights)
+    assert fit.losses[-1] == pytest.approx(explicit, rel=1e-5)
+    assert fit.W.dtype == dtype
+    np.testing.assert_allclose(
+        solve_signals(X, fit.H, weights=weights), fit.W, atol=2e-3 * fit.W.max()
+    )
+
+
+def test_missing_entries_of_exact_data_are_filled_in(rng):
+    W, H = rng.gamma(0.7, 1.0, (40, 3)), rng.gamma(0.7, 1.0, (3, 90))
+    seen = rng.random((40, 90)) < 0.6
+    X = np.where(seen, W @ H, 0)
+    start = W * rng.uniform(0.5, 2, W.shape), H * rng.uniform(0.5, 2, H.shape)
+    fit = newton.solve(X, *start, beta=2.0, weights=seen.astype(float), tol=1e-6, max_iter=3000)
+    error = np.linalg.norm(fit.W @ fit.H - W @ H) / np.linalg.norm(W @ H)
+    assert error < 1e-3
+
+
+def test_uniform_squared_weights_reach_the_unweighted_minimum(rng):
+    X = make_data(rng)
+    W, H = draw_start(rng, X)
+    fit = newton.solve(X, W, H, beta=2.0, weights=np.full_like(X, 2.0), tol=1e-6, max_iter=2000)
+    signals = solve_signals(X, fit.H)
+    maps = solve_signals(X.T, fit.W.T).T
+    np.testing.assert_allclose(signals, fit.W, atol=1e-3 * fit.W.max())
+    np.testing.assert_allclose(maps, fit.H, atol=1e-3 * fit.H.max())

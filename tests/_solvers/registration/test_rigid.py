@@ -1,0 +1,189 @@
+"""Rigid alignment finds a known motion, to the noise, from far off and over gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partita._solvers.compute.threads import Crew
+from partita._solvers.registration import gauss_newton, rigid, rotations
+from partita._solvers.registration.coarse_shift import find_shifts, prepare
+from partita._solvers.registration.frame_normalisation import condition, shading
+from partita._solvers.registration.template import NoContrastError, adopt_reference, build_reference
+
+PLANE, VOLUME = (40, 48), (10, 28, 30)
+
+
+def field_of(shape, spacing=None, *, turning=True, limit=0.25):
+    step = np.ones(len(shape)) if spacing is None else np.array(spacing)
+    return rigid.Field(shape, step, turning, np.abs(step) * (np.array(shape) * limit + 2))
+
+
+def draw(shape, *, n=12, reach=1.5, turn=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    d = len(shape)
+    shift = rng.uniform(-reach, reach, (n, d))
+    angles = np.deg2rad(rng.uniform(-turn, turn, (n, 1 if d == 2 else 3)))
+    shift[0], angles[0] = 0, 0
+    return shift, angles
+
+
+def follow(frames, image, field, *, threads=1, roots=False):
+    with Crew(threads) as crew:
+        expected = adopt_reference(image, frames, field, roots=roots, crew=crew)
+        return rigid.follow(
+            frames,
+            expected.reference,
+            field,
+            roots=roots,
+            wide=expected.wide,
+            trusted=expected.trusted,
+            crew=crew,
+        )
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [(PLANE, None), (PLANE, (0.05, 0.1)), (PLANE, (0.1, -0.04)), (VOLUME, (0.4, 0.2, 0.2))],
+)
+def test_a_known_motion_is_found_in_physical_coordinates(moving_blobs, shape, spacing):
+    shift, angles = draw(shape)
+    frames = moving_blobs(shape, shift, angles, spacing=spacing)
+    found = follow(frames, frames[0], field_of(shape, spacing))
+    step = np.ones(len(shape)) if spacing is None else np.array(spacing)
+    assert found.converged.all()
+    thin = len(shape) == 3
+    np.testing.assert_allclose(found.shift / step, shift, atol=0.06 if thin else 0.003)
+    np.testing.assert_allclose(rotations.to_angles(found.turn), angles, atol=3e-3 if thin else 3e-4)
+    assert found.similarity.min() > 0.97
+
+
+def test_without_turning_the_angles_stay_exactly_zero(moving_blobs):
+    shift, angles = draw(PLANE, turn=0.0)
+    found = follow(
+        moving_blobs(PLANE, shift, angles),
+        moving_blobs(PLANE, shift[:1], angles[:1])[0],
+        field_of(PLANE, turning=False),
+    )
+    np.testing.assert_array_equal(found.turn, np.tile(np.eye(2), (12, 1, 1)))
+    np.testing.assert_allclose(found.shift, shift, atol=0.003)
+
+
+def test_shifts_of_a_quarter_of_the_field_and_large_turns_are_found(moving_blobs):
+    shift = np.array([[0, 0], [10, 0], [0, -12], [-10, 12], [3, 4.0]])
+    angles = np.deg2rad([[0.0], [0.0], [2.0], [0.0], [8.0]])
+    frames = moving_blobs(PLANE, shift, angles, noise=2.0)
+    found = follow(frames, frames[0], field_of(PLANE))
+    np.testing.assert_allclose(found.shift, shift, atol=0.15)
+    np.testing.assert_allclose(rotations.to_angles(found.turn), angles, atol=0.01)
+
+
+def test_threads_change_nothing(moving_blobs):
+    shift, angles = draw((64, 64), n=160)
+    frames = moving_blobs((64, 64), shift, angles, noise=3.0)
+    alone, together = (
+        follow(frames, frames[0], field_of((64, 64)), threads=threads) for threads in (1, 2)
+    )
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_frame_is_followed_as_if_it_were_alone(moving_blobs):
+    shift, angles = draw(PLANE)
+    frames = moving_blobs(PLANE, shift, angles, noise=3.0)
+    field = field_of(PLANE)
+    with Crew(1) as crew:
+        expected = build_reference(frames, field, roots=False, crew=crew)
+        settings = {"roots": False, "wide": False, "trusted": expected.trusted, "crew": crew}
+        together = rigid.follow(frames, expected.reference, field, **settings)
+        alone = rigid.follow(frames[5:6], expected.reference, field, **settings)
+    np.testing.assert_allclose(alone.shift[0], together.shift[5], atol=1e-4)
+
+
+def test_the_built_reference_lies_at_the_median_place(moving_blobs):
+    shift, angles = draw(PLANE, n=31)
+    shift += [4.0, -5.0]
+    frames = moving_blobs(PLANE, shift, angles, noise=2.0)
+    with Crew(1) as crew:
+        motion = build_reference(frames, field_of(PLANE), roots=False, crew=crew).motion
+    np.testing.assert_allclose(np.median(motion.shift, axis=0), 0, atol=0.05)
+    error = motion.shift - shift
+    assert (error - np.median(error, axis=0)).std() < 0.1
+
+
+def test_no_contrast_is_refused():
+    constant = np.full((5, *PLANE), 3.0, np.float32)
+    textured = np.random.default_rng(0).random((5, *PLANE), dtype=np.float32)
+    with Crew(1) as crew:
+        with pytest.raises(NoContrastError, match="every frame is constant"):
+            build_reference(constant, field_of(PLANE), roots=True, crew=crew)
+        with pytest.raises(NoContrastError, match="the reference is constant"):
+            adopt_reference(constant[0], textured, field_of(PLANE), roots=True, crew=crew)
+        with pytest.raises(NoContrastError, match="every frame is constant"):
+            adopt_reference(textured[0], constant, field_of(PLANE), roots=True, crew=crew)
+
+
+def test_stripes_leave_the_shift_along_them_unknown_and_unconverged():
+    waves = np.sin(np.arange(40) / 3)[:, None] * np.ones(48)
+    frames = np.stack([np.roll(waves, k, axis=0) for k in range(4)]).astype(np.float32)
+    assert not follow(frames, frames[0], field_of(PLANE)).converged.any()
+
+
+def test_conditioned_frames_forget_gain_offset_and_shading(moving_blobs):
+    frames = moving_blobs(PLANE, np.zeros((1, 2)), np.zeros((1, 1)))
+    wave = shading(PLANE)[4].reshape(PLANE)
+    plain, changed = (
+        condition(values, roots=False).values for values in (frames, 2.5 * frames - 40 + 300 * wave)
+    )
+    np.testing.assert_allclose(plain / plain.std(), changed / changed.std(), atol=1e-4)
+
+
+def test_roots_make_noise_of_counts_even():
+    rng = np.random.default_rng(0)
+    rate = np.repeat([4.0, 100.0], 800).reshape(1, 40, 40)
+    counts = rng.poisson(rate, (200, 40, 40)).astype(np.float32)
+    spread = condition(counts, roots=True).values.std(axis=0)
+    assert 0.8 < spread[:18].mean() / spread[22:].mean() < 1.25
+
+
+def test_blank_and_mostly_missing_frames_are_told():
+    frames = np.random.default_rng(0).random((5, *PLANE), dtype=np.float32)
+    frames[1] = 0
+    frames[2] = 255
+    frames[3, 2:] = np.nan
+    frames[4, :5] = np.inf
+    ready = condition(frames, roots=True)
+    np.testing.assert_array_equal(ready.blank, [False, True, True, True, False])
+    assert ready.missing[4, :7].all()
+    assert not ready.missing[4, 7:].any()
+    assert np.isfinite(ready.coefficients).all()
+
+
+def test_shading_is_orthonormal_and_holds_no_mean():
+    waves = shading((9, 11, 13)).astype(float)
+    np.testing.assert_allclose(waves @ waves.T, np.eye(len(waves)), atol=1e-5)
+    np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-3)
+
+
+def test_cross_correlation_finds_whole_and_part_shifts():
+    rng = np.random.default_rng(2)
+    spectrum = np.exp(
+        -0.5 * (np.hypot(*np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64))) / 0.1) ** 2
+    )
+    base = np.fft.fft2(rng.standard_normal((64, 64))) * spectrum
+    shift = np.array([[0, 0], [3, -7], [2.5, 0.25]])
+    y, x = np.fft.fftfreq(64)[:, None], np.fft.fftfreq(64)
+    moved = [np.fft.ifft2(base * np.exp(-2j * np.pi * (y * a + x * b))).real for a, b in shift]
+    correlator = prepare(moved[0], reach=(10, 10))
+    found = find_shifts(np.array(moved, np.float32), correlator)
+    np.testing.assert_allclose(found, shift, atol=0.15)
+
+
+def test_small_systems_are_solved_with_pivots_and_singular_ones_told():
+    rng = np.random.default_rng(0)
+    matrix, answer = rng.standard_normal((6, 6)), rng.standard_normal(6)
+    expected, found = np.linalg.solve(matrix, answer), answer.copy()
+    assert gauss_newton.solve(matrix.copy(), found, np.full(6, 1e-9))
+    np.testing.assert_allclose(found, expected)
+    matrix[3] = matrix[2]
+    assert not gauss_newton.solve(matrix, answer, np.full(6, 1e-9))
