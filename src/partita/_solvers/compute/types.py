@@ -8,12 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-
-
+Floats = npt.NDArray[np.float64]
 RankOne = tuple[Array, Array]
-
-
-Floats = npt.NDArray[np.float64]
-
-
-Floats = npt.NDArray[np.float64]
+"""Weights that are a product: those of samples (n,) and those of features (p,)."""
