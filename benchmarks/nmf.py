@@ -26,6 +26,9 @@ from sklearn.decomposition import MiniBatchNMF
 from partita._solvers.compute.threads import count_threads
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices.products import residual_norm2
+from partita._solvers.problem.problem import Problem
+from partita._solvers.problem.start import Start
+from partita._solvers.problem.stopping import Stopping
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "tensorly", "nimfa", "pyplanc")
 
@@ -44,7 +47,8 @@ Fitted = tuple[np.ndarray, np.ndarray, int, bool]
 
 def fit_partita(X: np.ndarray, k: int, seed: int, **options: object) -> Fitted:
     """Fit by Partita's defaults."""
-    solution = factorise(X, k, rng=np.random.default_rng(seed), **options)
+    problem, start = Problem(X, k), Start(**options)
+    solution = factorise(problem, start, rng=np.random.default_rng(seed))
     return solution.W, solution.H, solution.n_iter, solution.converged
 
 
@@ -143,7 +147,11 @@ def measure(fit: Callable[..., Fitted], X: np.ndarray, k: int, seed: int) -> Run
 def compare_divergence(*, seeds: int) -> list[str]:
     """Time the way to scikit-learn's Kullback-Leibler loss after 500 updates."""
     X, k = RECORDINGS["fUSI-like 751 x 18240, k 10"][0](), 10
-    fit_partita(X[:100, :500].copy(), k, 0, loss=1.0, max_iter=5)
+    factorise(
+        Problem(X[:100, :500].copy(), k, loss=1.0),
+        stopping=Stopping(max_iter=5),
+        rng=np.random.default_rng(0),
+    )
     rows = []
     for seed in range(seeds):
         clock = time.perf_counter()
@@ -155,10 +163,10 @@ def compare_divergence(*, seeds: int) -> list[str]:
         theirs = time.perf_counter() - clock
         aim = _divergence(X, W, H)
         clock = time.perf_counter()
+        until = Stopping(watch=lambda state, aim=aim: state.loss <= aim)
         solution = factorise(
-            X, k, loss=1.0, rng=np.random.default_rng(seed),
-            watch=lambda state, aim=aim: state.loss <= aim,
-        )  # fmt: skip
+            Problem(X, k, loss=1.0), stopping=until, rng=np.random.default_rng(seed)
+        )
         ours = time.perf_counter() - clock
         reached = _divergence(X, solution.W, solution.H) / aim - 1
         rows.append(
@@ -240,7 +248,7 @@ def _extras(name: str, X: np.ndarray, k: int, worst: float) -> str:
     """Measure threads and memory, and say how the losses compare seed by seed."""
     seconds = {n: _time_rounds(X, k, n) for n in (1, 2)}
     tracemalloc.start()
-    solution = factorise(X, k, rng=np.random.default_rng(0))
+    solution = factorise(Problem(X, k), rng=np.random.default_rng(0))
     peak = 1 + tracemalloc.get_traced_memory()[1] / X.nbytes
     tracemalloc.stop()
     return (
@@ -251,12 +259,11 @@ def _extras(name: str, X: np.ndarray, k: int, worst: float) -> str:
 
 
 def _time_rounds(X: np.ndarray, k: int, threads: int, rounds: int = 12) -> float:
-    options = {"solver": "hals", "init": "random", "tol": 0, "threads": threads}
     stamps: list[float] = []
-    factorise(
-        X, k, rng=np.random.default_rng(0), max_iter=rounds,
-        watch=lambda _: stamps.append(time.perf_counter()), **options,
-    )  # fmt: skip
+    stopping = Stopping(0.0, rounds, lambda _: stamps.append(time.perf_counter()))
+    start = Start("random", sketch=False)
+    rng = np.random.default_rng(0)
+    factorise(Problem(X, k), start, stopping, rng=rng, threads=threads)
     return float(np.median(np.diff(stamps)))
 
 

@@ -27,7 +27,11 @@ import partita.decomposition._nmf_steps as labelled
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices.products import residual_norm2
 from partita._solvers.nmf import frobenius
-from partita._solvers.penalties.penalty import Penalty, penalty_value
+from partita._solvers.penalties.penalty import Extent
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.problem.problem import Problem
+from partita._solvers.problem.start import Start
+from partita._solvers.problem.stopping import Stopping
 from partita._solvers.signals import solve_signals as solve
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "xarray")
@@ -49,10 +53,9 @@ def time_iteration(n: int, p: int, k: int, weights: tuple | None = None) -> floa
     """Return the median seconds of an iteration on X of a shape."""
     X = np.random.default_rng(0).random((n, p), np.float32)
     stamps: list[float] = []
-    factorise(
-        X, k, rng=np.random.default_rng(0), max_iter=15, solver="hals", init="random", tol=0,
-        weights=weights, watch=lambda _: stamps.append(time.perf_counter()),
-    )  # fmt: skip
+    problem, start = Problem(X, k, weights=weights), Start("random", sketch=False)
+    stopping = Stopping(0.0, 15, lambda _: stamps.append(time.perf_counter()))
+    factorise(problem, start, stopping, rng=np.random.default_rng(0))
     return float(np.median(np.diff(stamps)[2:]))
 
 
@@ -99,7 +102,7 @@ def weigh() -> list[str]:
 def solve_least_squares(repeats: int) -> list[str]:
     """Solve 18 240 right-hand sides for 30 signals: seconds, and residuals against scipy's."""
     X = make_fusi()
-    solution = factorise(X, 30, rng=np.random.default_rng(0))
+    solution = factorise(Problem(X, 30), rng=np.random.default_rng(0))
     W, data = solution.W, np.ascontiguousarray(X.T)
     ours = time_median(lambda: solve(data, W.T), repeats)
     theirs = time_median(
@@ -138,7 +141,8 @@ def fit_small(repeats: int) -> list[str]:
             PeerNMF(5, init="nndsvda", tol=1e-4, max_iter=500).fit_transform(table.values)
 
     ours = time_median(lambda: pt.NMF(5, random_state=0).fit(table), repeats)
-    alone = time_median(lambda: factorise(table.values, 5, rng=np.random.default_rng(0)), repeats)
+    problem = Problem(table.values, 5)
+    alone = time_median(lambda: factorise(problem, rng=np.random.default_rng(0)), repeats)
     one = time_median(lambda: pt.NMF(5, max_iter=1, tol=0, random_state=0).fit(table), repeats)
     return [
         "| 60 x 400, k 5 | ms |",
@@ -200,7 +204,7 @@ def penalise(seeds: int) -> list[str]:
     ]
     X = make_fusi()
     for alpha, ratio in ((1e-5, 1.0), (1e-4, 1.0), (1e-4, 0.5), (1e-3, 0.0)):
-        penalty = Penalty(*[alpha * ratio] * 2, *[alpha * (1 - ratio)] * 2, scale_free=False)
+        penalty = PerEntry(*[alpha * ratio] * 2, *[alpha * (1 - ratio)] * 2)
         model = PeerNMF(10, init="nndsvda", alpha_W=alpha, alpha_H=alpha, l1_ratio=ratio,
                         max_iter=500)  # fmt: skip
         with warnings.catch_warnings(action="ignore"):
@@ -208,15 +212,17 @@ def penalise(seeds: int) -> list[str]:
         theirs = _penalised_loss(X, W, model.components_, penalty)
         ours = []
         for seed in range(seeds):
-            fit = factorise(X, 10, penalty=penalty, rng=np.random.default_rng(seed))
+            problem = Problem(X, 10, penalty=penalty)
+            fit = factorise(problem, rng=np.random.default_rng(seed))
             ours.append(_penalised_loss(X, fit.W, fit.H, penalty))
         lines.append(f"| alpha {alpha:.0e}, l1_ratio {ratio} | {max(ours) / theirs - 1:+.1e} |")
     return lines
 
 
-def _penalised_loss(X: np.ndarray, W: np.ndarray, H: np.ndarray, penalty: Penalty) -> float:
+def _penalised_loss(X: np.ndarray, W: np.ndarray, H: np.ndarray, penalty: PerEntry) -> float:
     W, H = W.astype(np.float64), H.astype(np.float64)
-    return 0.5 * residual_norm2(X, W, H) + penalty_value(W, H, penalty, rms=1.0)
+    bound = penalty.against(Extent(*X.shape, rms=1.0))
+    return 0.5 * residual_norm2(X, W, H) + bound.value(W.T, H)
 
 
 def main() -> None:

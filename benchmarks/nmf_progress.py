@@ -19,8 +19,10 @@ from sklearn.decomposition import NMF as PeerNMF
 
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices.products import residual_norm2
-from partita._solvers.nmf import frobenius
+from partita._solvers.problem.problem import Problem
+from partita._solvers.problem.solution import State
 from partita._solvers.problem.start import Start
+from partita._solvers.problem.stopping import Stopping
 
 PACKAGES = ("numpy", "scikit-learn", "numba")
 NEAR = (1e-3, 1e-4)
@@ -38,21 +40,20 @@ def follow_partita(X: np.ndarray, k: int, seed: int) -> tuple[Way, float]:
     """Follow a default fit, and return with it what ten times as many iterations bring more."""
     stamps, losses = [], []
 
-    def watch(state: frobenius.State) -> None:
+    def watch(state: State) -> None:
         stamps.append(time.perf_counter() - begin)
         losses.append(state.loss)
 
     begin = time.perf_counter()
-    solution = factorise(X, k, rng=np.random.default_rng(seed), watch=watch)
+    stopping = Stopping(watch=watch)
+    solution = factorise(Problem(X, k), stopping=stopping, rng=np.random.default_rng(seed))
     stamps.append(time.perf_counter() - begin)
     loss = half_squared_error(X, solution.W, solution.H)
     total = solution.report["passes"]
     before = total - len(losses) - 2  # the exact signals and the certificate
     passes = [before + done for done in range(1, len(losses) + 1)] + [total]
-    longer = factorise(
-        X, k, rng=np.random.default_rng(seed), init=Start(solution.W, solution.H), solver="hals",
-        tol=0, max_iter=int(10 * total),
-    )  # fmt: skip
+    start, on = Start(W=solution.W, H=solution.H, sketch=False), Stopping(0.0, int(10 * total))
+    longer = factorise(Problem(X, k), start, on, rng=np.random.default_rng(seed))
     gain = 1 - half_squared_error(X, longer.W, longer.H) / loss
     return Way(np.array(stamps), np.array(passes), np.array([*losses, loss])), gain
 
@@ -98,7 +99,7 @@ def main() -> None:
     )  # fmt: skip
     heads = [f"{what} to {near:.0e}" for near in NEAR for what in ("s", "passes")]
     lines += [f"| recording | solver | {' | '.join(heads)} | ten times longer |", "|" + "---|" * 7]
-    factorise(np.ones((600, 4000), np.float32), 3, rng=np.random.default_rng(0))
+    factorise(Problem(np.ones((600, 4000), np.float32), 3), rng=np.random.default_rng(0))
     names = [name for name in RECORDINGS if options.only in name]
     figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 3), squeeze=False)
     for name, ax in zip(names, axes[0], strict=True):

@@ -67,19 +67,19 @@ def counted_so_far(dask_worker: object) -> list[int]:
 def iterations(client: Client, recording: xr.DataArray, k: int) -> np.ndarray:
     """Fit; return what each iteration moved (n, 3): into workers, out of them, fetched."""
     moved = []
-    run = Stream.run
+    over_parts = Stream.over_parts
 
     def total() -> np.ndarray:
         return np.sum(list(client.run(counted_so_far).values()), axis=0)
 
     def watched(self: Stream, work: Any, *args: Any, **options: Any) -> Any:
         before = total()
-        answer = run(self, work, *args, **options)
+        answer = over_parts(self, work, *args, **options)
         if work.__name__ == "_visit_part":
             moved.append(total() - before)
         return answer
 
-    with patch.object(Stream, "run", watched), warnings.catch_warnings():
+    with patch.object(Stream, "over_parts", watched), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         pt.NMF(k, max_iter=ITERATIONS, random_state=0).fit(recording)
     return np.array(moved)

@@ -257,17 +257,21 @@ def test_an_interrupted_fit_keeps_the_best_factors_so_far(recording):
 
 @pytest.mark.parametrize("last", [0, 2], ids=["in the first round", "in the third"])
 def test_an_interrupted_fit_does_not_read_on(recording, monkeypatch, last):
-    read, pressed = streamed.Stream.run, []
+    read, visited, pressed = streamed.Stream.run, streamed.Stream.over_parts, []
 
-    def run(self, work, *given, **options):
+    def run(self, *given, **options):
         assert not pressed, "read after the interrupt"
+        return read(self, *given, **options)
+
+    def over_parts(self, work, *given, **options):
         if len(rounds) == last and work is block_update._visit_part:
             pressed.append(True)
             raise KeyboardInterrupt
-        return read(self, work, *given, **options)
+        return visited(self, work, *given, **options)
 
     rounds = []
     monkeypatch.setattr(streamed.Stream, "run", run)
+    monkeypatch.setattr(streamed.Stream, "over_parts", over_parts)
     model = pt.NMF(6, tol=0, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(recording.chunk(time=40), callback=lambda state: rounds.append(state.loss))

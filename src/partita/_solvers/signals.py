@@ -1,4 +1,4 @@
-"""Signals for given maps under any loss: which solver it is."""
+"""Signals for given maps under any loss and for any matrix: which solver it is."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 from .compute.types import Array, RankOne
 from .divergence.signals import solve_divergence
-from .matrices import products
+from .matrices.streamed import Stream
 from .nnls.solve import solve_least_squares
-from .penalties.penalty import Penalty, terms_of_W
+from .nnls.streamed import signals_for
+from .penalties.penalty import NONE, Penalty
 
 
 def solve_signals(
     X: Any,
     H: Array,
     *,
-    penalty: Penalty | None = None,
+    penalty: Penalty = NONE,
     weights: Array | RankOne | None = None,
     loss: float = 2.0,
     W0: Array | None = None,
@@ -24,15 +25,15 @@ def solve_signals(
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
-        Non-negative data.
+    X : ndarray, scipy.sparse matrix or Stream, (n, p)
+        Non-negative data; a stream for the Frobenius loss without weights only.
     H : ndarray, (k, p)
         Non-negative maps; those that are all zero get signals of zero.
-    penalty : Penalty, optional
-        Strengths; none by default.
+    penalty : Penalty
+        In the units of X, as a Solution leaves it; none by default.
     weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
         A weight for the misfit of each entry, or its two rank-one factors. A sample without
-        any weight gets signals of zero.
+        any weight gets signals of zero, unless the penalty ties it to others.
     loss : float, default 2.0
         Beta of the divergence: 2 Frobenius, 1 Kullback-Leibler, 0 Itakura-Saito.
     W0 : ndarray, (n, k), optional
@@ -51,9 +52,8 @@ def solve_signals(
     >>> solve_signals(np.array([[1.0, 3.0, 2.0]]), maps)
     array([[1., 2.]])
     """
-    penalty = Penalty() if penalty is None else penalty
+    if isinstance(X, Stream):
+        return signals_for(X, H, penalty)
     if loss != 2.0:
         return solve_divergence(X, H, beta=loss, penalty=penalty, weights=weights, W0=W0)
-    rms = products.root_mean_square(X, weights) if penalty.active else 1.0
-    terms = terms_of_W(H, penalty, rms=rms)
-    return solve_least_squares(X, H, terms, weights=weights)
+    return solve_least_squares(X, H, penalty=penalty, weights=weights)

@@ -254,7 +254,7 @@ class _Joint:
         forget(model)
         joined = _joined(end.pieces, sample_dim=self.stacker.sample_dim)
         maps = end.maps.astype(self.stacker.dtype)
-        signals, unit, order = normalisation.canonicalise(
+        signals, unit, order, _ = normalisation.canonicalise(
             joined.values, maps, keep_order=self.n_kept
         )
         lengths = np.linalg.norm(end.maps, axis=1)

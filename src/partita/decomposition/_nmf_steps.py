@@ -17,9 +17,11 @@ from partita._solvers.factorise import factorise
 from partita._solvers.matrices import products
 from partita._solvers.nnls.streamed import signals_for
 from partita._solvers.optimality import reconstruction_error
-from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.penalties.penalty import NONE, Penalty, for_unit_maps
 from partita._solvers.problem import normalisation
+from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
+from partita._solvers.problem.stopping import Stopping
 from partita._solvers.signals import solve_signals
 from partita.decomposition import _base, _lazy, _parameters, _sessions
 from partita.decomposition._base import Array, Decomposition
@@ -51,6 +53,7 @@ class NMFSteps(Decomposition):
     converged_: bool
     fit_report_: dict[str, Any]
     n_sessions_: int
+    _left: Penalty = NONE
     _ledger: _sessions.Ledger
 
     def _keeper(
@@ -147,24 +150,22 @@ class NMFSteps(Decomposition):
             stacker=stacker,
             component=given.component,
         ) as watch:
-            return factorise(
+            problem = Problem(
                 matrix,
                 int(self.n_components),
                 loss=beta,
-                solver=self.solver,
-                init=given.init,
-                n_starts=self.n_starts,
-                tol=float(self.tol),
-                max_iter=int(self.max_iter),
                 penalty=penalty,
                 weights=weights,
                 held=given.held,
-                first="W" if self.mode == "temporal" else "H",
-                rng=rng,
                 columns=stacker.canonical_columns(),
-                watch=watch,
-                keeper=keeper,
             )
+            start = given.start._replace(
+                n_starts=self.n_starts,
+                sketch=None if self.solver == "auto" else self.solver == "sketch",
+                first="W" if self.mode == "temporal" else "H",
+            )
+            stopping = Stopping(float(self.tol), int(self.max_iter), watch, keeper)
+            return factorise(problem, start, stopping, rng=rng)
 
     def _keep(
         self,
@@ -174,9 +175,10 @@ class NMFSteps(Decomposition):
         weights: Weights | None,
         solution: Solution,
     ) -> None:
-        signals, maps, _ = normalisation.canonicalise(
+        signals, maps, order, lengths = normalisation.canonicalise(
             solution.W, solution.H, keep_order=given.n_kept
         )
+        self._left = for_unit_maps(solution.penalty, order, lengths)
         norm2 = products.norm2(matrix) if solution.norm2 is None else solution.norm2
         self._remember(stacker, signals, maps, component=given.component, norm2=norm2)
         if solution.failure is not None:
@@ -204,9 +206,8 @@ class NMFSteps(Decomposition):
         )
 
     def _project(self, matrix: Any, rows: Array, present: Array | None) -> tuple[Array, ...]:
-        beta, penalty = self._objective()
         checks.refuse_negative(matrix, place=self._stacker.place, caller="NMF.transform")
-        return (solve_signals(matrix, rows, penalty=penalty, loss=beta),)
+        return (solve_signals(matrix, rows, penalty=self._left, loss=self._objective()[0]),)
 
     def _project_stream(self, aligned: xr.DataArray) -> Array | None:
         beta, penalty = self._objective()

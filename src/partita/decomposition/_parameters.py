@@ -8,6 +8,8 @@ import numpy as np
 
 from partita._labels.numbers import is_number, is_whole
 from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.unit_norm import UnitNorm
 
 LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 SOLVERS = ("auto", "hals", "sketch")
@@ -42,13 +44,10 @@ def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
     for name, value in given:
         if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(f"{name} is a non-negative number, and was given {value!r}.")
-    return Penalty(
-        W_l1=float(signals_l1),
-        H_l1=float(maps_l1),
-        W_l2=float(signals_l2),
-        H_l2=float(maps_l2),
-        scale_free=kind == "unit-norm",
-    )
+    if kind == "scikit-learn":
+        l2s = float(signals_l2), float(maps_l2)
+        return PerEntry(float(signals_l1), float(maps_l1), *l2s)
+    return UnitNorm(float(signals_l1), float(maps_l1), float(maps_l2))
 
 
 def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter: Any) -> None:

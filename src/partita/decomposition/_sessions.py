@@ -97,7 +97,7 @@ def _folded(model: NMF, seen: Visited) -> Ledger:
         rest = rest.minus(online.gather(seen.matrix, ledger.signals[key]))
     free = np.arange(n_held(model), len(maps))
     folded = online.fold(seen.matrix, maps, rest, free=free, n_rounds=ROUNDS)
-    signals, unit, _ = normalisation.canonicalise(folded.W, folded.H, keep_order=len(maps))
+    signals, unit, *_ = normalisation.canonicalise(folded.W, folded.H, keep_order=len(maps))
     lengths = np.linalg.norm(folded.H, axis=1)
     component = model.maps_["component"].values
     unit = unit.astype(seen.stacker.dtype)

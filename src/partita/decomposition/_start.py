@@ -21,7 +21,7 @@ class Given(NamedTuple):
     `n_kept` components come first, in the order given; `held` of them keep their maps.
     """
 
-    init: str | Start
+    start: Start
     n_kept: int
     n_held: int
     component: Array
@@ -49,7 +49,7 @@ def gather(
     if warm is not None and fixed is not None:
         warm = _less_held(warm, fixed[1])
     if warm is None and fixed is None:
-        return Given(init, 0, 0, np.arange(n_components))
+        return Given(Start(init), 0, 0, np.arange(n_components))
     blocks = [part for part in (fixed, warm) if part is not None]
     rows = np.concatenate([part[0] for part in blocks])
     labels = [label for part in blocks for label in part[1]]
@@ -60,7 +60,7 @@ def gather(
         )
     signals = warm[2] if warm is not None and fixed is None else None
     rest = init if isinstance(init, str) else "auto"
-    start = Start(W=signals, H=rows, rest=rest)
+    start = Start(rest, W=signals, H=rows)
     return Given(start, len(rows), n_held, _labelled_on(labels, n_components))
 
 

@@ -16,9 +16,9 @@ import xarray as xr
 from partita._labels.stack import Stacker
 from partita._solvers.matrices import products
 from partita._solvers.matrices.streamed import Stream
+from partita._solvers.nmf.block_update import Visit
 from partita._solvers.nmf.frobenius import Saved
 from partita._solvers.nmf.hals import Kept
-from partita._solvers.problem.problem import Visit
 from partita._version import __version__
 from partita.io import atomic
 

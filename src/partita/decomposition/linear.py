@@ -91,7 +91,7 @@ class _Linear(Decomposition):
         norm2: float,
         error: float,
     ) -> Self:
-        signals, maps, _ = normalisation.canonicalise(*least_squares.upright(signals, maps))
+        signals, maps, *_ = normalisation.canonicalise(*least_squares.upright(signals, maps))
         self._norm2 = norm2
         self._remember(stacker, signals, maps, component=np.arange(len(maps)), norm2=norm2)
         self.reconstruction_err_ = error

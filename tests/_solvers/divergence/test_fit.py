@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from solving import fit_from
 
 from partita._solvers.divergence import multiplicative, newton
 from partita._solvers.matrices import products
@@ -40,7 +41,7 @@ def test_entries_without_weight_do_not_influence_the_result(rng, solve, beta, dt
     seen = rng.random(X.shape) < 0.7
     changed = np.where(seen, X, 1e3 * rng.random(X.shape)).astype(dtype)
     fits = [
-        solve(data, *start, beta=beta, weights=seen.astype(dtype), max_iter=40)
+        fit_from(data, *start, beta=beta, weights=seen.astype(dtype), max_iter=40, solve=solve)
         for data in (X, changed)
     ]
     np.testing.assert_array_equal(fits[0].W, fits[1].W)
@@ -52,9 +53,9 @@ def test_entries_without_weight_do_not_influence_the_result(rng, solve, beta, dt
 def test_weights_of_one_change_nothing(rng, solve, beta):
     X = make_data(rng)
     start = draw_start(rng, X)
-    plain = solve(X, *start, beta=beta, max_iter=40)
+    plain = fit_from(X, *start, beta=beta, max_iter=40, solve=solve)
     for ones in (np.ones_like(X), (np.ones(40), np.ones(90))):
-        fit = solve(X, *start, beta=beta, weights=ones, max_iter=40)
+        fit = fit_from(X, *start, beta=beta, weights=ones, max_iter=40, solve=solve)
         np.testing.assert_allclose(fit.losses, plain.losses, rtol=1e-9)
 
 
@@ -64,9 +65,15 @@ def test_integer_weights_equal_repeated_samples(rng, solve, beta):
     W, H = draw_start(rng, X)
     counts = rng.integers(1, 4, 40)
     weights = (counts.astype(float), np.ones(90))
-    fit = solve(X, W, H, beta=beta, weights=weights, tol=0, max_iter=30)
-    repeated = solve(
-        np.repeat(X, counts, 0), np.repeat(W, counts, 0), H, beta=beta, tol=0, max_iter=30
+    fit = fit_from(X, W, H, beta=beta, weights=weights, tol=0, max_iter=30, solve=solve)
+    repeated = fit_from(
+        np.repeat(X, counts, 0),
+        np.repeat(W, counts, 0),
+        H,
+        beta=beta,
+        tol=0,
+        max_iter=30,
+        solve=solve,
     )
     np.testing.assert_allclose(fit.losses, repeated.losses, rtol=1e-4)
     np.testing.assert_allclose(fit.W @ fit.H, (repeated.W @ repeated.H)[
@@ -78,8 +85,8 @@ def test_rank_one_weights_equal_the_same_weights_entry_by_entry(rng, solve, beta
     X = make_data(rng)
     start = draw_start(rng, X)
     rows, columns = rng.random(40), rng.random(90)
-    short = solve(X, *start, beta=beta, weights=(rows, columns), max_iter=20)
-    full = solve(X, *start, beta=beta, weights=np.outer(rows, columns), max_iter=20)
+    short = fit_from(X, *start, beta=beta, weights=(rows, columns), max_iter=20, solve=solve)
+    full = fit_from(X, *start, beta=beta, weights=np.outer(rows, columns), max_iter=20, solve=solve)
     np.testing.assert_allclose(short.losses, full.losses, rtol=1e-6)
 
 
@@ -89,7 +96,7 @@ def test_samples_and_features_without_weight_get_zeros(rng, solve, beta):
     rows, columns = np.ones(40), np.ones(90)
     rows[4], columns[7] = 0, 0
     for weights in ((rows, columns), np.outer(rows, columns)):
-        fit = solve(X, *draw_start(rng, X), beta=beta, weights=weights, max_iter=20)
+        fit = fit_from(X, *draw_start(rng, X), beta=beta, weights=weights, max_iter=20, solve=solve)
         assert not fit.W[4].any()
         assert not fit.H[:, 7].any()
         assert np.isfinite(fit.losses).all()
@@ -99,7 +106,9 @@ def test_samples_and_features_without_weight_get_zeros(rng, solve, beta):
 def test_weighted_squared_error_falls_to_a_certified_end(rng, dtype):
     X = make_data(rng).astype(dtype)
     weights = rng.random(X.shape).astype(dtype)
-    fit = newton.solve(X, *draw_start(rng, X), beta=2.0, weights=weights, max_iter=500)
+    fit = fit_from(
+        X, *draw_start(rng, X), solve=newton.solve, beta=2.0, weights=weights, max_iter=500
+    )
     assert fit.converged
     assert (np.diff(fit.losses) <= 0).all()
     explicit = 0.5 * products.residual_norm2(X, fit.W, fit.H, weights)
@@ -115,7 +124,9 @@ def test_missing_entries_of_exact_data_are_filled_in(rng):
     seen = rng.random((40, 90)) < 0.6
     X = np.where(seen, W @ H, 0)
     start = W * rng.uniform(0.5, 2, W.shape), H * rng.uniform(0.5, 2, H.shape)
-    fit = newton.solve(X, *start, beta=2.0, weights=seen.astype(float), tol=1e-6, max_iter=3000)
+    fit = fit_from(
+        X, *start, solve=newton.solve, beta=2.0, weights=seen.astype(float), tol=1e-6, max_iter=3000
+    )
     error = np.linalg.norm(fit.W @ fit.H - W @ H) / np.linalg.norm(W @ H)
     assert error < 1e-3
 
@@ -123,7 +134,9 @@ def test_missing_entries_of_exact_data_are_filled_in(rng):
 def test_uniform_squared_weights_reach_the_unweighted_minimum(rng):
     X = make_data(rng)
     W, H = draw_start(rng, X)
-    fit = newton.solve(X, W, H, beta=2.0, weights=np.full_like(X, 2.0), tol=1e-6, max_iter=2000)
+    fit = fit_from(
+        X, W, H, solve=newton.solve, beta=2.0, weights=np.full_like(X, 2.0), tol=1e-6, max_iter=2000
+    )
     signals = solve_signals(X, fit.H)
     maps = solve_signals(X.T, fit.W.T).T
     np.testing.assert_allclose(signals, fit.W, atol=1e-3 * fit.W.max())

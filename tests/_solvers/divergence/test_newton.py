@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse
+import solving
 from scipy.special import kl_div
 
 from partita._solvers.divergence import newton
 from partita._solvers.divergence.signals import solve_divergence
-from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.unit_norm import UnitNorm
+
+
+def fit_from(X, W, H, *, beta=1.0, **options):
+    return solving.fit_from(X, W, H, solve=newton.solve, beta=beta, **options)
 
 
 @pytest.fixture
@@ -36,7 +42,7 @@ def divergence(X, W, H):
 @pytest.mark.parametrize("first", ["W", "H"])
 def test_losses_never_rise_and_end_at_the_divergence_of_the_factors(rng, dtype, first):
     X = make_counts(rng)[0].astype(dtype)
-    fit = newton.solve(X, *draw_start(rng, X), first=first, tol=1e-3, max_iter=300)
+    fit = fit_from(X, *draw_start(rng, X), first=first, tol=1e-3, max_iter=300)
     assert fit.converged
     assert fit.W.dtype == fit.H.dtype == dtype
     assert (fit.W >= 0).all()
@@ -49,7 +55,7 @@ def test_losses_never_rise_and_end_at_the_divergence_of_the_factors(rng, dtype, 
 @pytest.mark.parametrize("shape", [(60, 150), (150, 60)])
 def test_at_the_end_no_gradient_points_into_the_orthant(rng, shape):
     X = make_counts(rng, *shape)[0]
-    fit = newton.solve(X, *draw_start(rng, X), tol=1e-6, max_iter=1000)
+    fit = fit_from(X, *draw_start(rng, X), tol=1e-6, max_iter=1000)
     assert fit.converged
     slope = 1 - X / np.maximum(fit.W @ fit.H, 1e-30)
     for gradient, factor, size in (
@@ -63,7 +69,7 @@ def test_at_the_end_no_gradient_points_into_the_orthant(rng, shape):
 
 def test_certificate_is_what_refitting_one_factor_would_bring(rng):
     X = make_counts(rng)[0]
-    fit = newton.solve(X, *draw_start(rng, X), tol=0, max_iter=8)
+    fit = fit_from(X, *draw_start(rng, X), tol=0, max_iter=8)
     signals = solve_divergence(X, fit.H, beta=1.0, W0=fit.W)
     maps = solve_divergence(X.T, fit.W.T, beta=1.0, W0=fit.H.T).T
     now = divergence(X, fit.W, fit.H)
@@ -76,7 +82,7 @@ def test_certificate_is_what_refitting_one_factor_would_bring(rng):
 def test_planted_poisson_parts_are_found(rng):
     X, W, H = make_counts(rng, 150, 400, 3, rate=60.0)
     noisy = [f * rng.uniform(0.5, 2.0, f.shape) + 0.2 * f.mean() for f in (W, H)]
-    fit = newton.solve(X, *noisy, tol=1e-4, max_iter=500)
+    fit = fit_from(X, *noisy, tol=1e-4, max_iter=500)
     for found, truth in zip(fit.H, H, strict=True):
         assert np.corrcoef(found, truth)[0, 1] > 0.98
     assert fit.losses[-1] <= divergence(X, 60 * W, H)
@@ -84,7 +90,7 @@ def test_planted_poisson_parts_are_found(rng):
 
 def test_signals_are_already_solved_for_the_final_maps(rng):
     X = make_counts(rng)[0]
-    fit = newton.solve(X, *draw_start(rng, X))
+    fit = fit_from(X, *draw_start(rng, X))
     again = solve_divergence(X, fit.H, beta=1.0)
     np.testing.assert_allclose(again, fit.W, atol=1e-4 * fit.W.max())
 
@@ -94,7 +100,7 @@ def test_a_power_of_two_scales_the_parts_exactly(rng, power):
     X = make_counts(rng)[0].astype(np.float32)
     W, H = (f.astype(np.float32) for f in draw_start(rng, X))
     scale = np.float32(2.0**power)
-    fit, scaled = newton.solve(X, W, H), newton.solve(scale * X, scale * W, H)
+    fit, scaled = fit_from(X, W, H), fit_from(scale * X, scale * W, H)
     np.testing.assert_array_equal(scaled.H, fit.H)
     np.testing.assert_array_equal(scaled.W, scale * fit.W)
 
@@ -103,34 +109,34 @@ def test_a_power_of_two_scales_the_parts_exactly(rng, power):
 def test_any_units_give_the_same_loss_in_float32(rng, scale):
     X = make_counts(rng)[0].astype(np.float32)
     W, H = (f.astype(np.float32) for f in draw_start(rng, X))
-    fit = newton.solve(X, W, H, tol=1e-4)
-    scaled = newton.solve(np.float32(scale) * X, np.float32(scale) * W, H, tol=1e-4)
+    fit = fit_from(X, W, H, tol=1e-4)
+    scaled = fit_from(np.float32(scale) * X, np.float32(scale) * W, H, tol=1e-4)
     assert scaled.losses[-1] / np.float32(scale) == pytest.approx(fit.losses[-1], rel=1e-5)
 
 
 def test_sparse_counts_give_the_same_as_dense(rng):
     X = make_counts(rng)[0]
     start = draw_start(rng, X)
-    dense = newton.solve(X, *start, max_iter=20)
+    dense = fit_from(X, *start, max_iter=20)
     for form in (scipy.sparse.csr_array, scipy.sparse.csc_array):
-        fit = newton.solve(form(X), *start, max_iter=20)
+        fit = fit_from(form(X), *start, max_iter=20)
         np.testing.assert_allclose(fit.losses, dense.losses, rtol=1e-9)
 
 
 def test_memory_order_and_orientation_of_the_data_do_not_matter(rng):
     X = make_counts(rng)[0]
     W, H = draw_start(rng, X)
-    fit = newton.solve(X, W, H, tol=1e-5, max_iter=1000)
-    order = newton.solve(np.asfortranarray(X), W, H, tol=1e-5, max_iter=1000)
+    fit = fit_from(X, W, H, tol=1e-5, max_iter=1000)
+    order = fit_from(np.asfortranarray(X), W, H, tol=1e-5, max_iter=1000)
     np.testing.assert_allclose(order.losses[-1], fit.losses[-1], rtol=1e-9)
-    turned = newton.solve(X.T, H.T, W.T, first="H", tol=1e-5, max_iter=1000)
+    turned = fit_from(X.T, H.T, W.T, first="H", tol=1e-5, max_iter=1000)
     assert turned.losses[-1] == pytest.approx(fit.losses[-1], rel=1e-6)
 
 
 def test_empty_rows_and_columns_get_nothing(rng):
     X = make_counts(rng)[0]
     X[5], X[:, 9] = 0, 0
-    fit = newton.solve(X, *draw_start(rng, X))
+    fit = fit_from(X, *draw_start(rng, X))
     assert np.isfinite(fit.losses).all()
     assert fit.W[5].max() < 1e-6 * fit.W.max()
     assert fit.H[:, 9].max() < 1e-6 * fit.H.max()
@@ -139,7 +145,7 @@ def test_empty_rows_and_columns_get_nothing(rng):
 @pytest.mark.parametrize("k", [1, 9])
 def test_one_component_and_more_components_than_rows(rng, k):
     X = make_counts(rng, 6, 40)[0]
-    fit = newton.solve(X, *draw_start(rng, X, k), max_iter=300)
+    fit = fit_from(X, *draw_start(rng, X, k), max_iter=300)
     if k == 1:
         rank_one = np.outer(X.sum(1), X.sum(0)) / X.sum()
         assert fit.losses[-1] == pytest.approx(kl_div(X, rank_one).sum(), rel=1e-6)
@@ -152,7 +158,7 @@ def test_held_maps_stay_bit_for_bit_as_given(rng, shape):
     X = make_counts(rng, *shape)[0].astype(np.float32)
     W, H = (f.astype(np.float32) for f in draw_start(rng, X))
     held = np.array([True, False, True, False])
-    fit = newton.solve(X, W, H, held=held)
+    fit = fit_from(X, W, H, held=held)
     np.testing.assert_array_equal(fit.H[held], H[held])
     assert not np.array_equal(fit.H[~held], H[~held])
     assert fit.converged
@@ -161,15 +167,15 @@ def test_held_maps_stay_bit_for_bit_as_given(rng, shape):
 @pytest.mark.parametrize(
     "penalty",
     [
-        Penalty(W_l1=0.05, H_l1=0.05),
-        Penalty(W_l2=0.1, H_l2=0.1),
-        Penalty(W_l1=0.01, H_l1=0.02, W_l2=0.01, H_l2=0.01, scale_free=False),
+        UnitNorm(W_l1=0.05, H_l1=0.05),
+        UnitNorm(l2=0.1),
+        PerEntry(W_l1=0.01, H_l1=0.02, W_l2=0.01, H_l2=0.01),
     ],
 )
 def test_penalised_losses_never_rise_and_shrink_the_fit(rng, penalty):
     X = make_counts(rng)[0]
     start = draw_start(rng, X)
-    fit, free = newton.solve(X, *start, penalty=penalty), newton.solve(X, *start)
+    fit, free = fit_from(X, *start, penalty=penalty), fit_from(X, *start)
     assert (np.diff(fit.losses) <= 1e-9 * fit.losses[0]).all()
     assert (fit.W @ fit.H).sum() < (free.W @ free.H).sum()
     assert fit.losses[-1] > free.losses[-1]
@@ -179,16 +185,16 @@ def test_penalised_losses_never_rise_and_shrink_the_fit(rng, penalty):
 def test_a_scale_free_penalty_weighs_the_same_in_any_units(rng, scale):
     X = make_counts(rng)[0]
     W, H = draw_start(rng, X)
-    penalty = Penalty(W_l1=0.05, H_l1=0.05, W_l2=0.1, H_l2=0.1)
-    fit = newton.solve(X, W, H, penalty=penalty)
-    scaled = newton.solve(scale * X, scale * W, H, penalty=penalty)
+    penalty = UnitNorm(W_l1=0.05, H_l1=0.05, l2=0.1)
+    fit = fit_from(X, W, H, penalty=penalty)
+    scaled = fit_from(scale * X, scale * W, H, penalty=penalty)
     assert scaled.losses[-1] / scale == pytest.approx(fit.losses[-1], rel=1e-6)
 
 
 def test_a_watcher_sees_each_iteration_and_may_end_the_fit(rng):
     X = make_counts(rng)[0]
     seen = []
-    fit = newton.solve(X, *draw_start(rng, X), watch=lambda s: seen.append(s) or s.iteration == 4)
+    fit = fit_from(X, *draw_start(rng, X), watch=lambda s: seen.append(s) or s.iteration == 4)
     assert [state.iteration for state in seen] == [1, 2, 3, 4]
     assert fit.n_iter == 4
     assert not fit.converged
@@ -202,7 +208,7 @@ def test_an_interrupt_keeps_the_best_factors_so_far(rng):
         if state.iteration == 5:
             raise KeyboardInterrupt
 
-    fit = newton.solve(X, *draw_start(rng, X), watch=press_ctrl_c)
+    fit = fit_from(X, *draw_start(rng, X), watch=press_ctrl_c)
     assert fit.interrupted
     assert not fit.converged
     assert fit.n_iter == 5
@@ -211,7 +217,7 @@ def test_an_interrupt_keeps_the_best_factors_so_far(rng):
 
 def test_tolerance_zero_goes_on_to_the_last_iteration(rng):
     X = make_counts(rng)[0]
-    fit = newton.solve(X, *draw_start(rng, X), tol=0, max_iter=60)
+    fit = fit_from(X, *draw_start(rng, X), tol=0, max_iter=60)
     assert fit.n_iter == 60
     assert not fit.converged
 
@@ -240,6 +246,6 @@ def test_the_number_of_threads_does_not_change_the_result(rng, monkeypatch):
     fits = []
     for threads in ("1", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        fits.append(newton.solve(X, *start, tol=0, max_iter=15))
+        fits.append(fit_from(X, *start, tol=0, max_iter=15))
     np.testing.assert_array_equal(fits[0].W, fits[1].W)
     np.testing.assert_array_equal(fits[0].H, fits[1].H)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from partita._solvers.compute.threads import Crew
+from partita._solvers.matrices.convert import lay
 from partita._solvers.matrices.tile_products import add_inner_products, combine_rows, in_fours
 from partita._solvers.nmf.block_update import Side, Sweeps, visit
-from partita._solvers.nmf.frobenius import pose
-from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.nmf.frobenius import orient
+from partita._solvers.penalties.penalty import NONE
+from partita._solvers.penalties.unit_norm import UnitNorm
 
 LAYOUTS = {
     "by rows": np.ascontiguousarray,
@@ -42,7 +44,7 @@ def test_rows_come_in_fours_with_zeros_after_them(k):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("penalty", [Penalty(), Penalty(W_l1=0.1, H_l1=0.2, H_l2=0.1)])
+@pytest.mark.parametrize("penalty", [NONE, UnitNorm(W_l1=0.1, H_l1=0.2, l2=0.1)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_visit_solves_the_long_factor_and_gathers_its_products(layout, penalty, weighted):
     rng = np.random.default_rng(1)
@@ -52,9 +54,8 @@ def test_a_visit_solves_the_long_factor_and_gathers_its_products(layout, penalty
     row, column = (np.ones(n), np.ones(p)) if weights is None else weights
     norm2 = float(((X**2) * row[:, None] * column).sum())
     with Crew(2) as crew:
-        problem = pose(
-            LAYOUTS[layout](X), norm2, penalty, weights, np.ones(k, bool), short=True, crew=crew
-        )
+        laid = lay(LAYOUTS[layout](X))
+        problem = orient(laid, norm2, penalty, weights, np.ones(k, bool), crew=crew)
         L = Side(rng.random((k, p)))
         begin = L.ahead.copy()
         seen = visit(problem, S, L, Sweeps(most=2000, ratio=0.0))
@@ -71,10 +72,10 @@ def test_layouts_end_in_the_same_factors():
     rng = np.random.default_rng(2)
     X, S, start = rng.random((50, 900)), rng.random((6, 50)), rng.random((6, 900))
     ends = []
-    for lay in LAYOUTS.values():
+    for layout in LAYOUTS.values():
         with Crew(1) as crew:
             norm2 = float((X**2).sum())
-            problem = pose(lay(X), norm2, Penalty(), None, np.ones(6, bool), short=True, crew=crew)
+            problem = orient(lay(layout(X)), norm2, NONE, None, np.ones(6, bool), crew=crew)
             L = Side(start.copy())
             seen = visit(problem, S, L, Sweeps(beta=0.5, most=4, ratio=0.0, measure=True))
         ends.append((L.ahead, seen.A, seen.gradient2, seen.decrease))

@@ -7,14 +7,15 @@ import pytest
 
 from partita._solvers.compression import range_finder
 from partita._solvers.compute.threads import Crew
+from partita._solvers.matrices.convert import lay
 from partita._solvers.nmf import frobenius, initialisation
-from partita._solvers.penalties.penalty import Penalty
+from partita._solvers.penalties.penalty import NONE
 
 
 def find(X, rank, seed=0):
     norm2 = float(np.square(X, dtype=float).sum())
     free = np.ones(rank, bool)
-    problem = frobenius.pose(X, norm2, Penalty(), None, free, short=True, crew=Crew(1))
+    problem = frobenius.orient(lay(X), norm2, NONE, None, free, crew=Crew(1))
     found = range_finder.find_range(problem, rank, np.random.default_rng(seed), short=True)
     return found, problem.scale
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from solving import fit
 
 from partita._solvers.compression.range_finder import complement
-from partita._solvers.factorise import factorise
 from partita._solvers.nmf import multistart
 from partita._solvers.nmf.sweeps import Manner, Moving, sweep_columns
 
@@ -42,10 +42,10 @@ def test_a_sweep_extrapolates_alike_when_the_new_answer_replaces_the_old(rng):
     begin, old = rng.random((5, 300)), rng.random((5, 300))
     apart, shared = np.empty_like(begin), np.empty_like(begin)
     manner = Manner(np.arange(5), beta=0.7, most=4, ratio=0.1, measure=False, curvature=-1.0)
-    new = np.empty_like(begin)
-    sweep_columns(C, Moving(G, begin, apart, old, new), 0, 300, manner)
+    new, none = np.empty_like(begin), np.zeros((0, 1))
+    sweep_columns(C, Moving(G, begin, apart, old, new, none), 0, 300, manner)
     replaced = old.copy()
-    sweep_columns(C, Moving(G, begin, shared, replaced, replaced), 0, 300, manner)
+    sweep_columns(C, Moving(G, begin, shared, replaced, replaced, none), 0, 300, manner)
     np.testing.assert_array_equal(shared, apart)
     np.testing.assert_array_equal(replaced, new)
     assert not np.allclose(apart, new)
@@ -66,7 +66,7 @@ def test_the_start_that_leads_lowest_wins_however_it_stands_on_the_way(monkeypat
 
     monkeypatch.setattr(multistart, "_race", watched)
     for seed in range(6):
-        factorise(X.astype(np.float32), 5, rng=np.random.default_rng(seed))
+        fit(X.astype(np.float32), 5, rng=np.random.default_rng(seed))
     assert len(overtaken) == 6
     assert any(overtaken)
 
@@ -86,7 +86,7 @@ def test_ctrl_c_while_starts_are_tried_keeps_the_best_of_them(shape, call, monke
     def run(limit):
         calls.clear()
         monkeypatch.setattr(multistart, "_settle", lambda *a, **k: interrupted(limit, *a, **k))
-        return factorise(X, 4, rng=np.random.default_rng(0), threads=1)
+        return fit(X, 4, rng=np.random.default_rng(0), threads=1)
 
     def interrupted(limit, *given, **options):
         calls.append(1)
@@ -111,8 +111,8 @@ def test_ctrl_c_while_starts_are_tried_keeps_the_best_of_them(shape, call, monke
 def test_there_are_more_starts_where_they_cost_less(shape, starts):
     X = np.random.default_rng(0).random(shape, np.float32)
     options = {"rng": np.random.default_rng(0), "tol": 0, "max_iter": 1}
-    assert factorise(X, 3, **options).report["starts"] == starts
-    assert factorise(X, 3, n_starts=2, **options).report["starts"] == 2
+    assert fit(X, 3, **options).report["starts"] == starts
+    assert fit(X, 3, n_starts=2, **options).report["starts"] == 2
 
 
 def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
@@ -126,8 +126,8 @@ def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
     )
     traces = rng.gamma(0.3, 1.0, (1200, 6))
     X = np.maximum(traces @ maps + 0.1 * rng.standard_normal((1200, 1600)), 0).astype(np.float32)
-    sketched = factorise(X, 6, rng=np.random.default_rng(0))
-    direct = factorise(X, 6, solver="hals", rng=np.random.default_rng(0))
+    sketched = fit(X, 6, rng=np.random.default_rng(0))
+    direct = fit(X, 6, sketch=False, rng=np.random.default_rng(0))
     assert sketched.report["route"] == "sketch"
     assert sketched.converged
     assert sketched.n_iter <= 12

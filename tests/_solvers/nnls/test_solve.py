@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse
+from solving import measured
 
 from partita._solvers.nnls import solve
-from partita._solvers.penalties.penalty import Penalty, penalty_value
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.unit_norm import UnitNorm
 from partita._solvers.signals import solve_signals
 
 
@@ -28,9 +30,8 @@ def make_data(rng, H, n=50):
 
 def objective(X, W, H, penalty=None, weights=None):
     M = np.ones_like(X) if weights is None else weights
-    rms = np.sqrt((M * X**2).sum() / M.sum())
     value = 0.5 * (M * (X - W @ H) ** 2).sum()
-    return value + penalty_value(W, H, penalty or Penalty(), rms=rms)
+    return value if penalty is None else value + penalty.value(W.T, H)
 
 
 def assert_nothing_nearby_is_better(X, W, H, rng, **terms):
@@ -124,25 +125,25 @@ def test_all_zero_data_and_all_zero_maps_give_zeros(rng):
 @pytest.mark.parametrize(
     "penalty",
     [
-        Penalty(W_l1=0.3),
-        Penalty(W_l2=0.2, H_l2=0.2),
-        Penalty(H_l1=0.02),
-        Penalty(W_l1=0.1, H_l1=0.01, W_l2=0.1, H_l2=0.1),
-        Penalty(W_l1=0.05, W_l2=0.1, scale_free=False),
+        UnitNorm(W_l1=0.3),
+        UnitNorm(l2=0.2),
+        UnitNorm(H_l1=0.02),
+        UnitNorm(W_l1=0.1, H_l1=0.01, l2=0.1),
+        PerEntry(W_l1=0.05, W_l2=0.1),
     ],
 )
 def test_penalised_signals_minimise_the_penalised_objective(rng, penalty):
     H = make_maps(rng)
     X = make_data(rng, H)
-    W = solve_signals(X, H, penalty=penalty)
-    assert_nothing_nearby_is_better(X, W, H, rng, penalty=penalty)
+    W = solve_signals(X, H, penalty=measured(penalty, X))
+    assert_nothing_nearby_is_better(X, W, H, rng, penalty=measured(penalty, X))
     assert np.abs(W).sum() < np.abs(solve_signals(X, H)).sum()
 
 
 def test_a_strong_group_penalty_silences_a_whole_component(rng):
     H = make_maps(rng)
     X = make_data(rng, H)
-    W = solve_signals(X, H, penalty=Penalty(H_l1=50.0))
+    W = solve_signals(X, H, penalty=measured(UnitNorm(H_l1=50.0), X))
     assert not W.any()
 
 
@@ -150,10 +151,10 @@ def test_a_strong_group_penalty_silences_a_whole_component(rng):
 def test_a_scale_free_penalty_weighs_the_same_in_any_units(rng, scale):
     H = make_maps(rng)
     X = make_data(rng, H)
-    penalty = Penalty(W_l1=0.2, H_l1=0.01, W_l2=0.1, H_l2=0.1)
-    scaled = solve_signals(scale * X, H, penalty=penalty)
+    penalty = UnitNorm(W_l1=0.2, H_l1=0.01, l2=0.1)
+    scaled = solve_signals(scale * X, H, penalty=measured(penalty, scale * X))
     np.testing.assert_allclose(
-        scaled / scale, solve_signals(X, H, penalty=penalty), rtol=1e-6, atol=1e-8
+        scaled / scale, solve_signals(X, H, penalty=measured(penalty, X)), rtol=1e-6, atol=1e-8
     )
 
 
@@ -161,10 +162,23 @@ def test_rank_one_weights_equal_the_same_weights_entry_by_entry(rng):
     H = make_maps(rng)
     X = make_data(rng, H)
     rows, columns = rng.random(50), rng.random(40)
-    for penalty in (Penalty(), Penalty(W_l1=0.1, W_l2=0.2, H_l2=0.2), Penalty(H_l1=0.02)):
-        short = solve_signals(X, H, weights=(rows, columns), penalty=penalty)
-        full = solve_signals(X, H, weights=np.outer(rows, columns), penalty=penalty)
-        np.testing.assert_allclose(short, full, rtol=1e-5, atol=1e-6)
+    short = solve_signals(X, H, weights=(rows, columns))
+    np.testing.assert_allclose(
+        short, solve_signals(X, H, weights=np.outer(rows, columns)), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("penalty", [UnitNorm(W_l1=0.1, l2=0.2), PerEntry(W_l1=0.02)])
+def test_the_weight_of_a_sample_changes_no_penalised_signal(rng, penalty):
+    H = make_maps(rng)
+    X = make_data(rng, H)
+    columns, bound = rng.random(40), measured(penalty, X)
+    weighted = solve_signals(X, H, weights=(rng.random(50) + 0.1, columns), penalty=bound)
+    even = solve_signals(X, H, weights=(np.ones(50), columns), penalty=bound)
+    entrywise = solve_signals(X, H, weights=np.outer(np.ones(50), columns), penalty=bound)
+    np.testing.assert_allclose(weighted, even, rtol=1e-7, atol=1e-10)
+    if isinstance(penalty, PerEntry):  # the norms of the other count the weights of features
+        np.testing.assert_allclose(entrywise, even, rtol=1e-5, atol=1e-6)
 
 
 def test_weighted_signals_minimise_the_weighted_objective(rng):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from partita._solvers.factorise import factorise
+from solving import fit
 
 
 def divergence(X, Y, beta, M):
@@ -35,7 +34,7 @@ def test_the_residual_is_the_projected_gradient_in_units_of_the_misfit(beta, wei
     rng = np.random.default_rng(0)
     X = rng.gamma(2.0, 1.0, (40, 3)) @ rng.gamma(1.0, 1.0, (3, 60)) * rng.gamma(20, 0.05, (40, 60))
     M = rng.random((40, 60)) + 0.1 if weighted else np.ones((40, 60))
-    solution = factorise(
+    solution = fit(
         X, 3, loss=beta, weights=M if weighted else None, tol=0, max_iter=6,
         rng=np.random.default_rng(0),
     )  # fmt: skip
@@ -52,7 +51,7 @@ def test_the_residual_knows_no_units(beta):
     X = rng.gamma(2.0, 1.0, (40, 3)) @ rng.gamma(1.0, 1.0, (3, 60)) * rng.gamma(20, 0.05, (40, 60))
     options = {"loss": beta, "tol": 0, "max_iter": 6}
     residuals = [
-        factorise(c * X, 3, rng=np.random.default_rng(0), **options).certificate.residual
+        fit(c * X, 3, rng=np.random.default_rng(0), **options).certificate.residual
         for c in (1.0, 1e6)
     ]
     assert residuals[1] == pytest.approx(residuals[0], rel=1e-2)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
 from ..compute.threads import Crew, single_blas
-from ..compute.types import Array, RankOne
+from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data, prepare
-from ..penalties.penalty import Penalty, Terms, penalty_value, terms_of_W
+from ..penalties.penalty import Extent, Penalty, Terms, frozen
+from ..problem.problem import Problem
 from ..problem.solution import Certificate, Solution, State
-from .signals import Fall, majorise, refit, scale_penalty
+from ..problem.start import Start
+from ..problem.stopping import Stopping
+from .signals import Fall, refit
 
 Progress = Iterator[tuple[float, float]]
 
@@ -38,10 +40,13 @@ class Sides:
         every: Array = np.ones(short.shape[1], bool)
         free: Array = every if held is None else ~np.asarray(held, bool)
         self.turned = n > p
-        self.penalty = scale_penalty(penalty, data)
-        self._inward, self._balance = _scales(data, self.penalty, short, long)
-        short = np.ascontiguousarray(short * self._inward[0] * self._balance, dtype=data.dtype)
-        long = np.ascontiguousarray(long * self._inward[1] / self._balance, dtype=data.dtype)
+        n_all, p_all = data.X.shape
+        self.bound = penalty.against(Extent(n_all, p_all, data.rms / data.scale, data.beta))
+        self._inward, self._balance = _scales(data, self.bound, short, long)
+        of_W, of_H = self._inward
+        self.penalty = self.bound.scaled(W=1 / of_W, H=1 / of_H, loss=1 / data.unit)
+        short = np.ascontiguousarray(short * of_W * self._balance, dtype=data.dtype)
+        long = np.ascontiguousarray(long * of_H / self._balance, dtype=data.dtype)
         no_row, no_column = data.unseen()
         short[no_row] = 0
         long[np.ix_(no_column, free)] = 0
@@ -51,15 +56,16 @@ class Sides:
         if self.turned:
             self.penalty = self.penalty.turned
 
-    def pull(self, short: Array, long: Array) -> tuple[Terms, Terms]:
-        """Return the penalty as the short and as the long factor see it, group norms bounded."""
-        of_short = terms_of_W(long.T, self.penalty, rms=self.data.rms)
-        of_long = terms_of_W(short.T, self.penalty.turned, rms=self.data.rms)
-        return majorise(of_short, short), majorise(of_long, long)
+    def pull(self, short: Array, long: Array) -> tuple[Terms | None, Terms | None]:
+        """Return the penalty as the short and as the long factor see it where they stand."""
+        if not self.penalty.active:
+            return None, None
+        of_short = self.penalty.majorise(short.T, long.T, signals=True)
+        return of_short, self.penalty.majorise(long.T, short.T, signals=False)
 
     def penalise(self, short: Array, long: Array) -> float:
         """Return what the penalty adds to the divergence of the scaled data."""
-        return penalty_value(short, long.T, self.penalty, rms=self.data.rms)
+        return self.penalty.value(short.T, long.T)
 
     def leave(self) -> tuple[Array, Array]:
         """Return W (n, k) and H (k, p) in the units of X."""
@@ -79,32 +85,26 @@ class Sides:
         return sum(of_W), sum(of_H)
 
     def _refit(self, *, signals: bool, copy: bool, max_steps: int) -> Fall:
-        of_short, of_long = self.pull(self.short, self.long)
-        if signals is self.turned:
-            data, other, rows, terms, free = (
-                self.data, self.short, self.long, of_long, self.long_free,
-            )  # fmt: skip
+        of_long = signals is self.turned
+        if of_long:
+            data, other, rows, free = self.data, self.short, self.long, self.long_free
         else:
-            data, other, rows, terms, free = (
-                self.data.turned(), self.long, self.short, of_short, self.short_free,
-            )  # fmt: skip
+            data, other, rows, free = self.data.turned(), self.long, self.short, self.short_free
         rows = rows.copy() if copy else rows
-        return refit(data, other, rows, terms, free=free, max_steps=max_steps)
+
+        def terms_at(here: Array) -> Terms:
+            return self.penalty.majorise(here.T, other.T, signals=not of_long)
+
+        given = terms_at if self.penalty.active else None
+        return refit(data, other, rows, given, free=free, max_steps=max_steps)
 
 
-def enter(
-    X: Any,
-    W: Array,
-    H: Array,
-    *,
-    beta: float,
-    weights: Array | RankOne | None,
-    penalty: Penalty | None,
-    held: Array | None,
-) -> Sides:
+def enter(problem: Problem, start: Start) -> Sides:
     """Orient and scale a problem; powers of two only, so that nothing is rounded."""
-    data = prepare(X, beta=beta, weights=weights)
-    return Sides(data, Penalty() if penalty is None else penalty, W, H.T, held)
+    assert start.W is not None
+    assert start.H is not None
+    data = prepare(problem.X, beta=problem.loss, weights=problem.weights)
+    return Sides(data, problem.penalty, start.W, start.H.T, problem.held)
 
 
 def finish(
@@ -113,9 +113,7 @@ def finish(
     *,
     route: str,
     first: str,
-    tol: float,
-    max_iter: int,
-    watch: Callable[[State], bool | None] | None,
+    stopping: Stopping,
 ) -> Solution:
     """Run a method to its end, solve the signals for the final maps, and certify.
 
@@ -130,18 +128,15 @@ def finish(
         The method's name in the report.
     first : {"W", "H"}
         Which factor moves first.
-    tol : float
-        Residual to end at.
-    max_iter : int
-        Iterations at most.
-    watch : callable, optional
-        Sees each iteration; True ends the fit.
+    stopping : Stopping
+        When to end, and who watches.
 
     Returns
     -------
     Solution
         In the units of X.
     """
+    tol, max_iter, watch = stopping.tol, stopping.max_iter, stopping.watch
     losses: list[float] = []
     converged = interrupted = False
     gate = tol
@@ -165,8 +160,10 @@ def finish(
     W, H = sides.leave()
     dead = int(((W == 0).all(0) | (H == 0).all(1)).sum())
     report: dict[str, object] = {"route": route, "passes": len(losses), "dead": dead}
-    history = np.array(losses)
-    return Solution(W, H, history, len(losses), converged, interrupted, certificate, report)
+    return Solution(
+        W, H, np.array(losses), len(losses), converged, interrupted, certificate, report,
+        penalty=frozen(sides.bound, W.T, H),
+    )  # fmt: skip
 
 
 def certify(sides: Sides, *, decreases: bool = True) -> Certificate:
@@ -188,7 +185,8 @@ def certify(sides: Sides, *, decreases: bool = True) -> Certificate:
         loss = float(misfit_by_column(X, Y, M, beta=data.beta).sum())
         sizes = X**data.beta if M is None else M * X**data.beta
         of_block = (slope.T @ short, curvature.T @ squares)
-        gradient2 = _gradient2(*of_block, long[block], of_long, sides.long_free)
+        own = None if of_long is None else of_long.take(block)
+        gradient2 = _gradient2(*of_block, long[block], own, sides.long_free)
         of_rows = (slope @ long[block], curvature @ long[block] ** 2)
         return loss, float(sizes.sum(dtype=np.float64)), gradient2, *of_rows
 
@@ -210,10 +208,13 @@ def certify(sides: Sides, *, decreases: bool = True) -> Certificate:
     return Certificate(*residuals, max(0.0, fall_W) * relative, max(0.0, fall_H) * relative)
 
 
-def _gradient2(slopes: Array, diagonal: Array, rows: Array, terms: Terms, free: Array) -> float:
-    gradient = slopes + terms.linear + terms.ridge * rows
-    diagonal = diagonal + terms.ridge
-    pulled = np.where(rows > 0, gradient, np.minimum(gradient, 0))
+def _gradient2(
+    slopes: Array, diagonal: Array, rows: Array, terms: Terms | None, free: Array
+) -> float:
+    if terms is not None:
+        slopes = slopes + terms.slope(rows.T).T
+        diagonal = diagonal + terms.curvature().T
+    pulled = np.where(rows > 0, slopes, np.minimum(slopes, 0))
     ratio = np.divide(pulled**2, diagonal, out=np.zeros_like(pulled), where=diagonal > 0)
     return float(ratio[:, free].sum(dtype=np.float64))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -12,38 +11,23 @@ import scipy.sparse
 from ..compute.types import Array, RankOne
 from ..nmf.frobenius import factorise_least_squares
 from ..nmf.initialisation import fill_zeros
-from ..penalties.penalty import Penalty
-from ..problem.solution import Solution, State
+from ..problem.problem import Problem
+from ..problem.solution import Solution
 from ..problem.start import Start
+from ..problem.stopping import Stopping
 from . import multiplicative, newton
 
 _ROUNDS = 10
 
 
 def factorise_divergence(
-    X: Any,
-    n_components: int,
-    *,
-    loss: float,
-    init: str | Start,
-    tol: float,
-    max_iter: int,
-    penalty: Penalty,
-    weights: Array | RankOne | None,
-    held: Array | None,
-    first: str,
-    rng: np.random.Generator,
-    watch: Callable[[State], bool | None] | None,
+    problem: Problem, start: Start, stopping: Stopping, *, rng: np.random.Generator
 ) -> Solution:
     """Start by a few rounds of least squares, then minimise the divergence or weighted misfit.
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
-        Non-negative data.
-    n_components : int
-        Number of components k.
-    loss, init, tol, max_iter, penalty, weights, held, first, rng, watch
+    problem, start, stopping, rng
         As for `factorise.factorise`.
 
     Returns
@@ -52,15 +36,12 @@ def factorise_divergence(
         As from the solver of the divergence, with the start's share in the report.
     """
     clock = perf_counter()
-    W, H, passes = _start(X, n_components, init, weights, held, first, rng)
-    if loss != 2.0:
-        W, H = _lift(W, H, init, held, rng)
+    begun, passes = _begun(problem, start, rng)
+    if problem.loss != 2.0 and not start.is_whole(problem.n_components):
+        begun = _lifted(begun, problem.held, rng)
     seconds = perf_counter() - clock
-    solve = newton.solve if loss >= 1.0 else multiplicative.solve
-    solution = solve(
-        X, W, H, beta=loss, weights=weights, penalty=penalty, held=held, first=first, tol=tol,
-        max_iter=max_iter, watch=watch,
-    )  # fmt: skip
+    solve = newton.solve if problem.loss >= 1.0 else multiplicative.solve
+    solution = solve(problem, begun, stopping)
     spent = solution.report.get("seconds")
     clocks = {"start": seconds, **(spent if isinstance(spent, dict) else {})}
     report = {**solution.report, "seconds": clocks, "starts": 1}
@@ -68,33 +49,22 @@ def factorise_divergence(
     return solution._replace(report=report)
 
 
-def _start(
-    X: Any,
-    k: int,
-    init: str | Start,
-    weights: Array | RankOne | None,
-    held: Array | None,
-    first: str,
-    rng: np.random.Generator,
-) -> tuple[Array, Array, Any]:
+def _begun(problem: Problem, start: Start, rng: np.random.Generator) -> tuple[Start, Any]:
     """Return both factors, and how many passes over X they took."""
-    if isinstance(init, Start) and _is_whole(init, k):
-        return init.W.astype(X.dtype), init.H.astype(X.dtype), 0  # type: ignore[union-attr]
-    data, rank_one = (_fill_gaps(X, weights), None)
-    if isinstance(weights, tuple):
-        data, rank_one = X, weights
-    start = factorise_least_squares(
-        data, k, solver="hals", init=init, tol=0.0, max_iter=_ROUNDS, weights=rank_one, held=held,
-        first=first, rng=rng,
-    )  # fmt: skip
-    if start.interrupted:
+    if start.is_whole(problem.n_components):
+        assert start.W is not None
+        assert start.H is not None
+        kind = problem.X.dtype
+        return start._replace(W=start.W.astype(kind), H=start.H.astype(kind)), 0
+    X, weights = problem.X, problem.weights
+    if not isinstance(weights, tuple):
+        X, weights = _fill_gaps(X, weights), None
+    plain = Problem(X, problem.n_components, weights=weights, held=problem.held)
+    rounds = Stopping(tol=0.0, max_iter=_ROUNDS)
+    found = factorise_least_squares(plain, start._replace(sketch=False), rounds, rng=rng)
+    if found.interrupted:
         raise KeyboardInterrupt
-    return start.W, start.H, start.report["passes"]
-
-
-def _is_whole(start: Start, k: int) -> bool:
-    """Tell whether both factors are given with all their components."""
-    return start.W is not None and start.H is not None and start.H.shape[0] == k
+    return start._replace(W=found.W, H=found.H), found.report["passes"]
 
 
 def _fill_gaps(X: Any, weights: Array | RankOne | None) -> Any:
@@ -108,13 +78,11 @@ def _fill_gaps(X: Any, weights: Array | RankOne | None) -> Any:
     return np.where(seen, dense, means)
 
 
-def _lift(
-    W: Array, H: Array, init: str | Start, held: Array | None, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def _lifted(begun: Start, held: Array | None, rng: np.random.Generator) -> Start:
     """Lift zeros, which a divergence may never leave or may not survive."""
-    if isinstance(init, Start) and _is_whole(init, W.shape[1]):
-        return W, H
-    lifted = fill_zeros(H, variant="auto", rng=rng, samples=False)
+    assert begun.W is not None
+    assert begun.H is not None
+    H = fill_zeros(begun.H, variant="auto", rng=rng, samples=False)
     if held is not None:
-        lifted[held] = H[held]
-    return fill_zeros(W, variant="auto", rng=rng, samples=True), lifted
+        H[held] = begun.H[held]
+    return begun._replace(W=fill_zeros(begun.W, variant="auto", rng=rng, samples=True), H=H)

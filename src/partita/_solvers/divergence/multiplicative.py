@@ -10,16 +10,18 @@ entries never reach 0, so the end of a fit is second-order steps with Fisher's H
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..compute.threads import Crew, single_blas
-from ..compute.types import Array, RankOne
+from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column
-from ..penalties.penalty import Penalty, Terms
-from ..problem.solution import Solution, State
+from ..penalties.penalty import Terms
+from ..problem.problem import Problem
+from ..problem.solution import Solution
+from ..problem.start import Start
+from ..problem.stopping import Stopping
 from . import newton
 from .factors import Progress, Sides, enter, finish
 
@@ -39,48 +41,17 @@ class Visit(NamedTuple):
     repel: Array
 
 
-def solve(
-    X: Any,
-    W: Array,
-    H: Array,
-    *,
-    beta: float = 0.0,
-    weights: Array | RankOne | None = None,
-    penalty: Penalty | None = None,
-    held: Array | None = None,
-    first: str = "W",
-    tol: float = 1e-3,
-    max_iter: int = 500,
-    watch: Callable[[State], bool | None] | None = None,
-) -> Solution:
+def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
     """Factorise X ~ W @ H under any beta-divergence from 0 to 2, from the factors given.
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
-        Non-negative data, float32 or float64; positive for beta 0 (see
-        `divergence.fill_zeros`).
-    W : ndarray, (n, k)
-        Signals to start from; zeros stay zeros.
-    H : ndarray, (k, p)
-        Maps to start from; zeros stay zeros.
-    beta : float, default 0.0
-        Which divergence: 0 Itakura-Saito, 1 Kullback-Leibler, 2 squared error.
-    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
-        A weight for each entry, or its two rank-one factors; where it is 0 the value of X is
-        not looked at.
-    penalty : Penalty, optional
-        Strengths; none by default. The scale-free form multiplies them by ``rms**(beta - 2)``.
-    held : ndarray of bool, (k,), optional
-        Rows of H that stay as given.
-    first : {"W", "H"}
-        Which factor moves first.
-    tol : float, default 1e-3
-        Ends the fit when the optimality residual is at most this; 0 never does.
-    max_iter : int, default 500
-        Iterations at most, each one pass over X.
-    watch : callable, optional
-        Called with a State after each iteration; answering True ends the fit.
+    problem : Problem
+        Non-negative data; positive for beta 0 (see `matrices.scaled.fill_zeros`).
+    start : Start
+        Both factors, whole, zeros stay zeros.
+    stopping : Stopping
+        When to end: each iteration is one pass over X.
 
     Returns
     -------
@@ -92,19 +63,14 @@ def solve(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> W, H = rng.random((30, 2)) + 0.1, rng.random((2, 50)) + 0.1
-    >>> fit = solve(W @ H, np.ones((30, 2)) + W, np.ones((2, 50)) + H, tol=1e-2)
+    >>> start = Start(W=np.ones((30, 2)) + W, H=np.ones((2, 50)) + H)
+    >>> fit = solve(Problem(W @ H, 2, loss=0.0), start, Stopping(tol=1e-2))
     >>> bool((np.diff(fit.losses) <= 0).all())
     True
     """
-    sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
+    sides = enter(problem, start)
     return finish(
-        sides,
-        _multiply_then_step,
-        route="multiplicative",
-        first=first,
-        tol=tol,
-        max_iter=max_iter,
-        watch=watch,
+        sides, _multiply_then_step, route="multiplicative", first=start.first, stopping=stopping
     )
 
 
@@ -165,8 +131,9 @@ def _visit(sides: Sides, crew: Crew, short: Array, long: Array, *, hold: bool = 
             new[block] = long[block]
             if not hold:
                 up, down = _pulls(X, _fit(short, long[block], data.floor), M, data.beta)
+                own = None if terms is None else terms.take(block)
                 new[block], part = _update(
-                    up.T @ short, down.T @ short, long[block], terms, sides.long_free, data.beta
+                    up.T @ short, down.T @ short, long[block], own, sides.long_free, data.beta
                 )
                 gradient2 += part
             Y = _fit(short, new[block], data.floor)
@@ -201,10 +168,11 @@ def _pulls(X: Array, Y: Array, M: Array | None, beta: float) -> tuple[Array, Arr
 
 
 def _update(
-    attract: Array, repel: Array, rows: Array, terms: Terms, free: Array, beta: float
+    attract: Array, repel: Array, rows: Array, terms: Terms | None, free: Array, beta: float
 ) -> tuple[Array, float]:
     """Return the multiplied rows, and their squared gradient in the metric of the majoriser."""
-    repel = repel + (terms.linear + terms.ridge * rows).astype(rows.dtype)
+    if terms is not None:
+        attract, repel = _with_terms(attract, repel, rows, terms)
     ratio = np.divide(attract, repel, out=np.ones_like(rows), where=repel > 0)
     if beta < 1.0:
         ratio **= rows.dtype.type(1.0 / (2.0 - beta))
@@ -213,6 +181,16 @@ def _update(
     metric = np.divide(rows, repel, out=np.zeros_like(rows), where=repel > 0)
     gradient2 = float((slope**2 * metric)[:, free].sum(dtype=np.float64))
     return rows * ratio, gradient2
+
+
+def _with_terms(attract: Array, repel: Array, rows: Array, terms: Terms) -> tuple[Array, Array]:
+    """Add the slope of a penalty, what is negative of it to the pull."""
+    linear, ridge = terms.linear.T, terms.ridge.T * rows
+    if terms.gram is not None:
+        ridge = ridge + rows @ np.maximum(terms.gram, 0)
+        attract = attract + rows @ np.maximum(-terms.gram, 0)
+    down, up = np.maximum(-linear, 0), np.maximum(linear, 0) + ridge
+    return (attract + down).astype(rows.dtype), (repel + up).astype(rows.dtype)
 
 
 def _step_short(sides: Sides, short: Array, seen: Visit) -> tuple[Array, float]:

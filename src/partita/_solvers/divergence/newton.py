@@ -11,20 +11,22 @@ doi:10.1162/neco_a_01157): it grows while the loss falls, and a rise takes the f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..compute.threads import Crew, single_blas
-from ..compute.types import Array, RankOne
+from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data
 from ..nnls import box_steps
-from ..penalties.penalty import Penalty, Terms
-from ..problem.solution import Solution, State
+from ..penalties.penalty import Terms
+from ..problem.problem import Problem
+from ..problem.solution import Solution
+from ..problem.start import Start
+from ..problem.stopping import Stopping
 from .factors import Progress, Sides, enter, finish
-from .signals import reach
+from .signals import penalised, reach
 
 _LANES = 8
 _BLOCK_ENTRIES = 1 << 18
@@ -75,49 +77,18 @@ class _Pace:
         return float(0.5 ** max(0, self.rises - 2))
 
 
-def solve(
-    X: Any,
-    W: Array,
-    H: Array,
-    *,
-    beta: float = 1.0,
-    weights: Array | RankOne | None = None,
-    penalty: Penalty | None = None,
-    held: Array | None = None,
-    first: str = "W",
-    tol: float = 1e-3,
-    max_iter: int = 500,
-    watch: Callable[[State], bool | None] | None = None,
-) -> Solution:
+def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
     """Factorise X ~ W @ H under a convex divergence, from the factors given.
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse matrix, (n, p)
-        Non-negative data, float32 or float64.
-    W : ndarray, (n, k)
-        Signals to start from.
-    H : ndarray, (k, p)
-        Maps to start from.
-    beta : float, default 1.0
-        1 for Kullback-Leibler, 2 for the squared error (of use with entrywise weights), or
-        between.
-    weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
-        A weight for each entry, or its two rank-one factors; where it is 0 the value of X is
-        not looked at.
-    penalty : Penalty, optional
-        Strengths; none by default. For beta other than 2 the scale-free form multiplies them by
-        ``rms**(beta - 2)``.
-    held : ndarray of bool, (k,), optional
-        Rows of H that stay as given.
-    first : {"W", "H"}
-        Which factor moves first.
-    tol : float, default 1e-3
-        Ends the fit when the optimality residual is at most this; 0 never does.
-    max_iter : int, default 500
-        Iterations at most, each one pass over X.
-    watch : callable, optional
-        Called with a State after each iteration; answering True ends the fit.
+    problem : Problem
+        Non-negative data; where an entry has no weight its value is not looked at. Beta is 1 for
+        Kullback-Leibler, 2 for the squared error (of use with entrywise weights), or between.
+    start : Start
+        Both factors, whole.
+    stopping : Stopping
+        When to end: each iteration is one pass over X.
 
     Returns
     -------
@@ -129,14 +100,12 @@ def solve(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> W, H = rng.random((30, 2)) + 0.1, rng.random((2, 50)) + 0.1
-    >>> fit = solve(rng.poisson(9 * W @ H).astype(float), 9 * W, H)
-    >>> fit.converged
+    >>> problem = Problem(rng.poisson(9 * W @ H).astype(float), 2, loss=1.0)
+    >>> solve(problem, Start(W=9 * W, H=H), Stopping()).converged
     True
     """
-    sides = enter(X, W, H, beta=beta, weights=weights, penalty=penalty, held=held)
-    return finish(
-        sides, iterate, route="newton", first=first, tol=tol, max_iter=max_iter, watch=watch
-    )
+    sides = enter(problem, start)
+    return finish(sides, iterate, route="newton", first=start.first, stopping=stopping)
 
 
 def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progress:
@@ -228,15 +197,16 @@ def _step_block(
     pairs: Array,
     long: Array,
     block: slice,
-    terms: Terms,
+    terms: Terms | None,
     pace: _Pace,
     new: Array,
 ) -> float:
     """Step the rows of one block, bring Y along, and return their squared gradient."""
     data = sides.data
     slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=pace.exact)
+    own = None if terms is None else terms.take(block)
     moves, gradient2 = _descend(
-        curvature.T @ pairs, slope.T @ short, long[block], terms, sides.long_free, 0.0
+        curvature.T @ pairs, slope.T @ short, long[block], own, sides.long_free, 0.0
     )
     change = short @ moves.T
     length = np.full(moves.shape[0], pace.trust, Y.dtype)
@@ -260,14 +230,11 @@ def _step_short(
 
 
 def _descend(
-    packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array, kept: float
+    packed: Array, slopes: Array, rows: Array, terms: Terms | None, free: Array, kept: float
 ) -> tuple[Array, float]:
+    packed, slopes = penalised(packed, slopes, rows, terms)
     moves = np.empty_like(rows)
-    linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
-    packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
-    gradient2 = box_steps.descend_rows(
-        packed, slopes, rows, linear, ridge, free, kept, _SWEEPS, moves
-    )
+    gradient2 = box_steps.descend_rows(packed, slopes, rows, free, kept, _SWEEPS, moves)
     return moves, gradient2
 
 

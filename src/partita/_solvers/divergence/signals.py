@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,25 +12,7 @@ from ..compute.types import Array, Floats, RankOne
 from ..losses.beta_divergence import misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data, prepare
 from ..nnls import box_steps
-from ..penalties.penalty import Penalty, Terms, terms_of_W
-
-
-def scale_penalty(penalty: Penalty, data: Data) -> Penalty:
-    """Let a penalty weigh the same against the divergence whatever the units of X.
-
-    The scale-free form multiplies its strengths by ``rms**(beta - 2)``, which for the
-    Frobenius loss is 1; scikit-learn's keeps its strengths in the units of X.
-    """
-    if not penalty.active:
-        return penalty
-    if penalty.scale_free:
-        factors = [data.rms ** (data.beta - 2.0)] * 4
-    else:
-        half, whole = data.scale ** (data.beta - 0.5), data.scale ** (data.beta - 1.0)
-        factors = [half, half, whole, whole]
-    W_l1, H_l1, W_l2, H_l2 = (s * f for s, f in zip(penalty[:4], factors, strict=True))
-    return Penalty(W_l1, H_l1, W_l2, H_l2, penalty.scale_free)
-
+from ..penalties.penalty import NONE, Penalty, Terms
 
 _MOST_STEPS = 200
 _MOST_HALVINGS = 8
@@ -53,7 +36,7 @@ def solve_divergence(
     H: Array,
     *,
     beta: float,
-    penalty: Penalty | None = None,
+    penalty: Penalty = NONE,
     weights: Array | RankOne | None = None,
     W0: Array | None = None,
 ) -> Array:
@@ -67,8 +50,8 @@ def solve_divergence(
         Non-negative maps; those that are all zero get signals of zero.
     beta : float
         Which divergence, 0 to 2.
-    penalty : Penalty, optional
-        Strengths; none by default.
+    penalty : Penalty
+        In the units of X, as a Solution leaves it; none by default.
     weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
         A weight for each entry, or its two rank-one factors.
     W0 : ndarray, (n, k), optional
@@ -89,23 +72,25 @@ def solve_divergence(
     True
     """
     data = prepare(X, beta=beta, weights=weights)
-    strengths = scale_penalty(Penalty() if penalty is None else penalty, data)
-    root = 1.0 if strengths.scale_free else np.sqrt(data.scale)
-    short = np.ascontiguousarray(H.T * data.dtype.type(root), dtype=data.dtype)
-    inward = data.scale / root
-    rows = _level(data, short) if W0 is None else W0 * data.dtype.type(inward)
+    kind = data.dtype.type
+    short = np.ascontiguousarray(H.T, dtype=data.dtype)
+    rows = _level(data, short) if W0 is None else W0 * kind(data.scale)
     rows = np.ascontiguousarray(rows, dtype=data.dtype)
     rows[data.unseen()[0]] = 0
-    terms = terms_of_W(short.T, strengths, rms=data.rms)
-    refit(data.turned(), short, rows, terms)
-    return np.asarray(rows / data.dtype.type(inward))
+    inner = penalty.scaled(W=1 / data.scale, H=1.0, loss=1 / data.unit)
+
+    def terms_at(here: Array) -> Terms:
+        return inner.majorise(here.T, H, signals=True)
+
+    refit(data.turned(), short, rows, terms_at if penalty.active else None)
+    return np.asarray(rows / kind(data.scale))
 
 
 def refit(
     data: Data,
     short: Array,
     rows: Array,
-    terms: Terms,
+    terms_at: Callable[[Array], Terms] | None,
     *,
     free: Array | None = None,
     max_steps: int = _MOST_STEPS,
@@ -120,8 +105,8 @@ def refit(
         The factor that stays.
     rows : ndarray, (p, k)
         The factor that moves, in place.
-    terms : Terms
-        The penalty as `rows` sees it.
+    terms_at : callable, optional
+        Gives the penalty as `rows` sees it where they stand.
     free : ndarray of bool, (k,), optional
         The components that may move; all of them by default.
     max_steps : int
@@ -135,15 +120,16 @@ def refit(
     first, second = np.tril_indices(short.shape[1])
     pairs = short[:, first] * short[:, second]
     free = np.ones(short.shape[1], bool) if free is None else free
-    n_rounds = min(max_steps, _MOST_REWEIGHTINGS) if terms.group.any() else 1
+    n_rounds = 1 if terms_at is None else min(max_steps, _MOST_REWEIGHTINGS)
     reached = 0.0
     with single_blas(), Crew() as crew:
         for _ in range(n_rounds):
-            bounds = majorise(terms, rows)
+            terms = None if terms_at is None else terms_at(rows)
 
-            def fit(block: slice, bounds: Terms = bounds) -> Fall:
+            def fit(block: slice, terms: Terms | None = terms) -> Fall:
                 X, M = data.take(block)
-                return _fit_block(data, X, M, short, pairs, rows[block], bounds, free, max_steps)
+                own = None if terms is None else terms.take(block)
+                return _fit_block(data, X, M, short, pairs, rows[block], own, free, max_steps)
 
             before = rows.copy()
             falls = crew.map(fit, _blocks(data))
@@ -160,15 +146,6 @@ def _blocks(data: Data) -> list[slice]:
     return [slice(a, min(a + width, p)) for a in range(0, p, width)]
 
 
-def majorise(terms: Terms, rows: Array) -> Terms:
-    """Bound each ``group_j * |w_j|`` from above by a quadratic that touches it here."""
-    if not terms.group.any():
-        return terms
-    lengths = np.sqrt(np.einsum("cj,cj->j", rows, rows, dtype=np.float64))
-    tiny = max(float(lengths.max()), 1e-30) * 1e-9
-    return terms._replace(ridge=terms.ridge + terms.group / np.maximum(lengths, tiny))
-
-
 def _fit_block(
     data: Data,
     X: Array,
@@ -176,7 +153,7 @@ def _fit_block(
     short: Array,
     pairs: Array,
     rows: Array,
-    terms: Terms,
+    terms: Terms | None,
     free: Array,
     max_steps: int,
 ) -> Fall:
@@ -189,7 +166,8 @@ def _fit_block(
     began, ended, exact, promised = value.sum(), value.copy(), False, 0.0
     for _ in range(max_steps):
         slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=exact)
-        moves, promise = _move(curvature.T @ pairs, slope.T @ short, rows[here], terms, free)
+        at = None if terms is None else terms.take(here)
+        moves, promise = _move(curvature.T @ pairs, slope.T @ short, rows[here], at, free)
         on = promise > enough * np.maximum(value, least)
         if not on.any():
             promised += promise.sum()
@@ -199,7 +177,8 @@ def _fit_block(
             promised += promise[~on].sum()
             here, X, Y, value, least = here[on], X[:, on], Y[:, on], value[on], least[on]
             M, moves = None if M is None else M[:, on], moves[on]
-        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, terms)
+            at = None if terms is None else terms.take(here)
+        rows[here], Y, now = _search(data, X, Y, M, short, rows[here], moves, value, at)
         stuck = now >= value
         least[stuck] = np.inf
         ended[here] = value = now
@@ -212,15 +191,27 @@ def _fitted(short: Array, rows: Array, data: Data) -> Array:
 
 
 def _move(
-    packed: Array, slopes: Array, rows: Array, terms: Terms, free: Array
+    packed: Array, slopes: Array, rows: Array, terms: Terms | None, free: Array
 ) -> tuple[Array, Floats]:
     """Return a step for each row, and twice the fall that its quadratic promises at least."""
+    packed, slopes = penalised(packed, slopes, rows, terms)
     moves = np.empty_like(rows)
-    linear, ridge = terms.linear.astype(rows.dtype), terms.ridge.astype(rows.dtype)
+    box_steps.descend_rows(packed, slopes, rows, free, 0.0, 50, moves)
+    return moves, -np.einsum("cj,cj->c", slopes, moves, dtype=np.float64)
+
+
+def penalised(
+    packed: Array, slopes: Array, rows: Array, terms: Terms | None
+) -> tuple[Array, Array]:
+    """Add a penalty to the Hessians (m, k (k + 1) / 2) and slopes (m, k) of rows (m, k)."""
     packed, slopes = np.ascontiguousarray(packed), np.ascontiguousarray(slopes)
-    box_steps.descend_rows(packed, slopes, rows, linear, ridge, free, 0.0, 50, moves)
-    slopes = slopes + terms.linear + terms.ridge * rows
-    return moves, -np.einsum("cj,cj->c", slopes, moves)
+    if terms is None:
+        return packed, slopes
+    k = rows.shape[1]
+    packed[:, np.cumsum(np.arange(1, k + 1)) - 1] += terms.ridge.T.astype(packed.dtype)
+    if terms.gram is not None:
+        packed += terms.gram[np.tril_indices(k)].astype(packed.dtype)
+    return packed, (slopes + terms.slope(rows.T).T).astype(slopes.dtype)
 
 
 def _search(
@@ -232,7 +223,7 @@ def _search(
     rows: Array,
     moves: Array,
     value: Floats,
-    terms: Terms,
+    terms: Terms | None,
 ) -> tuple[Array, Array, Floats]:
     """Halve the steps of the columns whose value would rise; what never falls stays."""
     change = short @ moves.T
@@ -248,7 +239,8 @@ def _search(
         new[worse] = np.maximum(rows[worse] + length[worse, None] * moves[worse], 0)
         fitted[:, worse] = _fitted(short, new[worse], data)
         weights = None if M is None else M[:, worse]
-        now[worse] = _value(data, X[:, worse], fitted[:, worse], weights, new[worse], terms)
+        own = None if terms is None else terms.take(worse)
+        now[worse] = _value(data, X[:, worse], fitted[:, worse], weights, new[worse], own)
         worse = worse[now[worse] > value[worse]]
     new[worse], now[worse], fitted[:, worse] = rows[worse], value[worse], Y[:, worse]
     return new, fitted, now
@@ -261,11 +253,11 @@ def reach(Y: Array, change: Array) -> Array:
     return np.asarray(np.minimum(1, limit / np.maximum(fall, limit)), dtype=Y.dtype)
 
 
-def _value(data: Data, X: Array, Y: Array, M: Array | None, rows: Array, terms: Terms) -> Floats:
+def _value(
+    data: Data, X: Array, Y: Array, M: Array | None, rows: Array, terms: Terms | None
+) -> Floats:
     value = misfit_by_column(X, Y, M, beta=data.beta)
-    if terms.linear.any() or terms.ridge.any():
-        value += rows @ terms.linear + 0.5 * (np.square(rows, dtype=np.float64) @ terms.ridge)
-    return value
+    return value if terms is None else value + terms.value_by_column(rows.T)
 
 
 def _reference(X: Array, M: Array | None, beta: float) -> Floats:

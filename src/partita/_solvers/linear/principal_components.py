@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compute.types import Array
-from ..matrices.streamed import Stream, add
+from ..matrices.matrix import add
+from ..matrices.streamed import Stream
 
 _SPARE, _TOL, _MOST = 10, 1e-5, 12
 

@@ -10,7 +10,8 @@ import scipy.sparse
 
 from ..compute.compilation import compiled
 from ..compute.types import Array, RankOne
-from .streamed import Stream, add
+from .matrix import add
+from .streamed import Stream
 
 _BLOCK_BYTES = 4 << 20
 

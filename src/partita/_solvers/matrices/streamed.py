@@ -9,20 +9,25 @@ exists at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import dask
+import dask.base
+import dask.core
 import dask.local
 import numpy as np
 from dask.delayed import Delayed, delayed
 from dask.optimization import cull
 
-from ..compute.threads import count_threads
+from ..compute.threads import Crew, count_threads
 from ..compute.types import Array
 from . import dask_cluster, partition
+from .in_memory import Dense
+from .matrix import Matrix, Sums, Work, add
 
 SUMS_BYTES = 256 << 20
 _ATTEMPTS, _PAUSE = 5, 0.5  # s
@@ -50,7 +55,10 @@ class Stream:
         Squared norm, once a survey has been made.
     """
 
-    lies = None
+    at_hand = False
+    compact = False
+    read_anew = True
+    left_out2 = 0.0
 
     def __init__(
         self,
@@ -80,6 +88,28 @@ class Stream:
     def take_over(self, before: Stream) -> None:
         """Keep what the survey of the same data, empty features included, has found."""
         self.sample, self.norm2, self.passes = before.sample, before.norm2, before.passes
+
+    def over_parts(
+        self,
+        work: Work,
+        common: Any,
+        *,
+        reads: Sequence[Array | None] = (),
+        writes: Sequence[Array] = (),
+        rows: int = 0,
+        crew: Crew,
+    ) -> Any:
+        """Apply `work` to every part that is read, and put what it fills where it belongs."""
+        filled = [(array.shape[:-1], array.dtype) for array in writes]
+        sums, parts = self.run(_on_part, (work, common, filled), *reads, rows=rows)
+        for where, arrays in zip(self.slices, parts, strict=True):
+            for array, values in zip(writes, arrays, strict=True):
+                array[..., where] = values
+        return sums
+
+    def take(self, columns: Array) -> Matrix:
+        """Refuse: the sample of a stream is drawn when it is surveyed."""
+        raise NotImplementedError
 
     def encode(self, S: Array) -> Array:
         """Return S."""
@@ -177,6 +207,17 @@ class Stream:
         return total, outcome
 
 
+def _on_part(
+    X: Array, so_far: Sums | None, given: tuple[Work, Any, list[Any]], *reads: Array | None
+) -> tuple[Sums | None, list[Array]]:
+    """Work on a part as on a small matrix in memory, with arrays of its own to fill."""
+    work, common, filled = given
+    columns = Dense(X)
+    group = [block for some in columns.groups for block in some]
+    writes = [np.empty((*rows, X.shape[1]), dtype) for rows, dtype in filled]
+    return work(columns, group, so_far, common, *reads, *writes), writes
+
+
 def _step(
     so_far: tuple[Any, list[Any]],
     work: Callable[..., tuple[Any, Any]],
@@ -229,15 +270,6 @@ def _has_erred(parts: list[Any]) -> bool:
     """Tell whether a block that a cluster was to hold could not be computed."""
     held = [part for part in parts if not isinstance(part, _Recipe)]
     return any(block.status == "error" for part in held for block in dask_cluster.futures_of(part))
-
-
-def add(total: Any, more: Any) -> Any:
-    """Add arrays to the sums so far, in place; None counts as nothing yet."""
-    if total is None or more is None:
-        return more if total is None else total
-    for a, b in zip(total, more, strict=True):
-        a += b
-    return total
 
 
 def _named(common: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..compute.types import Array
 from . import products
-from .streamed import Stream, add
+from .matrix import add
+from .streamed import Stream
 
 SAMPLE = 12288
 

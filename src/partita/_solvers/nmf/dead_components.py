@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compute.types import Array
-from ..matrices.streamed import Stream
-from ..problem.problem import Problem, products_of, project
+from ..problem.oriented import Oriented, column_norms2, products_of, project
 from .hals import Descent
 
 _TINY = 1e-7
@@ -50,27 +49,10 @@ def _dead(S: Array, L: Array) -> npt.NDArray[np.intp]:
     return np.flatnonzero(strength <= _TINY * strength.max(initial=0.0))
 
 
-def _column_misfits(problem: Problem, S: Array, L: Array) -> Array:
-    """Return the squared misfit of each column, but for its own norm's share."""
-    C, G = project(problem, S), S @ S.T
+def _column_misfits(problem: Oriented, S: Array, L: Array) -> Array:
+    """Return the squared misfit of each column, weighted."""
+    weighted = S if problem.S_weights is None else S * problem.S_weights
+    C, G = project(problem, weighted), weighted @ S.T
     fitted = np.einsum("ij,ij->j", L, G @ L)
-    return np.asarray(_column_norms2(problem) - 2 * np.einsum("ij,ij->j", L, C) + fitted)
-
-
-def _column_norms2(problem: Problem) -> Array:
-    if isinstance(problem.blocks, Stream):
-        _, parts = problem.blocks.run(_norms2_of_part, None)
-        return np.asarray(np.concatenate(parts) / problem.scale**2)
-    blocks = problem.blocks
-    norms = np.empty(blocks.shape[1])
-
-    def work(group: list[slice]) -> None:
-        for block in group:
-            norms[block] = blocks.column_norms2(block)
-
-    problem.crew.map(work, blocks.groups)
-    return norms / problem.scale**2
-
-
-def _norms2_of_part(X: Array, _: None, __: None) -> tuple[None, Array]:
-    return None, np.einsum("ij,ij->j", X, X, dtype=np.float64)
+    misfits = column_norms2(problem) - 2 * np.einsum("ij,ij->j", L, C) + fitted
+    return np.asarray(misfits if problem.L_weights is None else misfits * problem.L_weights)

@@ -6,26 +6,25 @@ import math
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..compute.threads import Crew, single_blas
 from ..compute.types import Array, RankOne
 from ..matrices import products
-from ..matrices.blocks import as_blocks
-from ..matrices.streamed import Stream
-from ..penalties.penalty import NONE, Penalty
+from ..matrices.convert import Laid, lay
+from ..penalties.penalty import NONE, Extent, Penalty, frozen
+from ..problem.oriented import Oriented
 from ..problem.problem import Problem
-from ..problem.solution import Certificate, Solution, State
+from ..problem.solution import Solution, State, nothing_to_explain
 from ..problem.start import Start
+from ..problem.stopping import Keeper, Stopping, Watcher
 from .block_update import penalty_of
 from .dead_components import revive
 from .finish import Finish, finish, unfinished
 from .hals import Descent, Kept, descend
-from .start import Route, begin
-
-Watcher = Callable[[State], bool | None]
+from .start import Asked, begin
 
 
 class Saved(NamedTuple):
@@ -38,135 +37,101 @@ class Saved(NamedTuple):
     report: dict[str, Any]
 
 
-class Keeper(Protocol):
-    """Keeps the state of a fit somewhere, and has it again when the fit is repeated."""
-
-    def recall(self) -> Saved | None:
-        """Return what was kept of this fit; None where nothing was."""
-        ...
-
-    def is_due(self) -> bool:
-        """Tell whether it is time to keep the state."""
-        ...
-
-    def keep(self, saved: Saved) -> None:
-        """Keep a state in place of the one before."""
-        ...
-
-
 _TIGHTEN = 0.7
-_SMALL = 1_000_000
 _FLOORS = {np.dtype(np.float32): 1e-3}
 
 
 def factorise_least_squares(
-    X: Any,
-    n_components: int,
+    asked: Problem,
+    start: Start,
+    stopping: Stopping,
     *,
-    solver: str = "auto",
-    init: str | Start = "auto",
-    n_starts: int | str = "auto",
-    tol: float = 1e-3,
-    max_iter: int = 500,
-    penalty: Penalty = NONE,
-    weights: RankOne | None = None,
-    held: Array | None = None,
-    first: str = "W",
     rng: np.random.Generator,
-    columns: Array | None = None,
-    watch: Watcher | None = None,
     threads: int | None = None,
-    keeper: Keeper | None = None,
 ) -> Solution:
-    """Minimise ``|X - W @ H|^2 / 2`` plus penalties over W, H >= 0 (see `factorise.factorise`)."""
-    if isinstance(X, Stream):
-        init, watch = _in_order_of_parts(X, init, watch)
-    free = np.ones(n_components, bool) if held is None else ~np.asarray(held, bool)
+    """Minimise ``|X - W @ H|^2 / 2`` plus penalties over W, H >= 0 (see `factorise.factorise`).
+
+    The weights of `asked`, if any, are of samples and features, not of entries.
+    """
+    X, k, weights = asked.X, asked.n_components, asked.weights
+    assert not isinstance(weights, np.ndarray)
     norm2 = products.norm2(X, weights)
     if norm2 == 0.0:
-        return _nothing_to_explain(X, n_components, init)
-    dtype = X.dtype
-    if isinstance(X, Stream):
-        short = not X.by_samples
-    else:
-        short = X.shape[0] <= X.shape[1]
-        X = X.astype(np.float64) if math.prod(X.shape) <= _SMALL else X  # noise-free, no slower
+        return nothing_to_explain(X, k, start.H)
+    laid = lay(X)
+    start = start if start.H is None else start._replace(H=laid.as_laid(start.H))
+    free = np.ones(k, bool) if asked.held is None else ~np.asarray(asked.held, bool)
     with single_blas(), Crew(threads) as crew:
-        problem = pose(X, norm2, penalty, weights, free, short=short, crew=crew)
-        problem = problem._replace(floor_share=_FLOORS.get(dtype, 1e-6))
-        route = Route(solver, init, n_starts, first, max_iter, short, columns)
-        solution = _run(problem, n_components, route, tol=tol, rng=rng, watch=watch, keeper=keeper)
-    H = _in_own_order(X, solution.H) if isinstance(X, Stream) else solution.H
-    solution = solution._replace(norm2=norm2 if weights is None else None)
-    return solution._replace(W=solution.W.astype(dtype, copy=False), H=H.astype(dtype, copy=False))
+        problem = orient(laid, norm2, asked.penalty, weights, free, crew=crew)
+        problem = problem._replace(floor_share=_FLOORS.get(X.dtype, 1e-6))
+        watched = stopping._replace(watch=_as_given(laid, stopping.watch))
+        begun = Asked(start, laid.signals_short, asked.columns)
+        solution = _run(problem, k, begun, watched, rng)
+    W = solution.W.astype(X.dtype, copy=False)
+    H = laid.as_given(solution.H).astype(X.dtype, copy=False)
+    return solution._replace(
+        W=W, H=H, norm2=norm2 if weights is None else None, penalty=_left(asked, norm2, W, H)
+    )
 
 
-def pose(
-    X: Any,
+def _left(asked: Problem, norm2: float, W: Array, H: Array) -> Penalty:
+    """Return what is left of the penalty for new signals, in the units of X."""
+    if not asked.penalty.active:
+        return NONE
+    weights = asked.weights if isinstance(asked.weights, tuple) else (None, None)
+    bound = asked.penalty.against(_extent(asked.X.shape, norm2, weights))
+    return frozen(bound, W.T, H, weights)
+
+
+def _extent(shape: tuple[int, int], norm2: float, weights: Any) -> Extent:
+    n, p = shape
+    row, column = weights
+    total = n * p if row is None else float(row.sum() * column.sum())
+    return Extent(n, p, math.sqrt(norm2 / total))
+
+
+def orient(
+    laid: Laid,
     norm2: float,
     penalty: Penalty,
     weights: RankOne | None,
     free: Array,
     *,
-    short: bool,
     crew: Crew,
-) -> Problem:
+) -> Oriented:
     """Turn a fit so that the short side of X comes first, and bring it to a scale near one."""
+    matrix, short = laid.matrix, laid.signals_short
+    shape = matrix.shape if short else matrix.shape[::-1]
     row, column = (None, None) if weights is None else weights
-    turned = X if short or isinstance(X, Stream) else X.T
-    total = X.shape[0] * X.shape[1] if weights is None else float(row.sum() * column.sum())  # type: ignore[union-attr]
-    rms = math.sqrt(norm2 / total)
-    scale = 2.0 ** math.floor(math.log2(rms))
+    extent = _extent(shape, norm2, (row, column))
+    scale = 2.0 ** math.floor(math.log2(extent.rms))
     everything, some = np.arange(free.size), np.flatnonzero(free)
-    penalty = penalty.divided(scale)
+    inner = penalty.against(extent).scaled(W=scale, H=1.0, loss=scale**2)
     if not short:
-        row, column, penalty = column, row, penalty.turned
-    return Problem(
-        as_blocks(turned), norm2 / scale**2, scale, rms / scale,
-        penalty, everything if short else some, some if short else everything,
-        None if row is None else np.asarray(row, X.dtype),
-        None if column is None else np.asarray(column, X.dtype), crew, 1e-6,
+        row, column, inner = column, row, inner.turned
+    return Oriented(
+        matrix, norm2 / scale**2, scale, extent.rms / scale,
+        inner, everything if short else some, some if short else everything,
+        None if row is None else np.asarray(row, matrix.dtype),
+        None if column is None else np.asarray(column, matrix.dtype), crew, 1e-6,
     )  # fmt: skip
 
 
-def _in_order_of_parts(
-    stream: Stream, init: str | Start, watch: Watcher | None
-) -> tuple[str | Start, Watcher | None]:
-    """Bring given maps into the order of a stream's features, and back for a watcher."""
-    if isinstance(init, Start) and init.H is not None:
-        init = init._replace(H=init.H[:, stream.order])
-    if watch is None:
-        return init, None
-
-    def watcher(state: State) -> bool | None:
-        assert watch is not None
-        return watch(state._replace(H=_in_own_order(stream, state.H)))
-
-    return init, watcher
-
-
-def _in_own_order(stream: Stream, H: Array) -> Array:
-    if stream.by_samples:
-        return H
-    own = np.empty_like(H)
-    own[:, stream.order] = H
-    return own
+def _as_given(laid: Laid, watch: Watcher | None) -> Watcher | None:
+    """Show a watcher maps in the order of X."""
+    if watch is None or laid.order is None:
+        return watch
+    return lambda state: watch(state._replace(H=laid.as_given(state.H)))
 
 
 def _run(
-    problem: Problem,
-    k: int,
-    route: Route,
-    *,
-    tol: float,
-    rng: np.random.Generator,
-    watch: Watcher | None,
-    keeper: Keeper | None,
+    problem: Oriented, k: int, asked: Asked, stopping: Stopping, rng: np.random.Generator
 ) -> Solution:
     """Start, descend until the certificate holds, and turn the answer back."""
-    descent, saved, seconds, cut_short = _begun_or_resumed(problem, k, route, tol, rng, keeper)
-    max_iter = 1 if cut_short else route.max_iter
-    watcher = _in_units(problem, route.signals_short, watch)
+    tol, keeper, signals_short = stopping.tol, stopping.keeper, asked.signals_short
+    descent, saved, seconds, cut_short = _begun_or_resumed(problem, k, asked, tol, rng, keeper)
+    max_iter = 1 if cut_short else stopping.max_iter
+    watcher = _in_units(problem, signals_short, stopping.watch)
     state = "going"
     failure: OSError | None = None
     while state == "going":
@@ -177,10 +142,10 @@ def _run(
             state = "interrupted" if cut_short else state
             seconds["iterations"] += perf_counter() - clock
             clock = perf_counter()
-            if state == "interrupted" and isinstance(problem.blocks, Stream):
+            if state == "interrupted" and problem.matrix.read_anew:
                 end = unfinished(descent)  # who interrupts does not wait for further passes
                 break
-            end = finish(descent, signals_short=route.signals_short)
+            end = finish(descent, signals_short=signals_short)
         except OSError as error:
             if not descent.losses:
                 raise
@@ -203,14 +168,14 @@ def _run(
     passes = saved.passes + len(descent.losses) + (0 if math.isnan(end.certificate.residual) else 2)
     report = {**saved.report, "passes": passes,
               "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip
-    answer = _answer(descent, end, route, tol, state == "interrupted", report)
+    answer = _answer(descent, end, signals_short, tol, state == "interrupted", report)
     return answer._replace(failure=failure)
 
 
 def _begun_or_resumed(
-    problem: Problem,
+    problem: Oriented,
     k: int,
-    route: Route,
+    asked: Asked,
     tol: float,
     rng: np.random.Generator,
     keeper: Keeper | None,
@@ -219,7 +184,7 @@ def _begun_or_resumed(
     saved = None if keeper is None else keeper.recall()
     cut_short = False
     if saved is None:
-        begun = begin(problem, k, route, rng)
+        begun = begin(problem, k, asked, rng)
         descent, seconds = Descent(problem, begun.S, begun.L), dict(begun.seconds)
         saved = Saved(descent.state(), tol, (), begun.passes, dict(begun.report))
         cut_short = begun.cut_short
@@ -258,7 +223,7 @@ def _descend(
 
 
 def _in_units(
-    problem: Problem, signals_short: bool, watch: Watcher | None
+    problem: Oriented, signals_short: bool, watch: Watcher | None
 ) -> Callable[..., bool] | None:
     if watch is None:
         return None
@@ -270,7 +235,7 @@ def _in_units(
     return watcher
 
 
-def _turn_back(problem: Problem, S: Array, L: Array, signals_short: bool) -> tuple[Array, Array]:
+def _turn_back(problem: Oriented, S: Array, L: Array, signals_short: bool) -> tuple[Array, Array]:
     W, H = (S, L) if signals_short else (L, S)
     return np.ascontiguousarray(W.T) * W.dtype.type(problem.scale), H.copy()
 
@@ -278,32 +243,22 @@ def _turn_back(problem: Problem, S: Array, L: Array, signals_short: bool) -> tup
 def _answer(
     descent: Descent,
     end: Finish,
-    route: Route,
+    signals_short: bool,
     tol: float,
     interrupted: bool,
     report: dict[str, object],
 ) -> Solution:
     scale = descent.problem.scale
-    W, H = _turn_back(descent.problem, descent.S.ahead, descent.L.ahead, route.signals_short)
+    W, H = _turn_back(descent.problem, descent.S.ahead, descent.L.ahead, signals_short)
     losses = np.array(descent.losses or [end.loss]) * scale**2
     losses[-1] = end.loss * scale**2
     converged = end.certificate.residual <= tol and not interrupted
     problem, misfit = descent.problem, None
     exact = problem.at_hand and end.loss > 0.5 * problem.floor**2  # else rounding of W, H counts
-    if exact or (interrupted and isinstance(problem.blocks, Stream)):  # which is not read again
+    if exact or (interrupted and problem.matrix.read_anew):  # which is not read again
         penalty = penalty_of(problem, descent.S.ahead, descent.L.ahead)
         misfit = math.sqrt(2 * (end.loss - penalty)) * scale
     return Solution(
         W, H, losses, len(descent.losses), converged, interrupted, end.certificate, report,
         misfit=misfit,
     )  # fmt: skip
-
-
-def _nothing_to_explain(X: Any, k: int, init: str | Start) -> Solution:
-    """Answer all-zero data: signals of zero explain it exactly."""
-    n, p = X.shape
-    given = init.H if isinstance(init, Start) else None
-    H = np.zeros((k, p), X.dtype) if given is None else np.array(given, X.dtype)
-    certificate = Certificate(0.0, 0.0, 0.0, 0.0)
-    report: dict[str, object] = {"route": "none", "passes": 1, "starts": 0, "seconds": {}}
-    return Solution(np.zeros((n, k), X.dtype), H, np.zeros(1), 0, True, False, certificate, report)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compute.types import Array
-from ..problem.problem import Problem, Visit
-from .block_update import Side, Sweeps, evaluate, solve_short, visit
+from ..problem.oriented import Oriented
+from .block_update import Side, Sweeps, Visit, evaluate, solve_short, visit
 
 Watch = Callable[[int, float, float, Array, Array], bool]
 
@@ -68,7 +68,7 @@ class Descent:
     the answer itself, else of a point ahead of it.
     """
 
-    def __init__(self, problem: Problem, S: Array, L: Array) -> None:
+    def __init__(self, problem: Oriented, S: Array, L: Array) -> None:
         self.problem = problem
         self.S, self.L = Side(S), Side(L, lean=True)
         self.short_sweeps = _short_sweeps(problem)
@@ -149,7 +149,7 @@ class Descent:
         )  # fmt: skip
 
     @classmethod
-    def resumed(cls, problem: Problem, kept: Kept) -> Descent:
+    def resumed(cls, problem: Oriented, kept: Kept) -> Descent:
         """Return the descent that `state` was taken from, on the same problem."""
         descent = cls(problem, kept.S.copy(), kept.L.copy())
         np.copyto(descent.S.old, kept.S_old)
@@ -163,7 +163,7 @@ class Descent:
 
     def _accepts(self, loss: float) -> bool:
         """Keep the round or take it back; the one after a step back is taken as it is."""
-        rounding = _ROUNDING.get(self.problem.blocks.dtype, 0.0) * self.problem.norm2
+        rounding = _ROUNDING.get(self.problem.matrix.dtype, 0.0) * self.problem.norm2
         rises = bool(self.losses) and loss > self.losses[-1] + rounding
         if rises and not self.careful:
             self.L.turn()
@@ -198,7 +198,7 @@ class Descent:
         powers = np.clip((of_L - of_S) / 4, -_FURTHEST, _FURTHEST)
         drifted = np.flatnonzero(np.abs(powers) > _DRIFT)
         drifted = np.intersect1d(drifted, np.intersect1d(problem.S_free, problem.L_free))
-        factor = np.exp2(np.round(powers[drifted]))[:, None].astype(problem.blocks.dtype)
+        factor = np.exp2(np.round(powers[drifted]))[:, None].astype(problem.matrix.dtype)
         for rows in (self.S.ahead, self.S.old):
             rows[drifted] *= factor
         for rows in (self.L.ahead, self.L.old):
@@ -219,7 +219,7 @@ class Descent:
         return relative_gradient(self.problem, gradient2, self.losses[-1], 2 * len(self.S.old))
 
 
-def relative_gradient(problem: Problem, gradient2: float, loss: float, rows: int) -> float:
+def relative_gradient(problem: Oriented, gradient2: float, loss: float, rows: int) -> float:
     """Return the length of the gradient of so many rows in units of the misfit, floored.
 
     In the metric of the Hessian no row of it is longer than the misfit (Cauchy-Schwarz), which
@@ -229,15 +229,15 @@ def relative_gradient(problem: Problem, gradient2: float, loss: float, rows: int
     misfit = math.sqrt(2 * loss)
     length = math.sqrt(gradient2)
     if problem.at_hand and not problem.penalty.active:
-        rounding = _EXACT * np.finfo(problem.blocks.dtype).eps * math.sqrt(problem.norm2)
+        rounding = _EXACT * np.finfo(problem.matrix.dtype).eps * math.sqrt(problem.norm2)
         length = 0.0 if misfit <= rounding else min(length, math.sqrt(rows) * misfit)
     return length / max(misfit, problem.floor, np.finfo(float).tiny)
 
 
-def _short_sweeps(problem: Problem) -> int:
+def _short_sweeps(problem: Oriented) -> int:
     """Sweep the short factor as often as costs little beside the visit."""
-    n, p = problem.blocks.shape
-    share = problem.blocks.height * p / max(1, 2 * n * problem.S_free.size)
+    n, p = problem.matrix.shape
+    share = problem.matrix.height * p / max(1, 2 * n * problem.S_free.size)
     return int(min(max(share, _LONG.most), _SHORT.most))
 
 

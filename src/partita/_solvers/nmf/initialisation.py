@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compression.range_finder import Range
 from ..compute.types import Array
-from ..problem.problem import Problem, products_of, project
+from ..problem.oriented import Oriented, products_of, project
 
 _FILL = 0.05
 
@@ -77,11 +77,11 @@ def fill_zeros(factor: Array, *, variant: str, rng: np.random.Generator, samples
     return np.where(factor == 0, level, factor)
 
 
-def draw_random(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+def draw_random(problem: Oriented, k: int, rng: np.random.Generator, *, short: bool) -> Array:
     """Draw non-negative samples (k, n_samples), scaled to the data."""
-    n, p = problem.blocks.shape
+    n, p = problem.matrix.shape
     draws = np.abs(rng.standard_normal((k, n if short else p)))
-    return (draws * math.sqrt(problem.rms / k)).astype(problem.blocks.dtype)
+    return (draws * math.sqrt(problem.rms / k)).astype(problem.matrix.dtype)
 
 
 def draw_within(found: Range, k: int, rng: np.random.Generator, *, short: bool) -> Array:
@@ -93,15 +93,15 @@ def draw_within(found: Range, k: int, rng: np.random.Generator, *, short: bool) 
     return np.asarray(np.maximum(draws @ found.Q.T, 0))
 
 
-def mix_samples(problem: Problem, k: int, rng: np.random.Generator, *, short: bool) -> Array:
+def mix_samples(problem: Oriented, k: int, rng: np.random.Generator, *, short: bool) -> Array:
     """Return k random non-negative mixtures of the samples of X, in the inner scale."""
-    n, p = problem.blocks.shape
+    n, p = problem.matrix.shape
     draws = rng.random((k, n if short else p)) ** 4
     draws /= draws.sum(1, keepdims=True)
     if short:
         return np.maximum(project(problem, draws), 0)
-    return np.maximum(products_of(problem, draws.astype(problem.blocks.dtype)).A, 0).astype(
-        problem.blocks.dtype
+    return np.maximum(products_of(problem, draws.astype(problem.matrix.dtype)).A, 0).astype(
+        problem.matrix.dtype
     )
 
 

@@ -19,9 +19,14 @@ import numpy as np
 from ..compression.range_finder import Range, complement, find_range
 from ..compute.threads import Crew
 from ..compute.types import Array
-from ..matrices.blocks import Compressed, Sparse
-from ..matrices.streamed import Stream
-from ..problem.problem import Problem, energy, products_of, project, restrict
+from ..matrices.in_memory import Compressed
+from ..problem.oriented import (
+    Oriented,
+    energy,
+    products_of,
+    project,
+    restricted,
+)
 from ..problem.start import Start
 from .block_update import begin_long
 from .hals import Descent, descend
@@ -55,18 +60,18 @@ class Interrupted(KeyboardInterrupt):
         self.S = S
 
 
-def pays(problem: Problem, k: int, solver: str, init: str | Start, n_starts: int | str) -> bool:
+def pays(problem: Oriented, start: Start) -> bool:
     """Say whether a sketch is asked for or, left to us, worth its making."""
-    if solver != "auto":
-        return solver == "sketch"
-    if isinstance(n_starts, int) and n_starts > 1:
+    if start.sketch is not None:
+        return start.sketch
+    if start.n_starts != "auto" and int(start.n_starts) > 1:
         return True
-    n, p = problem.blocks.shape
-    return init == "auto" and n * p >= _WORTH_ENTRIES and not isinstance(problem.blocks, Sparse)
+    n, p = problem.matrix.shape
+    return start.name == "auto" and n * p >= _WORTH_ENTRIES and not problem.matrix.compact
 
 
 def explore(
-    problem: Problem,
+    problem: Oriented,
     k: int,
     *,
     init: str,
@@ -79,7 +84,7 @@ def explore(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Oriented
         Data.
     k : int
         Components.
@@ -105,10 +110,10 @@ def explore(
         count = MOST if n_starts == "auto" else int(n_starts)
         starts, found = _starts(problem, k, init, count, ample(k), rng, short)
         return _on_sketch(problem, found, starts, sample)
-    twice = problem.blocks.shape[1] > 2 * LARGER
+    twice = problem.matrix.shape[1] > 2 * LARGER
     sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
     small = _restrict(problem, sample)
-    share = small.blocks.shape[1] / problem.blocks.shape[1]
+    share = small.matrix.shape[1] / problem.matrix.shape[1]
     count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
     starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
     report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
@@ -143,7 +148,7 @@ def _keeping(S: Array) -> Iterator[None]:
 
 
 def _starts(
-    problem: Problem,
+    problem: Oriented,
     k: int,
     init: str,
     count: int,
@@ -158,10 +163,13 @@ def _starts(
 
 
 def _on_sketch(
-    problem: Problem, found: Range, starts: list[Array], sample: Array | None
+    problem: Oriented, found: Range, starts: list[Array], sample: Array | None
 ) -> Explored:
     """Race on some columns of the sketch, settle on all of it, and correct it."""
     sketch = _sketched(problem, found.Q, found.Z)
+    if sample is not None:  # which has its share of what the sketch leaves out
+        left_out2 = max(problem.norm2 - energy(sketch), 0.0)
+        sketch = sketch._replace(matrix=Compressed(found.Q, found.Z, left_out2))
     finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew, _SAMPLE_ROUNDS))
     with _keeping(finalists[0].S):
         ends = [_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
@@ -184,7 +192,7 @@ class _Settled(NamedTuple):
     reached: bool
 
 
-def _race(problem: Problem, starts: list[Array], crew: Crew, rounds: int) -> list[_Settled]:
+def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> list[_Settled]:
     """Run all starts to where they lead; the best comes first.
 
     How good a start looks on the way tells nothing of that: after twenty rounds the rank
@@ -203,7 +211,7 @@ def _race(problem: Problem, starts: list[Array], crew: Crew, rounds: int) -> lis
         raise Interrupted(_rank_by_loss(ended)[0].S if ended else starts[0]) from interrupt
 
 
-def _refined(problem: Problem, finalists: list[Array], crew: Crew) -> Array:
+def _refined(problem: Oriented, finalists: list[Array], crew: Crew) -> Array:
     """Try all on a larger sample, and return where the best of them leads there."""
     ends = crew.map(lambda S: _settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
     best = _rank_by_loss(ends)[0]
@@ -222,7 +230,9 @@ def _different(ends: list[_Settled]) -> list[_Settled]:
     return chosen
 
 
-def _best_of(problem: Problem, ends: Sequence[tuple[Array, Array | None]], rounds: int) -> _Settled:
+def _best_of(
+    problem: Oriented, ends: Sequence[tuple[Array, Array | None]], rounds: int
+) -> _Settled:
     """Go on from each for some rounds on X itself; no more than two long factors are held."""
     best: _Settled | None = None
     for S, L in ends:
@@ -232,7 +242,7 @@ def _best_of(problem: Problem, ends: Sequence[tuple[Array, Array | None]], round
     return best
 
 
-def _corrected(problem: Problem, found: Range, at: _Settled) -> _Settled:
+def _corrected(problem: Oriented, found: Range, at: _Settled) -> _Settled:
     """Go on from (S, L) on a sketch that has the gradient of X there, for one pass over X.
 
     With S and X @ L.T among its directions Q, both products of Q @ Q.T @ X are those of X at
@@ -245,8 +255,8 @@ def _corrected(problem: Problem, found: Range, at: _Settled) -> _Settled:
     return _settle(sketch, at.S, at.L, rounds=_CORRECTED_ROUNDS, tol=_CORRECTED_TOL)
 
 
-def _sketched(problem: Problem, Q: Array, Z: Array) -> Problem:
-    return problem._replace(blocks=Compressed(Q, Z), scale=1.0)
+def _sketched(problem: Oriented, Q: Array, Z: Array) -> Oriented:
+    return problem._replace(matrix=Compressed(Q, Z), scale=1.0)
 
 
 def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
@@ -258,9 +268,9 @@ def ample(k: int) -> int:
     return 4 * (k + 10)
 
 
-def _compresses(problem: Problem, k: int) -> bool:
+def _compresses(problem: Oriented, k: int) -> bool:
     """Say whether the sketch is so much smaller than X that solving on it is worth its bias."""
-    n, p = problem.blocks.shape
+    n, p = problem.matrix.shape
     return LEAST_GAIN * ample(k) <= n and ample(k) <= p
 
 
@@ -271,32 +281,27 @@ def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: boo
 
 
 def _sample(
-    problem: Problem, size: int, columns: Array | None, rng: np.random.Generator
+    problem: Oriented, size: int, columns: Array | None, rng: np.random.Generator
 ) -> Array | None:
     """Draw some of the columns; none where they would be most of them."""
-    p = problem.blocks.shape[1]
+    p = problem.matrix.shape[1]
     if p <= 2 * size:
         return None
     drawn = rng.choice(p, size, replace=False)
     return np.asarray(drawn if columns is None else columns[drawn])
 
 
-def _restrict(problem: Problem, chosen: Array | None) -> Problem:
-    """Pose the fit on some of the columns, with the energy that X has there."""
+def _restrict(problem: Oriented, chosen: Array | None) -> Oriented:
+    """Pose the fit on some of the columns."""
     if chosen is None:
         return problem
-    assert not isinstance(problem.blocks, Stream)
-    missing = 0.0
-    if isinstance(problem.blocks, Compressed):
-        missing = max(problem.norm2 - energy(problem.blocks) / problem.scale**2, 0.0)
     weights = None if problem.L_weights is None else problem.L_weights[chosen]
-    small = restrict(problem, problem.blocks.take(chosen))
-    share = chosen.size / problem.blocks.shape[1]
-    return small._replace(norm2=small.norm2 + missing * share, L_weights=weights, crew=Crew(1))
+    share = chosen.size / problem.matrix.shape[1]
+    return restricted(problem, problem.matrix.take(chosen), share=share, weights=weights)
 
 
 def _settle(
-    problem: Problem, S: Array, L: Array | None = None, *, rounds: int, tol: float = _SKETCH_TOL
+    problem: Oriented, S: Array, L: Array | None = None, *, rounds: int, tol: float = _SKETCH_TOL
 ) -> _Settled:
     descent = Descent(problem, S.copy(), begin_long(problem, S) if L is None else L)
     reached = descend(descent, tol=tol, max_iter=rounds)

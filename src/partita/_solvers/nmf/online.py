@@ -22,10 +22,10 @@ import scipy.sparse
 from ..compute.threads import Crew, single_blas
 from ..compute.types import Array
 from ..matrices import products
-from ..matrices.blocks import Compressed
+from ..matrices.in_memory import Compressed
 from ..nnls.solve import solve_least_squares
-from ..penalties.penalty import Penalty
-from ..problem.problem import Problem
+from ..penalties.penalty import NONE
+from ..problem.oriented import Oriented
 from ..problem.solution import Certificate
 from .block_update import least_curvature
 from .hals import Descent, descend
@@ -134,7 +134,7 @@ def improve(statistics: Statistics, H: Array, *, free: Array) -> Array:
     """Return maps of lower loss for the statistics, by sweeps of coordinate descent."""
     target = np.empty_like(H)
     gram = np.ascontiguousarray(statistics.B)
-    factor = Moving(gram, H, target, H, target)
+    factor = Moving(gram, H, target, H, target, np.zeros((0, 1)))
     _sweep(statistics.A, factor, Manner(free, 0.0, _SWEEPS, _RATIO, False, -1.0))
     return target
 
@@ -183,8 +183,8 @@ def descend_sketch(
     dtype, scale = Q.dtype, 2.0 ** math.floor(math.log2(rms))
     blocks = Compressed(Q, np.ascontiguousarray(Z / scale, dtype))
     with single_blas(), Crew() as crew:
-        problem = Problem(
-            blocks, norm2 / scale**2, 1.0, rms / scale, Penalty(), np.arange(k), free,
+        problem = Oriented(
+            blocks, norm2 / scale**2, 1.0, rms / scale, NONE, np.arange(k), free,
             None, None, crew, 1e-6,
         )  # fmt: skip
         short = np.ascontiguousarray(W.T / scale, dtype)
@@ -196,7 +196,8 @@ def descend_sketch(
 def gauge(G: Array, C: Array, factor: Array, *, free: Array) -> Gauge:
     """Measure how far a factor (k, m) is from the minimum of ``<h, G h> / 2 - <C, h>``, h >= 0."""
     begin, target = np.ascontiguousarray(factor, np.float64), np.empty(factor.shape)
-    moving = Moving(np.ascontiguousarray(G), begin, target, begin, target)
+    none = np.zeros((0, 1))
+    moving = Moving(np.ascontiguousarray(G), begin, target, begin, target, none)
     manner = Manner(free, 0.0, _SWEEPS, _RATIO, True, least_curvature(G, G))
     gradient2, decrease, bound = _sweep(C, moving, manner)
     return Gauge(float(gradient2), float(decrease + bound))

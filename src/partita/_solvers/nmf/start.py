@@ -9,34 +9,28 @@ import numpy as np
 
 from ..compression.range_finder import find_range
 from ..compute.types import Array
-from ..matrices.streamed import Stream
-from ..penalties.penalty import Penalty
-from ..problem.problem import Problem, products_of
+from ..penalties.penalty import NONE
+from ..problem.oriented import Oriented, products_of
 from ..problem.start import Start
-from .block_update import Side, Sweeps, begin_long, solve_short, visit
+from .block_update import UNTIL_FLAT, Side, begin_long, solve_short, visit
 from .initialisation import draw_random, fill_zeros, mix_samples, nndsvd
 from .multistart import Interrupted, explore, pays
 from .streamed_multistart import explore_stream
 
-_UNTIL_FLAT = Sweeps(most=60, ratio=1e-3)
 _SPARE = 5
 
 
-class Route(NamedTuple):
-    """What was asked of the start, and which way X was turned."""
+class Asked(NamedTuple):
+    """A start as it is asked for, which way X was turned, and the order that sampling follows."""
 
-    solver: str
-    init: str | Start
-    n_starts: int | str
-    first: str
-    max_iter: int
+    start: Start
     signals_short: bool
     columns: Array | None
 
     @property
     def gives_short(self) -> bool:
         """Whether the start is the short factor: the one that is not solved first."""
-        return (self.first == "H") == self.signals_short
+        return (self.start.first == "H") == self.signals_short
 
 
 class Begun(NamedTuple):
@@ -50,16 +44,16 @@ class Begun(NamedTuple):
     cut_short: bool = False
 
 
-def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> Begun:
+def begin(problem: Oriented, k: int, asked: Asked, rng: np.random.Generator) -> Begun:
     """Find factors to descend from: given, by name, or the best of several on a sketch.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Oriented
         Data.
     k : int
         Components.
-    route : Route
+    asked : Asked
         What was asked.
     rng : Generator
         Random numbers.
@@ -69,28 +63,25 @@ def begin(problem: Problem, k: int, route: Route, rng: np.random.Generator) -> B
     Begun
         Both factors, and a report of the route.
     """
-    clock = perf_counter()
-    if isinstance(route.init, Start):
-        S, L, passes = _warm(problem, k, route.init, route, rng)
+    clock, start = perf_counter(), asked.start
+    if start.given:
+        S, L, passes = _warm(problem, k, asked, rng)
         return _begun(S, L, passes, clock, "warm")
-    if pays(problem, k, route.solver, route.init, route.n_starts):
-        short = route.signals_short
-        if isinstance(problem.blocks, Stream):
-            best = explore_stream(
-                problem, k, init=str(route.init), n_starts=route.n_starts, rng=rng
-            )
-            return _begun(best.S, best.L, best.passes, clock, "stream", **best.report)
-        try:
-            best = explore(
-                problem, k, init=route.init, n_starts=route.n_starts, columns=route.columns,
-                rng=rng, short=short,
-            )  # fmt: skip
-        except Interrupted as cut:
-            start = _begun(cut.S, begin_long(problem, cut.S), 0.0, clock, "sketch")
-            return start._replace(cut_short=True)
-        return _begun(best.S, best.L, best.passes, clock, "sketch", **best.report)
-    S, L, passes = _named(problem, k, route, rng)
-    return _begun(S, L, passes, clock, "hals", starts=1)
+    if not pays(problem, start):
+        S, L, passes = _named(problem, k, asked, rng)
+        return _begun(S, L, passes, clock, "hals", starts=1)
+    if problem.matrix.read_anew:
+        best = explore_stream(problem, k, init=start.name, n_starts=start.n_starts, rng=rng)
+        return _begun(best.S, best.L, best.passes, clock, "stream", **best.report)
+    try:
+        best = explore(
+            problem, k, init=start.name, n_starts=start.n_starts, columns=asked.columns,
+            rng=rng, short=asked.signals_short,
+        )  # fmt: skip
+    except Interrupted as cut:
+        begun = _begun(cut.S, begin_long(problem, cut.S), 0.0, clock, "sketch")
+        return begun._replace(cut_short=True)
+    return _begun(best.S, best.L, best.passes, clock, "sketch", **best.report)
 
 
 def _begun(S: Array, L: Array, passes: float, clock: float, name: str, **report: object) -> Begun:
@@ -99,18 +90,18 @@ def _begun(S: Array, L: Array, passes: float, clock: float, name: str, **report:
 
 
 def _named(
-    problem: Problem, k: int, route: Route, rng: np.random.Generator
+    problem: Oriented, k: int, asked: Asked, rng: np.random.Generator
 ) -> tuple[Array, Array, float]:
-    short = route.signals_short
-    if route.init == "random":
-        draw = draw_random if route.gives_short == short else mix_samples
+    short = asked.signals_short
+    if asked.start.name == "random":
+        draw = draw_random if asked.gives_short == short else mix_samples
         given = draw(problem, k, rng, short=short)
-        S, L = (given, None) if route.gives_short else (None, given)
+        S, L = (given, None) if asked.gives_short else (None, given)
         return (*_complete(problem, S, L), 0.5)
     found = find_range(problem, k + _SPARE, rng, short=short)
     S, L = nndsvd(found, k)
-    variant = str(route.init)
-    if route.gives_short:
+    variant = asked.start.name
+    if asked.gives_short:
         S = fill_zeros(S, variant=variant, rng=rng, samples=short)
         return (*_complete(problem, S, None), found.passes)
     L = fill_zeros(L, variant=variant, rng=rng, samples=not short)
@@ -118,15 +109,13 @@ def _named(
 
 
 def _warm(
-    problem: Problem, k: int, start: Start, route: Route, rng: np.random.Generator
+    problem: Oriented, k: int, asked: Asked, rng: np.random.Generator
 ) -> tuple[Array, Array, float]:
     """Take factors as given, signals brought to the inner scale; what is missing is solved."""
-    dtype = problem.blocks.dtype
+    dtype, start = problem.matrix.dtype, asked.start
     W = None if start.W is None else (start.W.T / problem.scale).astype(dtype)
     H = None if start.H is None else np.array(start.H, dtype, order="C")
-    S, L = (W, H) if route.signals_short else (H, W)
-    if W is None and H is None:
-        return _named(problem, k, route._replace(init="auto"), rng)
+    S, L = (W, H) if asked.signals_short else (H, W)
     both = S is not None and L is not None
     count = max(len(factor) for factor in (S, L) if factor is not None)
     given = _first_components(problem, count)
@@ -136,21 +125,22 @@ def _warm(
         S, L = _complete(given, S, L)
     if S.shape[0] == k:
         return S, L, 0.0 if both else 0.5
-    visit(given._replace(penalty=Penalty()), S, side := Side(L), _UNTIL_FLAT._replace(gather=False))
-    return _followed(problem, k, S, side.ahead, start.rest, route, rng)
+    visit(given._replace(penalty=NONE), S, side := Side(L), UNTIL_FLAT)
+    return _followed(problem, k, S, side.ahead, asked, rng)
 
 
-def _first_components(problem: Problem, count: int) -> Problem:
+def _first_components(problem: Oriented, count: int) -> Oriented:
     """Return the problem of the first components alone."""
     S_free, L_free = problem.S_free, problem.L_free
     return problem._replace(S_free=S_free[S_free < count], L_free=L_free[L_free < count])
 
 
 def _followed(
-    problem: Problem, k: int, S: Array, L: Array, rest: str, route: Route, rng: np.random.Generator
+    problem: Oriented, k: int, S: Array, L: Array, asked: Asked, rng: np.random.Generator
 ) -> tuple[Array, Array, float]:
     """Let new components follow the given ones, started on what those leave over."""
-    short, missing, dtype = route.signals_short, k - S.shape[0], problem.blocks.dtype
+    rest = asked.start.name
+    short, missing, dtype = asked.signals_short, k - S.shape[0], problem.matrix.dtype
     if rest == "random":
         drawn = draw_random(problem, missing, rng, short=short)
         mixed = mix_samples(problem, missing, rng, short=short)
@@ -167,14 +157,14 @@ def _followed(
     return S.astype(dtype), L.astype(dtype), passes + 1.0
 
 
-def _complete(problem: Problem, S: Array | None, L: Array | None) -> tuple[Array, Array]:
+def _complete(problem: Oriented, S: Array | None, L: Array | None) -> tuple[Array, Array]:
     """Solve the factor that is missing, without penalty: one that starts at zero would stay."""
     if S is None:
         assert L is not None
-        plain = problem._replace(penalty=Penalty())
+        plain = problem._replace(penalty=NONE)
         L = np.ascontiguousarray(L)
-        empty = Side(np.zeros((L.shape[0], problem.blocks.shape[0]), L.dtype))
-        solve_short(plain, empty, products_of(problem, L), L, _UNTIL_FLAT)
+        empty = Side(np.zeros((L.shape[0], problem.matrix.shape[0]), L.dtype))
+        solve_short(plain, empty, products_of(problem, L), L, UNTIL_FLAT)
         return empty.ahead, L
     S = np.ascontiguousarray(S)
     return S, begin_long(problem, S)

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..compression.range_finder import complement, find_range
 from ..compute.types import Array
-from ..matrices.blocks import Compressed, Dense
+from ..matrices.in_memory import Compressed, Dense
 from ..matrices.streamed import Stream
-from ..problem.problem import Problem, products_of, project, restrict
+from ..problem.oriented import Oriented, products_of, project, restricted
 from .hals import Descent, descend
 from .multistart import MOST, Explored, Interrupted, explore
 
@@ -24,7 +24,7 @@ _CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 40, 1e-4
 
 
 def explore_stream(
-    problem: Problem,
+    problem: Oriented,
     k: int,
     *,
     init: str,
@@ -35,7 +35,7 @@ def explore_stream(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Oriented
         Data, a stream that `survey` has read.
     k : int
         Components.
@@ -49,12 +49,15 @@ def explore_stream(
     Explored
         The factors to polish on X.
     """
-    stream = problem.blocks
+    stream = problem.matrix
     assert isinstance(stream, Stream)
     sample: Array = stream.sample
     short = stream.order.size >= stream.n_samples  # the samples are the short side
     along = short is not stream.by_samples  # X is streamed along its long side
-    small = restrict(_as_short(problem, along), Dense(sample if short else sample.T))
+    taken = Dense(sample if short else sample.T)
+    share = taken.shape[1] / max(stream.shape)
+    small = restricted(_as_short(problem, along), taken, share=share)
+    small = small._replace(crew=problem.crew)
     before = stream.passes
     count = MOST if n_starts == "auto" else n_starts  # cheap beside a pass
     try:
@@ -84,7 +87,7 @@ def explore_stream(
     return Explored(S, L, stream.passes - before, report)
 
 
-def _as_short(problem: Problem, along: bool) -> Problem:
+def _as_short(problem: Oriented, along: bool) -> Oriented:
     """Return the problem turned so that its long side is the long side of X."""
     if along:
         return problem
@@ -94,20 +97,20 @@ def _as_short(problem: Problem, along: bool) -> Problem:
 
 
 def _descended(
-    problem: Problem, along: bool, Q: Array, Z: Array, S: Array, L: Array | None
+    problem: Oriented, along: bool, Q: Array, Z: Array, S: Array, L: Array | None
 ) -> tuple[Array, Array, bool]:
-    sketch = _as_short(problem, along)._replace(blocks=Compressed(Q, Z), scale=1.0)
+    sketch = _as_short(problem, along)._replace(matrix=Compressed(Q, Z), scale=1.0)
     long = np.zeros((S.shape[0], Z.shape[1]), Z.dtype) if L is None else L
     descent = Descent(sketch, S.copy(), long)
     reached = descend(descent, tol=_CORRECTED_TOL, max_iter=_CORRECTED_ROUNDS)
     return descent.S.old, descent.L.ahead, reached
 
 
-def _onto_long(problem: Problem, rows: Array, along: bool) -> Array:
+def _onto_long(problem: Oriented, rows: Array, along: bool) -> Array:
     """Multiply rows over the short side of X by X, in one pass and in the inner scale."""
     return project(problem, rows) if along else products_of(problem, rows).A
 
 
-def _onto_short(problem: Problem, rows: Array, along: bool) -> Array:
+def _onto_short(problem: Oriented, rows: Array, along: bool) -> Array:
     """Multiply rows over the long side of X by X, in one pass and in the inner scale."""
     return products_of(problem, rows).A if along else project(problem, rows)

@@ -33,6 +33,8 @@ class Moving(NamedTuple):
         Where the extrapolated answer goes.
     old, new : ndarray, (k, p)
         The answer before, and where this one goes; they may be one array.
+    ridge : ndarray, (k, p) or (0, 1)
+        What each entry adds to the curvature of its own; nothing where empty.
     """
 
     G: Array
@@ -40,6 +42,7 @@ class Moving(NamedTuple):
     target: Array
     old: Array
     new: Array
+    ridge: Array
 
 
 class Manner(NamedTuple):
@@ -129,7 +132,7 @@ def visit_columns(
         Whether X lies column by column.
     S : ndarray, (at least k, n)
         The other factor, weighted; its rows in fours.
-    shift : ndarray, (k, 1) or (0, 1)
+    shift : ndarray, (k, p), (k, 1) or (0, 1)
         Subtracted from ``S @ X``; nothing where empty.
     weights : ndarray, (p,) or (0,)
         Weights of the columns; none where empty.
@@ -166,9 +169,10 @@ def visit_columns(
             combine_turned(S, X, start, width, C)
         else:
             combine_rows(S, X, start, width, C)
+        each = 0 if shift.shape[1] == 1 else 1
         for j in range(shift.shape[0]):
             for c in range(width):
-                C[j, c] -= shift[j, 0]
+                C[j, c] -= shift[j, each * (start + c)]
         for offset in range(0, width, _TILE):
             m = min(_TILE, width - offset)
             _solve_tile(C, factor, start + offset, offset, m, manner, tile, work, figures)
@@ -214,7 +218,7 @@ def _solve_tile(
         for c in range(m):
             here[c] = begin[c]
     if manner.measure:
-        figures[0] += _gradient_norm2(G, C, tile, work, rows, shift, m)
+        figures[0] += _gradient_norm2(factor, C, tile, work, rows, start, shift, m)
     gain_first = zero
     for sweep in range(manner.most):
         gain = zero
@@ -222,9 +226,12 @@ def _solve_tile(
             diagonal = G[j, j]
             if diagonal <= least:
                 continue
-            _descent_direction(G, C, tile, work, j, shift, m)
-            inverse = G.dtype.type(1) / diagonal
+            _descent_direction(factor, C, tile, work, j, start, shift, m)
             here, row_gain = tile[j], zero
+            if factor.ridge.shape[0] > 0:
+                gain += _move_ridged(diagonal, factor.ridge[j, start:stop], here, work, m)
+                continue
+            inverse = G.dtype.type(1) / diagonal
             for c in range(m):
                 before = here[c]
                 after = max(before + work[c] * inverse, zero)
@@ -238,7 +245,7 @@ def _solve_tile(
         if gain <= manner.ratio * gain_first:
             break
     if manner.curvature >= 0.0:
-        figures[2] += _remaining(G, C, tile, work, rows, shift, m, manner.curvature)
+        figures[2] += _remaining(factor, C, tile, work, rows, start, shift, m, manner.curvature)
     for j in range(k):
         here, old, new = tile[j], factor.old[j, start:stop], factor.new[j, start:stop]
         target = factor.target[j, start:stop]
@@ -249,11 +256,26 @@ def _solve_tile(
 
 
 @compiled
+def _move_ridged(diagonal: float, ridge: Array, here: Array, work: Array, m: int) -> float:
+    """Move a component whose entries have a curvature each; return twice the gain."""
+    zero = here.dtype.type(0)
+    gain: float = zero
+    for c in range(m):
+        stiffness = diagonal + ridge[c]
+        before = here[c]
+        after = max(before + work[c] / stiffness, zero)
+        move = after - before
+        gain += move * (work[c] + work[c] - stiffness * move)
+        here[c] = after
+    return gain
+
+
+@compiled
 def _descent_direction(
-    G: Array, C: Array, tile: Array, work: Array, j: int, shift: int, m: int
+    factor: Moving, C: Array, tile: Array, work: Array, j: int, start: int, shift: int, m: int
 ) -> None:
     """Set `work` to minus the gradient of component j, four components at a time."""
-    k, linear = G.shape[0], C[j, shift : shift + m]
+    G, k, linear = factor.G, factor.G.shape[0], C[j, shift : shift + m]
     for c in range(m):
         work[c] = linear[c]
     i = 0
@@ -268,21 +290,28 @@ def _descent_direction(
         for c in range(m):
             work[c] -= a * t0[c]
         i += 1
+    if factor.ridge.shape[0] > 0:
+        here, ridge = tile[j], factor.ridge[j, start : start + m]
+        for c in range(m):
+            work[c] -= ridge[c] * here[c]
 
 
 @compiled
 def _gradient_norm2(
-    G: Array, C: Array, tile: Array, work: Array, rows: Array, shift: int, m: int
+    factor: Moving, C: Array, tile: Array, work: Array, rows: Array, start: int, shift: int, m: int
 ) -> float:
-    total, least = 0.0, negligible(G)
+    G = factor.G
+    total, least, zero = 0.0, negligible(G), G.dtype.type(0)
     for j in rows:
         if G[j, j] <= least:
             continue
-        _descent_direction(G, C, tile, work, j, shift, m)
-        here, squares = tile[j], G.dtype.type(0)
+        _descent_direction(factor, C, tile, work, j, start, shift, m)
+        here, squares = tile[j], zero
         for c in range(m):
-            uphill = min(work[c], G.dtype.type(0))
+            uphill = min(work[c], zero)
             free = work[c] if here[c] > 0.0 else work[c] - uphill
+            if factor.ridge.shape[0] > 0:
+                free *= np.sqrt(G[j, j] / (G[j, j] + factor.ridge[j, start + c]))
             squares += free * free
         total += squares / G[j, j]
     return total
@@ -290,23 +319,26 @@ def _gradient_norm2(
 
 @compiled
 def _remaining(
-    G: Array,
+    factor: Moving,
     C: Array,
     tile: Array,
     work: Array,
     rows: Array,
+    start: int,
     shift: int,
     m: int,
     curvature: float,
 ) -> float:
     """Bound the decrease left: each entry on its own, with the least curvature there is."""
-    total, least = 0.0, negligible(G)
+    G, total = factor.G, 0.0
+    least = negligible(G)
     for j in rows:
         if G[j, j] <= least:
             continue
-        _descent_direction(G, C, tile, work, j, shift, m)
+        _descent_direction(factor, C, tile, work, j, start, shift, m)
         stiffness, here = max(curvature, 1e-6) * G[j, j], tile[j]
         for c in range(m):
-            move = max(work[c] / stiffness, -here[c])
-            total += move * (work[c] - 0.5 * stiffness * move)
+            stiff = stiffness + (factor.ridge[j, start + c] if factor.ridge.shape[0] > 0 else 0.0)
+            move = max(work[c] / stiff, -here[c])
+            total += move * (work[c] - 0.5 * stiff * move)
     return total

@@ -13,8 +13,6 @@ def descend_rows(
     packed: Array,
     slopes: Array,
     W: Array,
-    linear: Array,
-    ridge: Array,
     free: Array,
     keep: float,
     max_sweeps: int,
@@ -30,8 +28,6 @@ def descend_rows(
         Gradients at W.
     W : ndarray, (m, k)
         Where the rows are.
-    linear, ridge : ndarray, (k,)
-        Penalty ``linear @ w + ridge @ w**2 / 2`` that `slopes` and `packed` do not hold.
     free : ndarray of bool, (k,)
         Components that may move.
     keep : float
@@ -60,8 +56,7 @@ def descend_rows(
                 A[j, i] = packed[row, at]
                 at += 1
         for j in range(k):
-            A[j, j] += ridge[j]
-            q[j] = slopes[row, j] + linear[j] + ridge[j] * W[row, j]
+            q[j] = slopes[row, j]
             steps[row, j] = zero
             if free[j] and A[j, j] > zero and (W[row, j] > zero or q[j] < zero):
                 gradient2 += q[j] * (q[j] / A[j, j])

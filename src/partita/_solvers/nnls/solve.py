@@ -15,7 +15,7 @@ import scipy.sparse
 
 from ..compute.threads import Crew, single_blas
 from ..compute.types import Array, Floats, RankOne
-from ..penalties.penalty import FREE, Terms
+from ..penalties.penalty import NONE, UNWEIGHTED, Penalty, Terms, Weights
 from . import active_set, coordinate_descent
 
 _BLOCK_ENTRIES = 1 << 19
@@ -24,7 +24,8 @@ _SUMMED_IN_FLOAT32 = 1024
 _WELL_CONDITIONED = 1e-2
 _MOST_SWEEPS = 30
 _SETTLED = {np.dtype(np.float32): 1e-8, np.dtype(np.float64): 1e-13}
-_MOST_GROUP_SWEEPS = 2000
+# Rounds of a penalty majorised anew; those that shrink whole components need most.
+_MOST_MAJORISATIONS, _SETTLED_AT, _LIFT, _SILENCED = 2000, 1e-10, 1e-3, 1e-8
 
 
 def solve_gram(G: Array, C: Array, *, start: Array | None = None) -> Array:
@@ -51,21 +52,18 @@ def solve_gram(G: Array, C: Array, *, start: Array | None = None) -> Array:
     array([[1.5],
            [0. ]])
     """
-    gram, linear = np.asarray(G, np.float64)[None], np.ascontiguousarray(C.T, np.float64)
-    W = np.empty_like(linear)
-
-    def solve_block(rows: slice) -> None:
-        guess = None if start is None else np.array(start.T[rows], np.float64, order="C")
-        settled = _SETTLED[np.dtype(np.float64)] if start is None else None
-        W[rows] = _minimise(gram, linear[rows], settled=settled, start=guess)
-
-    with Crew() as crew:
-        crew.map(solve_block, _row_blocks(linear.shape[0], linear.shape[1]))
+    linear = np.ascontiguousarray(C.T, np.float64)
+    guess = None if start is None else start.T
+    W = _minimise_rows(np.asarray(G, np.float64), linear, start=guess)
     return np.ascontiguousarray(W.T, dtype=C.dtype)
 
 
 def solve_least_squares(
-    X: Any, H: Array, terms: Terms = FREE, *, weights: Array | RankOne | None = None
+    X: Any,
+    H: Array,
+    *,
+    penalty: Penalty = NONE,
+    weights: Array | RankOne | None = None,
 ) -> Array:
     """Find the signals W >= 0 (n, k) that fit X (n, p) best with the maps H (k, p), exactly.
 
@@ -75,76 +73,133 @@ def solve_least_squares(
         Data.
     H : ndarray, (k, p)
         Non-negative maps; those that are all zero get signals of zero.
-    terms : Terms
-        The penalty as a row of W sees it; none by default.
+    penalty : Penalty
+        Measured by the data already; none by default.
     weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
         A weight for the misfit of each entry, or its two rank-one factors. A sample without
-        any weight gets signals of zero.
+        any weight gets signals of zero, unless the penalty ties it to others.
 
     Returns
     -------
     ndarray, (n, k)
         In the dtype of X.
     """
-    if weights is not None and not isinstance(weights, tuple):
-        return _solve_weighted(X, H, weights, terms)
-    return _solve_shared(X, H, weights, terms)
+    if weights is None or isinstance(weights, tuple):
+        return _solve_shared(X, H, weights, penalty)
+    return _solve_weighted(X, H, weights, penalty)
 
 
-def _solve_shared(X: Any, H: Array, weights: RankOne | None, terms: Terms) -> Array:
-    """Solve with one Gram matrix for all rows, up to the weight of each row."""
-    n, k = X.shape[0], H.shape[0]
-    maps = H.astype(np.float64)
-    right = maps if weights is None else maps * weights[1]
-    by_row = np.ones(n) if weights is None else np.asarray(weights[0], np.float64)
-    scale = np.divide(1.0, by_row, out=np.zeros(n), where=by_row > 0)
-    gram = right @ maps.T
-    grams = gram[None]
-    if terms.ridge.any():
-        ridge = np.ones(1) if bool((by_row == 1).all()) else scale
-        grams = gram + ridge[:, None, None] * np.diag(terms.ridge)
-    cross = Cross(X, right, single=_is_easy(X, gram))
-    penalised = terms.group.any()
-    W = np.zeros((n, k), np.float64 if penalised else X.dtype)
-    C = np.zeros((n, k)) if penalised else None
+def solve_normal(
+    gram: Floats, C: Floats, H: Array, penalty: Penalty = NONE, *, weights: Weights = UNWEIGHTED
+) -> Floats:
+    """Solve the normal equations of all signals under W >= 0 and a penalty.
+
+    Parameters
+    ----------
+    gram : ndarray, (k, k), or (n, k, k) with one for each sample
+        Products of the maps.
+    C : ndarray, (n, k)
+        Products of the data with the maps.
+    H : ndarray, (k, p)
+        The maps.
+    penalty : Penalty
+        Measured by the data already; none by default.
+    weights : tuple of ndarray, (n,) and (p,), or None
+        Weights of samples and features.
+
+    Returns
+    -------
+    ndarray, (n, k)
+        Signals. A penalty is majorised again where they have moved to, until they move no further.
+    """
+    W = _minimise_rows(gram, C)
+    if not penalty.active:
+        return W
+    lengths = np.linalg.norm(W, axis=0)
+    at = np.maximum(W, _LIFT * float(W.max(initial=0.0)))  # what is zero might be so no longer
+    for _ in range(_MOST_MAJORISATIONS):
+        terms = penalty.majorise(at.T, H, signals=True, weights=weights)
+        W = _minimise_rows(_with_terms(gram, terms), C - terms.linear.T, start=at)
+        if np.linalg.norm(W - at) <= _SETTLED_AT * np.linalg.norm(W):
+            break
+        at = W
+    silenced = np.linalg.norm(W, axis=0) <= _SILENCED * lengths
+    return np.asarray(np.where(silenced, 0.0, W))
+
+
+def _with_terms(gram: Floats, terms: Terms) -> Floats:
+    gram = gram if terms.gram is None else gram + terms.gram
+    ridge = terms.ridge.T
+    if len(ridge) == 1:
+        return np.asarray(gram + np.diag(ridge[0]))
+    return np.asarray(gram + ridge[:, :, None] * np.eye(gram.shape[-1]))
+
+
+def _minimise_rows(gram: Floats, C: Floats, *, start: Floats | None = None) -> Floats:
+    """Solve all rows, some on each thread."""
+    W = np.empty(C.shape)
+    settled = _SETTLED[np.dtype(np.float64)] if start is None else None
+    grams = gram[None] if gram.ndim == 2 else gram
 
     def solve_block(rows: slice) -> None:
-        linear = cross.rows(rows) - scale[rows, None] * terms.linear
-        linear[by_row[rows] == 0] = 0.0
+        guess = None if start is None else np.array(start[rows], np.float64, order="C")
         own = grams if len(grams) == 1 else grams[rows]
-        W[rows] = _minimise(own, linear, settled=_SETTLED[X.dtype])
-        if C is not None:
-            C[rows] = linear
+        W[rows] = _minimise(own, C[rows], settled=settled, start=guess)
 
+    with Crew() as crew:
+        crew.map(solve_block, _row_blocks(*C.shape))
+    return W
+
+
+def _solve_shared(X: Any, H: Array, weights: RankOne | None, penalty: Penalty) -> Array:
+    """Solve with one Gram matrix for all rows; how much a row weighs changes nothing in it."""
+    maps = H.astype(np.float64)
+    right = maps if weights is None else maps * weights[1]
+    counted = np.ones(X.shape[0]) if weights is None else np.asarray(weights[0], np.float64)
+    gram = right @ maps.T
+    cross = Cross(X, right, single=_is_easy(X, gram))
     with single_blas(), Crew() as crew:
-        crew.map(solve_block, _row_blocks(n, X.shape[1]))
-    if C is not None:
-        _shrink_groups(grams * by_row[:, None, None], C * by_row[:, None], terms.group, W)
-    return W.astype(X.dtype, copy=False)
+        blocks = _row_blocks(*X.shape)
+        if not penalty.active:
+            W = np.zeros((X.shape[0], H.shape[0]), X.dtype)
+
+            def solve_block(rows: slice) -> None:
+                C = cross.rows(rows)
+                C[counted[rows] == 0] = 0.0
+                W[rows] = _minimise(gram[None], C, settled=_SETTLED[X.dtype])
+
+            crew.map(solve_block, blocks)
+            return W
+        C = np.concatenate(crew.map(cross.rows, blocks))
+    C[counted == 0] = 0.0
+    grams = gram if counted.all() else gram * (counted > 0)[:, None, None]
+    return solve_normal(grams, C, H, penalty, weights=weights or UNWEIGHTED).astype(X.dtype)
 
 
-def _solve_weighted(X: Any, H: Array, weights: Array, terms: Terms) -> Array:
+def _solve_weighted(X: Any, H: Array, weights: Array, penalty: Penalty) -> Array:
     """Solve with a Gram matrix for each row, from the products of pairs of maps."""
     n, k = X.shape[0], H.shape[0]
     maps = H.astype(np.float64)
-    first, second = np.tril_indices(k)
     W = np.zeros((n, k))
-    whole = bool(terms.group.any())
-    rows_at_once = n if whole else max(1, _BLOCK_ENTRIES // max(k * k, X.shape[1]))
+    rows_at_once = n if penalty.active else max(1, _BLOCK_ENTRIES // max(k * k, X.shape[1]))
     for start in range(0, n, rows_at_once):
         rows = slice(start, min(start + rows_at_once, n))
         M = weights[rows].astype(np.float64)
         values = X[rows].toarray() if scipy.sparse.issparse(X) else X[rows]
-        C = np.where(M > 0, M * values, 0.0) @ maps.T - terms.linear
-        grams = np.empty((C.shape[0], k, k))
-        pairs = _pair_sums(M, maps, first, second)
-        grams[:, first, second] = pairs
-        grams[:, second, first] = pairs
-        grams += np.diag(terms.ridge)
-        W[rows] = _minimise(grams, C)
-        if whole:
-            _shrink_groups(grams, C, terms.group, W)
+        C = np.where(M > 0, M * values, 0.0) @ maps.T
+        W[rows] = solve_normal(_grams_of(M, maps), C, H, penalty)
     return W.astype(X.dtype)
+
+
+def _grams_of(M: Floats, maps: Floats) -> Floats:
+    """Return ``maps @ diag(m) @ maps.T`` for each row m of M."""
+    k = len(maps)
+    first, second = np.tril_indices(k)
+    grams = np.empty((len(M), k, k))
+    pairs = _pair_sums(M, maps, first, second)
+    grams[:, first, second] = pairs
+    grams[:, second, first] = pairs
+    return grams
 
 
 def _pair_sums(M: Floats, maps: Floats, first: Array, second: Array) -> Floats:
@@ -215,26 +270,3 @@ class Cross:
             columns = slice(column, column + self.step)
             C += self.X[rows, columns].astype(self.kind, copy=False) @ self.right[columns]
         return C
-
-
-def _shrink_groups(grams: Floats, C: Floats, group: Floats, W: Floats) -> None:
-    """Add ``group_j * |w_j|`` to the objective and solve it by descent over whole components.
-
-    Each component has a closed form where all rows share their Gram matrix, else a majorised
-    one with the largest curvature of its rows.
-    """
-    k = C.shape[1]
-    curvature = grams[:, range(k), range(k)].max(axis=0)
-    for _ in range(_MOST_GROUP_SWEEPS):
-        largest_move = 0.0
-        for j in np.flatnonzero(curvature > 0):
-            slope = np.einsum("ni,ni->n", np.broadcast_to(grams[:, j], C.shape), W) - C[:, j]
-            ahead = np.maximum(0.0, W[:, j] - slope / curvature[j])
-            length = np.linalg.norm(ahead)
-            shrink = max(0.0, 1.0 - group[j] / (curvature[j] * length)) if length > 0 else 0.0
-            move = shrink * ahead - W[:, j]
-            W[:, j] += move
-            largest_move = max(largest_move, float(np.sqrt(curvature[j]) * np.linalg.norm(move)))
-        size = float(np.sqrt((curvature * W**2).sum()))
-        if largest_move <= 1e-10 * size:
-            return

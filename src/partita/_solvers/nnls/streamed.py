@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..compute.types import Array
-from ..matrices.streamed import Stream, add
+from ..matrices.matrix import add
+from ..matrices.streamed import Stream
+from ..penalties.penalty import NONE, Penalty
 from . import solve
 
 
-def signals_for(stream: Stream, H: Array) -> Array:
+def signals_for(stream: Stream, H: Array, penalty: Penalty = NONE) -> Array:
     """Return the signals W >= 0 (n_samples, k) that fit best with maps H, exactly: one pass.
 
     Parameters
@@ -20,6 +22,8 @@ def signals_for(stream: Stream, H: Array) -> Array:
         The data, without features that are NaN.
     H : ndarray, (k, n_features)
         Non-negative maps, features in the recording's order.
+    penalty : Penalty
+        Measured by the data already; none by default.
 
     Returns
     -------
@@ -32,8 +36,8 @@ def signals_for(stream: Stream, H: Array) -> Array:
         cross = np.concatenate(parts)
     else:
         (cross,), _ = stream.run(_cross_of_features, None, maps)
-    solved = solve.solve_gram(maps @ maps.T, np.ascontiguousarray(cross.T))
-    return np.ascontiguousarray(solved.T, stream.dtype)
+    W = solve.solve_normal(maps @ maps.T, cross, maps, penalty)
+    return np.ascontiguousarray(W, stream.dtype)
 
 
 def _cross_of_samples(X: Array, _: None, H: Array) -> tuple[None, Array]:

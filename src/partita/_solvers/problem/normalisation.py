@@ -11,11 +11,12 @@ from ..compute.types import Array
 
 
 class Canonical(NamedTuple):
-    """Factors with unit maps, and where each component came from."""
+    """Factors with unit maps, where each component came from, and how long its map was there."""
 
     W: Array
     H: Array
     order: npt.NDArray[np.intp]
+    lengths: npt.NDArray[np.float64]
 
 
 def canonicalise(W: Array, H: Array, *, keep_order: int = 0) -> Canonical:
@@ -33,14 +34,14 @@ def canonicalise(W: Array, H: Array, *, keep_order: int = 0) -> Canonical:
     Returns
     -------
     Canonical
-        W, H and `order`, the old index of each component.
+        W, H, `order`, the old index of each component, and `lengths`, of the old maps.
 
     Examples
     --------
     >>> import numpy as np
-    >>> W, H, order = canonicalise(np.ones((2, 2)), np.array([[0.0, 1.0], [3.0, 4.0]]))
-    >>> H.round(6).tolist(), order.tolist()
-    ([[0.6, 0.8], [0.0, 1.0]], [1, 0])
+    >>> W, H, order, lengths = canonicalise(np.ones((2, 2)), np.array([[0.0, 1.0], [3.0, 4.0]]))
+    >>> H.round(6).tolist(), order.tolist(), lengths.tolist()
+    ([[0.6, 0.8], [0.0, 1.0]], [1, 0], [1.0, 5.0])
     """
     lengths = _lengths(H, axis=1)
     strength = lengths * _lengths(W, axis=0)
@@ -48,7 +49,7 @@ def canonicalise(W: Array, H: Array, *, keep_order: int = 0) -> Canonical:
     order = np.concatenate([np.arange(keep_order), rest]).astype(np.intp)
     inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     unit = H[order] * inverse[order, None].astype(H.dtype)
-    return Canonical(W[:, order] * lengths[order].astype(W.dtype), unit, order)
+    return Canonical(W[:, order] * lengths[order].astype(W.dtype), unit, order, lengths)
 
 
 def energies(W: Array, H: Array) -> npt.NDArray[np.float64]:

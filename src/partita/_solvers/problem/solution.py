@@ -7,12 +7,13 @@ the maps, X ~ W @ H.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..compute.types import Array
+from ..penalties.penalty import NONE, Penalty
 
 
 class State(NamedTuple):
@@ -49,7 +50,7 @@ class Solution(NamedTuple):
 
     Where the data could not be read to the end, `failure` says why and nothing is certified.
     `norm2` is that of X, unweighted, and `misfit` the norm of the residual, where a fit came by
-    them.
+    them. `penalty` is what is left of the penalty for the signals of new samples.
     """
 
     W: Array
@@ -63,3 +64,16 @@ class Solution(NamedTuple):
     failure: OSError | None = None
     norm2: float | None = None
     misfit: float | None = None
+    penalty: Penalty = NONE
+
+
+def nothing_to_explain(X: Any, k: int, H: Array | None) -> Solution:
+    """Answer all-zero data: signals of zero explain it exactly, whatever the maps (k, p) are."""
+    n, p = X.shape
+    maps = np.zeros((k, p), X.dtype)
+    if H is not None:
+        maps[: len(H)] = H
+    certificate = Certificate(0.0, 0.0, 0.0, 0.0)
+    report: dict[str, object] = {"route": "none", "passes": 1, "starts": 0, "seconds": {}}
+    signals = np.zeros((n, k), X.dtype)
+    return Solution(signals, maps, np.zeros(1), 0, True, False, certificate, report)

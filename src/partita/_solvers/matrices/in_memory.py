@@ -1,64 +1,56 @@
-"""X as a solver visits it: in blocks of columns, each used for both products while it is near."""
+"""X in memory: dense, sparse, or compressed, visited in blocks of columns.
+
+Each block is used for both products while it is near.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse
 
-from ..compute.types import Array
-from .streamed import Stream
+from ..compute.threads import Crew
+from ..compute.types import Array, Floats
+from .matrix import Lies, Sums, Work, add
 
 _BLOCK_ENTRIES = 400_000
 _LEAST_WIDTH = 256
 _GROUPS = 16
 
 
-class Lies(NamedTuple):
-    """What encoded factors multiply, as it lies in memory: C order, or turned and then in it."""
+class _InMemory:
+    """What the kinds in memory share: groups of blocks of columns are worked on as they lie."""
 
-    X: Array
-    turned: bool
-
-
-class Blocks(Protocol):
-    """A matrix (n, p) that gives its two products block by block of columns."""
-
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    height: int
     groups: list[list[slice]]
-    lies: Lies | None
+    at_hand = False
+    compact = False
+    read_anew = False
+    left_out2 = 0.0
 
-    def encode(self, S: Array) -> Array:
-        """Take the short factor (k, n) to what `project` multiplies blocks with."""
-        ...
+    def over_parts(
+        self,
+        work: Work,
+        common: Any,
+        *,
+        reads: Sequence[Array | None] = (),
+        writes: Sequence[Array] = (),
+        rows: int = 0,
+        crew: Crew,
+    ) -> Any:
+        """Apply `work` to each group, on the threads of the crew."""
 
-    def project(self, S: Array, block: slice) -> Array:
-        """Return S @ X[:, block] for an encoded S."""
-        ...
+        def on_group(group: list[slice]) -> Sums | None:
+            return work(self, group, None, common, *reads, *writes)
 
-    def spread(self, L: Array, block: slice) -> Array:
-        """Return X[:, block] @ L.T, encoded, for L (k, width)."""
-        ...
-
-    def decode(self, A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Take a sum of `spread` to X @ L.T."""
-        ...
-
-    def column_norms2(self, block: slice) -> npt.NDArray[np.float64]:
-        """Return the squared norm of each column of a block."""
-        ...
-
-    def take(self, columns: Array) -> Blocks:
-        """Return some of the columns, copied."""
-        ...
+        return reduce(add, crew.map(on_group, self.groups))
 
 
-class Dense:
+class Dense(_InMemory):
     """An array as it lies in memory, C or F ordered: nothing of it is copied."""
+
+    at_hand = True
 
     def __init__(self, X: Array) -> None:
         self.X = X
@@ -80,21 +72,27 @@ class Dense:
         """Return X[:, block] @ L.T."""
         return np.asarray(self.X[:, block] @ L.T)
 
-    def decode(self, A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def decode(self, A: Floats) -> Floats:
         """Return A."""
         return A
 
-    def column_norms2(self, block: slice) -> npt.NDArray[np.float64]:
-        """Return the squared norm of each column of a block."""
-        return _column_norms2(self.X[:, block])
+    def values(self, block: slice) -> Array:
+        """Return X[:, block], dense."""
+        return np.asarray(self.X[:, block])
+
+    def column_norms2(self, block: slice, row_weights: Array | None = None) -> Floats:
+        """Return the squared norm of each column of a block, rows weighted."""
+        return _column_norms2(self.X[:, block], row_weights)
 
     def take(self, columns: Array) -> Dense:
         """Return some of the columns, copied."""
         return Dense(self.X.take(columns, axis=1))
 
 
-class Sparse:
+class Sparse(_InMemory):
     """A scipy.sparse matrix, cut into blocks of columns once."""
+
+    compact = True
 
     def __init__(self, X: Any) -> None:
         self.shape: tuple[int, int] = X.shape
@@ -119,25 +117,35 @@ class Sparse:
         """Return X[:, block] @ L.T."""
         return np.asarray(self._parts[block.start].T @ np.ascontiguousarray(L.T))
 
-    def decode(self, A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def decode(self, A: Floats) -> Floats:
         """Return A."""
         return A
 
-    def column_norms2(self, block: slice) -> npt.NDArray[np.float64]:
-        """Return the squared norm of each column of a block."""
+    def values(self, block: slice) -> Array:
+        """Return X[:, block], dense."""
+        return np.asarray(self._parts[block.start].T.toarray())
+
+    def column_norms2(self, block: slice, row_weights: Array | None = None) -> Floats:
+        """Return the squared norm of each column of a block, rows weighted."""
         part = self._parts[block.start].astype(np.float64)
-        return np.asarray(part.multiply(part).sum(axis=1)).ravel()
+        squares = part.multiply(part)
+        if row_weights is None:
+            return np.asarray(squares.sum(axis=1)).ravel()
+        return np.asarray(squares @ row_weights.astype(np.float64)).ravel()
 
     def take(self, columns: Array) -> Sparse:
         """Return some of the columns, copied."""
         return Sparse(self._columns[:, columns])
 
 
-class Compressed:
-    """X ~ Q @ Z with Q (n, r) orthonormal and Z (r, p): products at r / n of the cost."""
+class Compressed(_InMemory):
+    """X ~ Q @ Z with Q (n, r) orthonormal and Z (r, p): products at r / n of the cost.
 
-    def __init__(self, Q: Array, Z: Array) -> None:
-        self.Q, self.Z = Q, Z
+    `left_out2` is the squared norm of what it leaves out of X.
+    """
+
+    def __init__(self, Q: Array, Z: Array, left_out2: float = 0.0) -> None:
+        self.Q, self.Z, self.left_out2 = Q, Z, left_out2
         self.shape: tuple[int, int] = (Q.shape[0], Z.shape[1])
         self.dtype = Z.dtype
         self.height = Z.shape[0]
@@ -156,24 +164,27 @@ class Compressed:
         """Return Z[:, block] @ L.T."""
         return np.asarray(self.Z[:, block] @ L.T)
 
-    def decode(self, A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def decode(self, A: Floats) -> Floats:
         """Return Q @ A."""
         return np.asarray(self.Q @ A)
 
-    def column_norms2(self, block: slice) -> npt.NDArray[np.float64]:
-        """Return the squared norm of each column of a block."""
-        return _column_norms2(self.Z[:, block])
+    def values(self, block: slice) -> Array:
+        """Return X[:, block], dense."""
+        return np.asarray(self.Q @ self.Z[:, block])
+
+    def column_norms2(self, block: slice, row_weights: Array | None = None) -> Floats:
+        """Return the squared norm of each column of a block, rows weighted."""
+        if row_weights is None:
+            return _column_norms2(self.Z[:, block], None)
+        gram = (self.Q * row_weights[:, None]).T.astype(np.float64) @ self.Q
+        part = self.Z[:, block].astype(np.float64)
+        return np.asarray(np.einsum("ij,ij->j", part, gram @ part))
 
     def take(self, columns: Array) -> Compressed:
         """Return some of the columns, copied."""
-        return Compressed(self.Q, np.ascontiguousarray(self.Z[:, columns]))
-
-
-def as_blocks(X: Any) -> Blocks | Stream:
-    """Give X, dense, scipy.sparse or a stream, as blocks."""
-    if isinstance(X, Stream):
-        return X
-    return Sparse(X) if scipy.sparse.issparse(X) else Dense(X)
+        share = columns.size / self.shape[1]
+        Z = np.ascontiguousarray(self.Z[:, columns])
+        return Compressed(self.Q, Z, self.left_out2 * share)
 
 
 def _where(X: Array) -> Lies | None:
@@ -182,8 +193,10 @@ def _where(X: Array) -> Lies | None:
     return Lies(X.T, turned=True) if X.flags.f_contiguous else None
 
 
-def _column_norms2(part: Array) -> npt.NDArray[np.float64]:
-    return np.asarray(np.einsum("ij,ij->j", part, part, dtype=np.float64))
+def _column_norms2(part: Array, row_weights: Array | None) -> Floats:
+    if row_weights is None:
+        return np.asarray(np.einsum("ij,ij->j", part, part, dtype=np.float64))
+    return np.asarray(np.einsum("i,ij,ij->j", row_weights, part, part, dtype=np.float64))
 
 
 def group_columns(n: int, p: int) -> list[list[slice]]:
