@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from partita.datasets import simulate_fmri
 from partita.preprocess import detrend, dvars, regress_out, temporal_mean, tsnr
@@ -44,6 +45,12 @@ def test_voxels_constant_or_empty_have_no_tsnr(labelled):
     with pytest.warns(UserWarning, match="tsnr: 1 of 40 voxels do not change over time"):
         ratio = tsnr(recording)
     assert int(ratio.isnull().sum()) == 2
+
+
+def test_changes_too_faint_to_be_squared_are_no_tsnr():
+    faint = xr.DataArray([[1e-170, 1.0], [2e-170, 2.0]], dims=("time", "voxel"))
+    with pytest.warns(UserWarning, match="tsnr: 1 of 2 voxels do not change over time"):
+        np.testing.assert_array_equal(tsnr(faint), [np.nan, 3.0])
 
 
 def test_tsnr_without_a_mean_is_refused(labelled):

@@ -14,8 +14,6 @@ from partita._labels.stack import Stacker
 from partita.preprocess.voxels import moments
 from partita.preprocess.voxels.gaps import refuse_isolated
 
-# A range of this many roundings of the largest value is noise of the arithmetic, no signal.
-_ROUNDINGS = 8
 _BLOCK = 1 << 20  # values worked on at a time
 
 
@@ -104,10 +102,8 @@ def tsnr(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
     """
     found = _moments(recording, sample_dim=sample_dim, caller="tsnr", at_least=2)
     dtype = checks.promote(recording.dtype)
-    low, high = found.low.astype(np.float64), found.high.astype(np.float64)
+    constant = found.is_constant(dtype)
     with np.errstate(invalid="ignore"):
-        size = np.maximum(np.abs(low), np.abs(high))
-        constant = high - low <= _ROUNDINGS * np.finfo(dtype).eps * size
         sd = np.sqrt(found.deviation / found.n_samples)
         sd[constant] = np.nan
         ratio = found.mean / sd

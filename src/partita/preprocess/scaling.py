@@ -15,9 +15,6 @@ from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels import gaps, moments
 
-# A range of this many roundings of the largest value is noise of the arithmetic, no signal.
-_ROUNDINGS = 8
-
 
 def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") -> xr.DataArray:
     """Subtract from every voxel its mean over time and divide by its standard deviation.
@@ -92,12 +89,9 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
 
 def _spread(found: moments.Moments, ddof: int, dtype: np.dtype[Any]) -> np.ndarray:
     """Return the sd of every voxel, infinite where it is constant so that its z-scores are 0."""
-    low, high = found.low.astype(np.float64), found.high.astype(np.float64)
+    constant = found.is_constant(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        size = np.maximum(np.abs(low), np.abs(high))
-        constant = high - low <= _ROUNDINGS * np.finfo(dtype).eps * size
         sd = np.sqrt(found.deviation / (found.n_samples - ddof))
-    constant |= sd == 0
     sd[constant] = np.inf
     if constant.any():
         warnings.warn(

@@ -17,6 +17,8 @@ import numpy as np
 
 _BLOCK = 1 << 17  # values: 1 MB in float64, which stays in cache between the passes
 _RUN = 4096  # values read in one stretch
+# A range of this many roundings of the largest value is noise of the arithmetic, no signal.
+_ROUNDINGS = 8
 _MERGE = 4  # partial moments joined at a time, so that few are held
 
 
@@ -45,6 +47,17 @@ class Moments(NamedTuple):
     n_nan: np.ndarray
     n_bad: np.ndarray
     first_bad: np.ndarray
+
+    def is_constant(self, dtype: np.dtype[Any]) -> np.ndarray:
+        """Tell which voxels do not change, up to eight roundings of their largest value in `dtype`.
+
+        Voxels that are NaN at all times are not among them.
+        """
+        low, high = self.low.astype(np.float64), self.high.astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.maximum(np.abs(low), np.abs(high))
+            still: np.ndarray = high - low <= _ROUNDINGS * np.finfo(dtype).eps * size
+        return still | (self.deviation / self.n_samples == 0)  # which may underflow
 
 
 def over_time(values: np.ndarray, *, axis: int) -> Moments:
