@@ -144,6 +144,8 @@ def test_coordinates_that_nifti_knows_nothing_of_come_back(tmp_path):
     [
         ("time", [0.0, 1.35, 2.7, 4.05, 5.4, 6.75], {"units": "s"}),
         ("time", [0, 500, 1000, 1500, 2000, 2500], {"units": "ms"}),
+        ("time", [0.0, 0.5, 1, 1.5, 2, 2.5], {"units": "minutes"}),
+        ("time", [0.0, 1, 2, 3, 4, 7], {"units": "hours"}),
         ("time", np.datetime64("2020-10-11", "ns") + np.arange(6).astype("m8[s]")),
         ("time", np.arange(6).astype("m8[s]").astype("m8[ns]")),
         ("time", [0.0, 1, 2, 0, 1, 2]),
@@ -196,6 +198,36 @@ def test_regular_times_are_a_repetition_time(tmp_path):
     fields = json.loads((tmp_path / "a.json").read_text())
     assert (fields["RepetitionTime"], fields["DelayAfterTrigger"]) == (1.35, 2.5)
     assert float(str(nib.load(path).header["pixdim"][4])) == 1.35
+
+
+@pytest.mark.parametrize(
+    ("times", "units", "period"),
+    [
+        (250 * np.arange(6), "us", 0.00025),
+        (250 * np.arange(6), "usec", 0.00025),
+        (1350 * np.arange(6), "ms", 1.35),
+        (1.35 * np.arange(6), "seconds", 1.35),
+        (0.5 * np.arange(6), "min", 30.0),
+        (0.5 * np.arange(6), "minute", 30.0),
+        (0.5 * np.arange(6), "minutes", 30.0),
+        (0.5 * np.arange(6), "hour", 1800.0),
+        (0.5 * np.arange(6), "hours", 1800.0),
+        (0.5 * np.arange(6), "days", 43200.0),
+        (np.arange(6) * np.timedelta64(1350, "ms"), None, 1.35),
+        (np.datetime64("2020-10-11", "ns") + np.arange(6) * np.timedelta64(1350, "ms"), None, 1.35),
+    ],
+)
+def test_the_repetition_time_is_in_seconds_whatever_the_unit_of_time(
+    tmp_path, times, units, period
+):
+    attrs = {"units": units} if units else {}
+    recording = recording_of().assign_coords(time=("time", times, attrs))
+    assert_comes_back(recording, tmp_path / "a.nii.gz")
+    fields = json.loads((tmp_path / "a.json").read_text())
+    header = nib.load(tmp_path / "a.nii.gz").header
+    assert fields["RepetitionTime"] == pytest.approx(period, rel=1e-9)
+    assert header["pixdim"][4] == pytest.approx(period)
+    assert header.get_xyzt_units()[1] == "sec"
 
 
 def test_a_sidecar_that_was_changed_by_hand_is_believed(tmp_path):

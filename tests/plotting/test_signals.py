@@ -99,6 +99,8 @@ def test_datetimes_and_durations_make_an_axis(fusi):
     durations = plot_signals(signals.assign_coords(time=steps))
     assert durations.get_xlabel() == "time [s]"
     assert durations.get_xlim() == (0, 19.5)
+    named = signals.assign_coords(time=("time", steps, {"units": "ms"}))
+    assert plot_signals(named).get_xlabel() == "time [s]"
 
 
 def test_concatenated_runs_are_counted_and_their_starts_marked(fusi):

@@ -92,6 +92,8 @@ def _extent(coordinate: xr.DataArray) -> str:
     """Return the range of a coordinate and its step, or what else there is to say of it."""
     import numpy as np
 
+    from partita._labels.grid import is_even
+
     values, units = coordinate.values, str(coordinate.attrs.get("units", ""))
     units = "" if units == "1" else units
     if values.ndim == 0 and coordinate.attrs:
@@ -102,7 +104,7 @@ def _extent(coordinate: xr.DataArray) -> str:
         return f"{values[0]:.6g} {units}".rstrip()
     steps = np.diff(values.astype(float))
     step = float(np.median(steps))
-    even = "" if np.allclose(steps, step, rtol=1e-3, atol=0) else " in the median, uneven"
+    even = "" if is_even(values.astype(float)) else " in the median, uneven"
     return f"{values[0]:.6g} to {values[-1]:.6g} {units}, step {step:.6g}{even}".replace(" ,", ",")
 
 

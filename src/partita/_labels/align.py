@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
+from partita._labels.grid import GRID_TOLERANCE, least_spacing, same_grid
 
 
 def to_grid(
@@ -119,7 +120,7 @@ def _positions(
         return None
     given, wanted = array[dim], template[dim]
     _refuse_other_units(given, wanted, dim, caller=caller)
-    if checks.same_grid(given, wanted):
+    if same_grid(given, wanted):
         return None
     return _places_of(wanted, given, dim, caller=caller)
 
@@ -172,9 +173,7 @@ def _nearest(
     order = np.argsort(given, kind="stable")
     middles = (given[order][1:] + given[order][:-1]) / 2
     index = order[np.searchsorted(middles, wanted)]
-    gaps = np.abs(np.diff(np.sort(wanted)))
-    spacing = gaps[gaps > 0].min() if (gaps > 0).any() else max(float(np.abs(wanted).max()), 1.0)
-    missing = ~(np.abs(given[index] - wanted) <= checks.GRID_TOLERANCE * spacing)
+    missing = ~(np.abs(given[index] - wanted) <= GRID_TOLERANCE * least_spacing(wanted))
     return index, missing
 
 

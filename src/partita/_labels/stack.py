@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import align, checks
+from partita._labels.grid import same_grid
 
 Array = np.ndarray[Any, Any]
 
@@ -358,8 +359,7 @@ class Stacker:
             return False
         if self.sample_dim not in self.coords or self.sample_dim not in like.coords:
             return self.sample_dim not in self.coords and self.sample_dim not in like.coords
-        ours, theirs = self.coords[self.sample_dim], like[self.sample_dim]
-        return np.array_equal(ours.values, theirs.values)
+        return same_grid(like[self.sample_dim], self.coords[self.sample_dim])
 
     def _scattered(self, rows: Any) -> Any:
         if self.inside is None:

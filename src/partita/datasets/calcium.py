@@ -10,6 +10,13 @@ import xarray as xr
 from scipy import ndimage
 
 from partita._labels.attrs import describe_call
+from partita._labels.numbers import (
+    require_amounts,
+    require_counts,
+    require_floating,
+    require_positive,
+    require_shape,
+)
 from partita.datasets.courses import calcium_courses
 from partita.datasets.labelling import (
     FLUORESCENCE,
@@ -20,13 +27,6 @@ from partita.datasets.labelling import (
     with_history,
 )
 from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.requirements import (
-    require_amounts,
-    require_counts,
-    require_floating,
-    require_positive,
-    require_shape,
-)
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,14 +8,14 @@ import xarray as xr
 from scipy import ndimage, signal
 
 from partita._labels.attrs import describe_call
-from partita.datasets.labelling import FLUORESCENCE, time_coordinate, with_history
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.requirements import (
+from partita._labels.numbers import (
     require_amounts,
     require_counts,
     require_floating,
     require_positive,
 )
+from partita.datasets.labelling import FLUORESCENCE, time_coordinate, with_history
+from partita.datasets.randomness import Seed, seed_words, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 

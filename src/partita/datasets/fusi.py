@@ -9,6 +9,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from partita._labels.attrs import describe_call
+from partita._labels.numbers import (
+    require_amounts,
+    require_counts,
+    require_floating,
+    require_positive,
+    require_shape,
+)
 from partita.datasets.courses import haemodynamic_courses
 from partita.datasets.labelling import (
     POWER,
@@ -20,13 +27,6 @@ from partita.datasets.labelling import (
     with_history,
 )
 from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.requirements import (
-    require_amounts,
-    require_counts,
-    require_floating,
-    require_positive,
-    require_shape,
-)
 from partita.datasets.rigid import Motion, affines, draw_motion, render_moving
 from partita.datasets.scene import Canvas, lay_canvas, paint_power, paint_regions
 

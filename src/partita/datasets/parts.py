@@ -9,6 +9,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from partita._labels.attrs import describe_call
+from partita._labels.numbers import (
+    require_amounts,
+    require_counts,
+    require_floating,
+    require_shape,
+)
 from partita.datasets.labelling import (
     SOURCE_MAP,
     component_coordinate,
@@ -17,12 +23,6 @@ from partita.datasets.labelling import (
     with_history,
 )
 from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.requirements import (
-    require_amounts,
-    require_counts,
-    require_floating,
-    require_shape,
-)
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,6 +9,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from partita._labels.attrs import describe_call
+from partita._labels.numbers import (
+    require_amounts,
+    require_counts,
+    require_floating,
+    require_positive,
+    require_shape,
+)
 from partita.datasets.bending import Bending, displacements, draw_bending, render_bent
 from partita.datasets.labelling import (
     FLUORESCENCE,
@@ -18,13 +25,6 @@ from partita.datasets.labelling import (
 )
 from partita.datasets.neuropil import paint_neuropil
 from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.requirements import (
-    require_amounts,
-    require_counts,
-    require_floating,
-    require_positive,
-    require_shape,
-)
 from partita.datasets.rigid import draw_motion
 from partita.datasets.scene import lay_canvas
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from partita._labels.checks import GRID_TOLERANCE
+from partita._labels.grid import GRID_TOLERANCE, even_spacing
 
 Array = np.ndarray[Any, Any]
 
@@ -161,9 +161,9 @@ def _origin_and_step(recording: xr.DataArray, name: str) -> tuple[float, float]:
     values = values.astype(float) * scale
     if values.size == 1:
         return float(values[0]), float(coordinate.attrs.get("step", 1.0)) * scale or 1.0
-    step = (values[-1] - values[0]) / (values.size - 1)
-    even = values[0] + step * np.arange(values.size)
-    if step == 0 or np.abs(values - even).max() > GRID_TOLERANCE * abs(step):
+    step, away = even_spacing(values)
+    # What a program reads from the file must be the grid that was saved, not merely an even one.
+    if not away <= GRID_TOLERANCE:
         gaps = np.abs(np.diff(values))
         raise ValueError(
             f"NIfTI needs evenly spaced positions along {name!r}, and here neighbours are "

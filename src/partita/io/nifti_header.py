@@ -22,8 +22,6 @@ DIMS = {
     5: ("time", "z", "y", "x", "volume"),
 }
 
-_TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us", "hz": "hz", "ppm": "ppm", "rads": "rad/s"}
-
 
 class Described(NamedTuple):
     """A file's dimensions and coordinates, and what its user should be told.
@@ -77,7 +75,9 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
     if "time" not in dims:
         return Described(dims, coords, notes + space.notes, unit_notes, [])
     says = HeaderTiming(
-        shortest(header["pixdim"][4]), shortest(header["toffset"]), _TIME_UNITS.get(time_unit)
+        shortest(header["pixdim"][4]),
+        shortest(header["toffset"]),
+        None if time_unit == "unknown" else time_unit,
     )
     timing = time_of(sizes[3], says, fields=fields, sidecar=sidecar)
     coords = {"time": timing.time, **coords}

@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import storable
-from partita._labels.checks import GRID_TOLERANCE
+from partita._labels.grid import GRID_TOLERANCE, same_places
+from partita._labels.time import seconds_of
 from partita.io.geometry import SPACE, voxel_affine
 from partita.io.nifti_header import Described
 from partita.io.sidecar import plain
-from partita.io.timing import in_seconds
 
 _LARGEST_COORDINATE = 200_000
 
@@ -155,9 +155,7 @@ def _same_place(described: xr.DataArray, restored: xr.DataArray) -> bool:
 def _same_times(described: xr.DataArray, restored: xr.DataArray) -> bool:
     if "time" not in described.coords or "time" not in restored.coords:
         return True
-    ours, theirs = in_seconds(described["time"]), in_seconds(restored["time"])
+    ours, theirs = seconds_of(described["time"]), seconds_of(restored["time"])
     if ours is None or theirs is None or ours.shape != theirs.shape:
         return True
-    gaps = np.abs(np.diff(ours[np.isfinite(ours)]))
-    spacing = gaps[gaps > 0].min() if (gaps > 0).any() else 1.0
-    return bool(np.allclose(ours, theirs, rtol=0, atol=GRID_TOLERANCE * spacing, equal_nan=True))
+    return same_places(theirs, ours)

@@ -9,17 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.numbers import is_finite
+from partita._labels.time import in_seconds, seconds_of
+
 Array = np.ndarray[Any, Any]
 
 # Fields of a sidecar that the time coordinate is made of.
 TIMING_FIELDS = ("RepetitionTime", "VolumeTiming", "DelayAfterTrigger")
 
-_UNITS_PER_SECOND = {
-    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
-    "ms": 1e3, "msec": 1e3, "millisecond": 1e3, "milliseconds": 1e3,
-    "us": 1e6, "µs": 1e6, "usec": 1e6, "microsecond": 1e6, "microseconds": 1e6,
-    "min": 1 / 60, "h": 1 / 3600,
-}  # fmt: skip
 _SECONDS_ATTRS = {"units": "s", "long_name": "time"}
 _VOLUMES_ATTRS = {"units": "1", "long_name": "volume number"}
 
@@ -28,7 +25,8 @@ class HeaderTiming(NamedTuple):
     """What a NIfTI header says of its fourth axis.
 
     ``step`` and ``start`` are ``pixdim[4]`` and ``toffset`` as the shortest decimals they print
-    as; ``unit`` is ``"s"``, ``"ms"``, ``"us"``, None where unknown, or what is no time (``"hz"``).
+    as; ``unit`` is nibabel's, ``"sec"``, ``"msec"``, ``"usec"`` or what is no time (``"hz"``); None
+    where unknown.
     """
 
     step: float
@@ -41,12 +39,6 @@ class Timing(NamedTuple):
 
     time: xr.DataArray
     notes: list[str]
-
-
-def unit_in_seconds(unit: str) -> float | None:
-    """Return how long a unit of time is in seconds; None where it is no unit of time."""
-    per_second = _UNITS_PER_SECOND.get(unit)
-    return None if per_second is None else 1 / per_second
 
 
 def time_of(
@@ -97,15 +89,15 @@ def _seconds(values: Array) -> xr.DataArray:
 
 def _in_header_unit(value: float, header: HeaderTiming) -> float:
     """Return a header's number in seconds; 0 where it says nothing of time."""
-    per_second = _UNITS_PER_SECOND.get(header.unit or "s")
-    return value / per_second if per_second and np.isfinite(value) else 0.0
+    seconds = in_seconds(value, header.unit or "s")
+    return seconds if seconds and np.isfinite(seconds) else 0.0
 
 
 def _header_notes(n_volumes: int, header: HeaderTiming) -> list[str]:
     if n_volumes == 1:
         return []
     assign = "Assign the times in seconds: recording.assign_coords(time=...)"
-    if header.unit is not None and header.unit not in _UNITS_PER_SECOND:
+    if header.unit is not None and in_seconds(1.0, header.unit) is None:
         return [
             f"the fourth axis is in {header.unit}, which is no time; its steps are numbered from 0 "
             f"(units '1'). {assign}."
@@ -161,7 +153,7 @@ def _volume_timing(fields: Mapping[str, Any], n_volumes: int, sidecar: Path | No
 
 def _number(fields: Mapping[str, Any], field: str, sidecar: Path | None) -> float:
     value = fields[field]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if not is_finite(value):
         raise ValueError(
             f"{field} in {sidecar} is not a number: {value!r}. Write it in seconds, or remove it."
         )
@@ -187,29 +179,18 @@ def timing_fields(time: xr.DataArray) -> tuple[dict[str, Any], float]:
         Seconds, or what its units or dtype make seconds. What counts no time (other units, text)
         gives no field and a step of 0.
     """
-    values = in_seconds(time)
+    values = seconds_of(time)
     if values is None or not np.isfinite(values).all() or values.size == 0:
         return {}, 0.0
     start = {"DelayAfterTrigger": float(values[0])} if values[0] else {}
     if values.size == 1:
         return start, 0.0
     step = _shortest_step(values)
+    # RepetitionTime stands only for times that it gives back; others are kept as they are.
     even = values[0] + step * np.arange(values.size)
     if step > 0 and np.abs(values - even).max() <= 1e-9 * max(step, float(np.abs(values).max())):
         return {"RepetitionTime": step, **start}, step
     return {"VolumeTiming": values.tolist()}, max(float(np.median(np.diff(values))), 0.0)
-
-
-def in_seconds(time: xr.DataArray) -> Array | None:
-    """Return a time coordinate in seconds, of any order; None where it counts no time."""
-    values = time.values
-    if values.dtype.kind in "mM":
-        since = values - values[:1] if values.dtype.kind == "M" else values
-        return np.asarray(since / np.timedelta64(1, "ns") / 1e9)
-    per_second = _UNITS_PER_SECOND.get(str(time.attrs.get("units", "s")))
-    if per_second is None or values.dtype.kind not in "iuf":
-        return None
-    return np.asarray(values / per_second, dtype=float)
 
 
 def _shortest_step(values: Array) -> float:

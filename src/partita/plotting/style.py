@@ -125,9 +125,8 @@ def axis_label(array: xr.DataArray) -> str:
     'Depth [mm]'
     """
     name = str(array.attrs.get("long_name") or ("value" if array.name is None else array.name))
-    units = array.attrs.get("units")
-    if not units and array.dtype.kind == "m":
-        units = "s"
+    # Timedeltas are drawn in seconds, whatever unit they are said to have.
+    units = "s" if array.dtype.kind == "m" else array.attrs.get("units")
     return f"{name} [{units}]" if units and array.dtype.kind != "M" else name
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
+from partita._labels.time import seconds_of
 from partita.plotting.style import Theme, axis_label
 
 _MOST_WORDS = 24
@@ -33,9 +34,9 @@ def samples_of(signals: xr.DataArray, dim: str) -> Samples:
     if dim not in signals.coords:
         return Samples(counted, f"{dim} (sample)", none)
     coordinate = signals[dim]
-    values = coordinate.values
+    values: Any = coordinate.values
     if values.dtype.kind == "m":
-        values = values / np.timedelta64(1, "ns") * 1e-9
+        values = seconds_of(coordinate)
     if values.dtype.kind not in "iufM":
         return Samples(counted, axis_label(coordinate), none, [str(label) for label in values])
     zero = np.timedelta64(0, "ns") if values.dtype.kind == "M" else 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.grid import is_even
 from partita.plotting.style import axis_label
 
 SPACE = ("z", "y", "x")
@@ -33,8 +34,7 @@ class Places(NamedTuple):
     @property
     def regular(self) -> bool:
         """Whether all voxels have the same size (to 1 % of it)."""
-        sizes = np.diff(self.edges)
-        return bool(np.ptp(sizes) <= 0.01 * abs(sizes.mean()))
+        return is_even(self.edges)
 
 
 class View(NamedTuple):

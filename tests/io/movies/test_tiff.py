@@ -120,6 +120,13 @@ def test_imagej_times_in_milliseconds_and_as_a_rate(tmp_path, frames):
     assert float(partita.load(tmp_path / "a.tif").time[1]) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize(("unit", "second"), [("minutes", 30.0), ("hours", 1800.0), ("min", 30.0)])
+def test_imagej_intervals_may_be_in_any_unit_of_time(tmp_path, frames, unit, second):
+    about = {"axes": "TYX", "finterval": 0.5, "tunit": unit}
+    tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata=about)
+    assert float(partita.load(tmp_path / "a.tif").time[1]) == pytest.approx(second)
+
+
 @pytest.mark.parametrize("unit", ["inch", "cm", "pixel"])
 def test_resolutions_of_printing_are_no_pixel_sizes(tmp_path, frames, unit):
     about = {"axes": "TYX", "finterval": 0.1, "unit": unit}
@@ -155,6 +162,12 @@ def test_ome_says_times_pixel_sizes_and_channels(tmp_path):
     np.testing.assert_allclose(recording.x, 0.0005 * np.arange(6))
     np.testing.assert_allclose(recording.y, 0.0008 * np.arange(8))
     assert recording.name == "a"
+
+
+def test_ome_times_may_be_in_days(tmp_path, frames):
+    about = {"axes": "TYX", "TimeIncrement": 0.5, "TimeIncrementUnit": "d"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", frames, metadata=about)
+    assert float(partita.load(tmp_path / "a.ome.tif").time[1]) == 43200
 
 
 def test_ome_plane_times_are_kept_as_they_are(tmp_path, frames):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.time import in_seconds
 from partita.io.geometry import in_millimetres
 from partita.io.movies.labelling import axis_coordinate
-from partita.io.timing import unit_in_seconds
 
 Array = np.ndarray[Any, Any]
 
@@ -79,8 +79,7 @@ def _imagej_period(about: Mapping[str, Any]) -> float | None:
     """Return the frame interval in seconds; where there is none, that of the playback."""
     interval, rate = (_number(about.get(key)) for key in ("finterval", "fps"))
     if interval > 0:
-        scale = unit_in_seconds(str(about.get("tunit", "s")))
-        return interval * scale if scale else None
+        return in_seconds(interval, str(about.get("tunit", "s")))
     return 1 / rate if rate > 0 else None
 
 
@@ -112,8 +111,8 @@ def _ome(tiff: Any, number: int) -> About:
         for dim in ("z", "y", "x")
         if (size := _number(pixels.get(f"PhysicalSize{dim.upper()}"))) > 0
     }
-    scale = unit_in_seconds(str(pixels.get("TimeIncrementUnit", "s"))) or 0.0
-    step = _number(pixels.get("TimeIncrement")) * scale
+    unit = str(pixels.get("TimeIncrementUnit", "s"))
+    step = in_seconds(_number(pixels.get("TimeIncrement")), unit) or 0.0
     names = [str(one.get("Name", "")) for one in _several(pixels.get("Channel"))]
     coords = {}
     if len(names) > 1 and all(names) and len(set(names)) == len(names):
@@ -131,10 +130,10 @@ def _plane_times(pixels: Mapping[str, Any]) -> Array | None:
     """Return when the first plane of each time was taken, in seconds, where all say it."""
     times: dict[int, float] = {}
     for plane in _several(pixels.get("Plane")):
-        scale = unit_in_seconds(str(plane.get("DeltaTUnit", "s")))
+        start = in_seconds(_number(plane.get("DeltaT")), str(plane.get("DeltaTUnit", "s")))
         first = int(plane.get("TheZ", 0)) == 0 and int(plane.get("TheC", 0)) == 0
-        if first and scale and "DeltaT" in plane:
-            times[int(plane.get("TheT", 0))] = _number(plane["DeltaT"]) * scale
+        if first and start is not None and "DeltaT" in plane:
+            times[int(plane.get("TheT", 0))] = start
     n_times = int(pixels.get("SizeT", 0))
     if sorted(times) != list(range(n_times)) or not times:
         return None

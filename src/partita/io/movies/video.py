@@ -199,6 +199,7 @@ def _lost(stated: int, duration: float, times: Array) -> tuple[str, ...]:
 
 def _timing(times: Array, rate: float) -> dict[str, Any]:
     """Return an even period where times are those of the stated rate, else the times."""
+    # Up to half a frame: containers round times to their own ticks, and cameras show late frames.
     if rate > 0 and np.abs(times - np.arange(times.size) / rate).max() < 0.5 / rate:
         return {"period": 1 / rate}
     return {"times": times}

@@ -7,7 +7,8 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita._labels.numbers import is_number, is_whole
+from partita._labels.numbers import is_positive, is_whole
+from partita._labels.time import merely_numbered, require_seconds
 from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.projection import orthonormal, take_out
 
@@ -122,9 +123,9 @@ def times_of(
     if sample_dim not in recording.coords:
         return np.arange(recording.sizes[sample_dim], dtype=float)
     coordinate = recording[sample_dim]
-    if not in_seconds and checks.merely_numbered(coordinate):
+    if not in_seconds and merely_numbered(coordinate):
         coordinate = coordinate.drop_attrs()
-    return checks.seconds(coordinate, caller=caller)
+    return require_seconds(coordinate, caller=caller)
 
 
 def drift_courses(
@@ -164,7 +165,7 @@ def _is_count(order: object) -> bool:
 
 
 def _cosines(times: Times, cutoff: float, *, caller: str) -> np.ndarray:
-    if not is_number(cutoff) or not 0 < cutoff < np.inf:
+    if not is_positive(cutoff):
         raise ValueError(f"cutoff must be a period above 0 s, and was {cutoff!r}. SPM takes 128.")
     step = float(np.median(np.diff(times)))
     duration = times[-1] - times[0] + step

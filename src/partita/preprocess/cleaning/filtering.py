@@ -10,7 +10,9 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita._labels.numbers import is_number, is_whole
+from partita._labels.grid import is_even
+from partita._labels.numbers import is_positive, is_whole
+from partita._labels.time import sample_times, sampling_interval
 from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.recursion import Filter, filter_chunks, filter_columns
 from partita.preprocess.cleaning.resampling import resample_time
@@ -228,7 +230,7 @@ def _filtered(
     checks.require_samples(recording, sample_dim=sample_dim, caller=kind)
     checks.require_dense(recording, caller=kind)
     recording = _evenly_sampled(recording, irregular, sample_dim=sample_dim, caller=kind)
-    step = checks.sampling_interval(recording, sample_dim=sample_dim, caller=kind)
+    step = sampling_interval(recording, sample_dim=sample_dim, caller=kind)
     _require_cuts(cuts, 1 / step, caller=kind)
     chosen = _design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     n_times = recording.sizes[sample_dim]
@@ -262,15 +264,15 @@ def _evenly_sampled(
         raise ValueError(f"irregular must be 'refuse' or 'resample', and was {irregular!r}.")
     if irregular == "refuse" or sample_dim not in recording.coords:
         return recording
-    times = checks.seconds(recording[sample_dim], caller=caller)
-    if checks.even_spacing(times)[1] <= checks.EVEN_TOLERANCE:
+    times = sample_times(recording, sample_dim=sample_dim, caller=caller)
+    if is_even(times):
         return recording
     return resample_time(recording, step=float(np.median(np.diff(times))), sample_dim=sample_dim)
 
 
 def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
     for name, value in cuts.items():
-        if not is_number(value) or not 0 < value < np.inf:
+        if not is_positive(value):
             raise ValueError(f"{name} must be a frequency above 0 Hz, and was {value!r}.")
         if value >= rate / 2:
             raise ValueError(

@@ -9,11 +9,10 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita._labels.numbers import is_number
+from partita._labels.grid import EVEN_TOLERANCE, even_spacing
+from partita._labels.numbers import is_positive
+from partita._labels.time import from_seconds, require_seconds, sample_times
 from partita.preprocess.cleaning.interpolation import LEAST, Grid, decimate, interpolate
-
-# Up to this share of the interval, another one is the same.
-_SAME = 0.01
 
 
 def resample_time(
@@ -108,17 +107,13 @@ def resample_time(
 def _own_times(recording: xr.DataArray, *, sample_dim: str, method: str) -> np.ndarray:
     if method not in LEAST:
         raise ValueError(f"method must be 'cubic' or 'linear', and was {method!r}.")
-    if sample_dim not in recording.coords:
-        raise ValueError(
-            f"resample_time needs the time of every sample, and this recording has no coordinate "
-            f"{sample_dim!r}. Assign it in seconds: recording.assign_coords({sample_dim}=...)."
-        )
+    times = sample_times(recording, sample_dim=sample_dim, caller="resample_time")
     if recording.sizes[sample_dim] < LEAST[method]:
         raise ValueError(
             f"resample_time needs at least {LEAST[method]} samples for method={method!r}, and was "
             f"given {recording.sizes[sample_dim]}."
         )
-    return checks.seconds(recording[sample_dim], caller="resample_time")
+    return times
 
 
 def _targets(
@@ -140,7 +135,7 @@ def _targets(
     if times is not None:
         return _given_times(times, recording[sample_dim], own)
     value = rate if step is None else step
-    if not is_number(value) or not 0 < value < np.inf:
+    if not is_positive(value):
         raise ValueError(f"{given[0]} must be a number above 0, and was {value!r}.")
     spacing = 1 / value if step is None else value
     span = own[-1] - own[0]
@@ -159,7 +154,7 @@ def _given_times(times: Any, coordinate: xr.DataArray, own: np.ndarray) -> np.nd
     if times.dtype.kind == "M" and coordinate.dtype.kind == "M":
         times = times.copy(data=times.values - coordinate.values[0])
     is_row = times.ndim == 1 and times.size
-    targets = checks.seconds(times, caller="resample_time") if is_row else np.empty(0)
+    targets = require_seconds(times, caller="resample_time") if is_row else np.empty(0)
     slack = 1e-9 * max(float(own[-1] - own[0]), 1.0)
     if not is_row or targets[0] < own[0] - slack or targets[-1] > own[-1] + slack:
         given = f"{targets[0]:g} to {targets[-1]:g} s" if is_row else _shape(times)
@@ -179,9 +174,10 @@ def _factor(own: np.ndarray, targets: np.ndarray) -> int:
     """Return how many old steps, at least, make a new one; 1 where the rate does not fall."""
     if targets.size < 2:
         return 1
-    spacing, away = checks.even_spacing(targets)
+    spacing, away = even_spacing(targets)
+    # A rate that is lower by less than even sampling may waver is the same one.
     ratio = spacing / float(np.median(np.diff(own)))
-    if away > checks.EVEN_TOLERANCE or ratio < 1 + _SAME:
+    if away > EVEN_TOLERANCE or ratio < 1 + EVEN_TOLERANCE:
         return 1
     return int(np.ceil(ratio * (1 - 1e-6)))
 
@@ -190,7 +186,7 @@ def _coords_at(
     recording: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str
 ) -> dict[Any, Any]:
     return {
-        name: _times_like(coord, targets)
+        name: from_seconds(targets, like=coord)
         if name == sample_dim
         else _coord_at(coord, own, targets, sample_dim=sample_dim)
         for name, coord in recording.coords.items()
@@ -207,13 +203,3 @@ def _coord_at(coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, samp
     plain, name = coord.reset_coords(drop=True), str(coord.name)
     values = interpolate(plain, own, targets, method="linear", sample_dim=sample_dim, caller=name)
     return (coord.dims, values, coord.attrs)
-
-
-def _times_like(coordinate: xr.DataArray, targets: np.ndarray) -> Any:
-    """Return seconds in the units or the dtype of the recording's own times."""
-    if coordinate.dtype.kind in "mM":
-        spans = np.round(targets * 1e9).astype("timedelta64[ns]")
-        values = spans if coordinate.dtype.kind == "m" else coordinate.values[0] + spans
-        return (coordinate.dims, values, coordinate.attrs)
-    unit = checks.seconds_per_unit(coordinate, caller="resample_time")
-    return (coordinate.dims, targets / unit, coordinate.attrs)

@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita._labels.numbers import is_number
+from partita._labels.grid import EVEN_TOLERANCE, even_spacing
+from partita._labels.numbers import is_finite
 
 _SPACE = ("z", "y", "x")
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -95,7 +96,7 @@ def _widths(recording: xr.DataArray, fwhm: Any) -> dict[str, float]:
             f"{tuple(map(str, recording.dims))}. Name those to smooth along: fwhm={{'y': 0.2}}."
         )
     for dim, width in widths.items():
-        if not is_number(width) or not 0 <= width < np.inf:
+        if not is_finite(width) or width < 0:
             raise ValueError(f"fwhm must be 0 or above along {dim!r}, and was {width!r}.")
     known = [recording[dim].attrs.get("units") for dim in widths if dim in recording.coords]
     units = sorted({str(unit) for unit in known if unit is not None})
@@ -116,8 +117,8 @@ def _spacing(recording: xr.DataArray, dim: str) -> float:
     places = recording[dim].values.astype(float)
     if places.size == 1:
         return abs(float(recording[dim].attrs.get("step", 1.0))) or 1.0
-    spacing, away = checks.even_spacing(places)
-    if not away <= checks.EVEN_TOLERANCE:
+    spacing, away = even_spacing(places)
+    if not away <= EVEN_TOLERANCE:
         raise ValueError(
             f"smooth needs voxels evenly spaced along {dim!r}; they lie up to {100 * away:.2g} % "
             f"of the spacing off an even grid. Leave it out, fwhm={{...}}, or interpolate first: "

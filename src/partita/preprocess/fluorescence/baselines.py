@@ -12,6 +12,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.stack import Stacker
+from partita._labels.time import sample_times
 from partita._solvers.baselines import running_baseline as solver
 from partita._solvers.baselines.running_baseline import Held, Plan
 from partita.preprocess.fluorescence import given, held
@@ -19,7 +20,6 @@ from partita.preprocess.fluorescence.windows import (
     require_offset,
     require_percentile,
     require_window,
-    sample_times,
 )
 from partita.preprocess.voxels import gaps
 
@@ -273,7 +273,7 @@ def _planned(
         )
     share = require_percentile(percentile, caller) / 100 if baseline == "percentile" else 0.5
     kind = "quantile" if baseline in ("percentile", "median") else baseline
-    times = sample_times(recording, sample_dim, caller)
+    times = sample_times(recording, sample_dim=sample_dim, caller=caller)
     plan = solver.plan(times, kind=kind, window=require_window(window, times, caller), share=share)  # type: ignore[arg-type]
     return plan, held.positions(times, plan)
 

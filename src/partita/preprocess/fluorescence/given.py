@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from partita._labels import checks
+from partita._labels.grid import same_grid
+from partita._labels.numbers import is_number
 from partita._solvers.baselines import running_baseline as solver
 from partita._solvers.baselines.running_baseline import Plan
 from partita.preprocess.fluorescence import held
@@ -58,7 +59,7 @@ def over(baseline: Any, recording: xr.DataArray) -> Level:
     ValueError
         If it has other dimensions, sizes or coordinates than the recording.
     """
-    if isinstance(baseline, Real) and not isinstance(baseline, bool):
+    if is_number(baseline):
         baseline = xr.DataArray(float(baseline))
     if not isinstance(baseline, xr.DataArray):
         raise TypeError(
@@ -93,7 +94,7 @@ def _require_same(baseline: xr.DataArray, recording: xr.DataArray, dim: str) -> 
         )
     if dim not in baseline.coords or dim not in recording.coords:
         return
-    if not checks.same_grid(baseline[dim], recording[dim]):
+    if not same_grid(baseline[dim], recording[dim]):
         raise ValueError(
             f"The baseline lies on another grid: its {dim!r} begins at "
             f"{baseline[dim].values[0]!s} and ends at {baseline[dim].values[-1]!s}, the "

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
-import xarray as xr
 
-from partita._labels import checks
-
-
-def sample_times(recording: xr.DataArray, sample_dim: str, caller: str) -> np.ndarray:
-    """Return the times of the samples in seconds, or refuse a recording without."""
-    if sample_dim not in recording.coords:
-        raise ValueError(
-            f"{caller} needs to know the times of the samples, and this recording has no "
-            f"coordinate {sample_dim!r}. Assign it in seconds: recording.assign_coords("
-            f"{sample_dim}=np.arange({recording.sizes[sample_dim]}) / frame_rate)."
-        )
-    return checks.seconds(recording[sample_dim], caller=caller)
+from partita._labels.numbers import is_finite, is_number, is_positive
 
 
 def require_window(window: object, times: np.ndarray, caller: str) -> float | None:
     """Return the window in seconds, or refuse one that holds too little or too much."""
     if window is None:
         return None
-    if isinstance(window, bool) or not isinstance(window, Real) or not 0 < float(window) < np.inf:
+    if not is_positive(window):
         raise ValueError(
             f"{caller} needs a window in seconds, above 0, or None for the whole recording; it "
             f"was given {window!r}."
@@ -48,7 +34,7 @@ def require_window(window: object, times: np.ndarray, caller: str) -> float | No
 
 def require_percentile(percentile: object, caller: str) -> float:
     """Return the percentile as a number, or refuse it."""
-    if isinstance(percentile, bool) or not isinstance(percentile, Real):
+    if not is_number(percentile):
         raise TypeError(f"{caller} needs percentile to be a number, and was given {percentile!r}.")
     if not 0 <= float(percentile) <= 100:
         raise ValueError(
@@ -60,7 +46,7 @@ def require_percentile(percentile: object, caller: str) -> float:
 
 def require_offset(offset: object) -> float:
     """Return the offset as a number, or refuse it."""
-    if isinstance(offset, bool) or not isinstance(offset, Real) or not np.isfinite(float(offset)):
+    if not is_finite(offset):
         raise ValueError(
             f"delta_f_over_f needs offset to be a finite number, what the camera reads in the "
             f"dark; it was given {offset!r}."

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.numbers import is_number, is_whole
+from partita._labels.numbers import is_positive, is_whole
 from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.grids import SAMPLES, Grid
@@ -107,9 +107,7 @@ class Choices(NamedTuple):
 
 
 def _require_above_zero(name: str, value: object, unit: str) -> None:
-    if value is None:
-        return
-    if not is_number(value) or not 0 < value < np.inf:
+    if value is not None and not is_positive(value):
         raise ValueError(
             f"{name} must be a number above 0, in the units of {unit}, or None; it was {value!r}."
         )

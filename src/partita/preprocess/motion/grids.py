@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
+from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 
 SAMPLES = "time"
 LEAST_SIZE = 8
@@ -158,9 +159,8 @@ def _spaced(recording: xr.DataArray, axis: str, *, caller: str) -> tuple[float, 
             f"positions, or drop them to count in voxels: recording.drop_vars({axis!r})."
         )
     values = values.astype(np.float64)
-    spacing = float((values[-1] - values[0]) / (values.size - 1))
-    even = values[0] + spacing * np.arange(values.size)
-    if not spacing or not np.allclose(values, even, rtol=0, atol=0.05 * abs(spacing)):
+    spacing, away = even_spacing(values)
+    if not away <= EVEN_TOLERANCE:
         raise ValueError(
             f"{caller} needs evenly spaced voxels; the coordinates of {axis!r} step by "
             f"{np.diff(values).min():g} to {np.diff(values).max():g}. Interpolate to an even "

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita._labels import checks
+from partita._labels.grid import same_grid
+from partita._labels.time import require_seconds
 from partita._solvers.registration import rotations
 from partita.preprocess.motion import suspects, tracking
 from partita.preprocess.motion.courses import Course
@@ -26,7 +27,7 @@ def motion_dataset(
     converged = tracks.converged & good
     suspect = _find_suspects(course, tracks.similarity, converged, grid)
     if smooth is not None:
-        seconds = checks.seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
+        seconds = require_seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
         course = course.smooth(seconds, ~suspect, fwhm=smooth)
     labelled = _label(
         laid,
@@ -178,7 +179,7 @@ def require_same(
         )
     if dim not in given.coords or dim not in laid.coords:
         return
-    if not checks.same_grid(given[dim], laid[dim]):
+    if not same_grid(given[dim], laid[dim]):
         raise ValueError(
             f"{caller} was given a {what} of another recording: its coordinates along {dim!r} run "
             f"from {given[dim].values[0]} to {given[dim].values[-1]}, the recording's from "
