@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import partita
 
+ROOMS = ("datasets", "decomposition", "io", "plotting", "preprocess")
+PACKAGES = ("partita", *(f"partita.{room}" for room in ROOMS))
 HEAVY = ("sklearn", "matplotlib", "nibabel", "pooch", "distributed", "numba", "h5netcdf", "zarr")
 
 
@@ -34,18 +39,31 @@ def test_importing_changes_no_warning_filter() -> None:
 def test_every_public_name_is_there() -> None:
     for name in partita.__all__:
         assert getattr(partita, name) is not None
-    for room in ("datasets", "decomposition", "io", "plotting", "preprocess"):
+    for room in ROOMS:
         module = getattr(partita, room)
         assert set(module.__all__) <= set(dir(module))
         for name in module.__all__:
             assert getattr(module, name) is not None
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'partita' has no attribute 'nothing'"):
-        _ = partita.nothing
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        _ = partita.decomposition.nothing
+def names_for_type_checkers(package: str) -> set[str]:
+    """Return what a package imports under ``if TYPE_CHECKING``."""
+    source = Path(str(importlib.import_module(package).__file__)).read_text(encoding="utf-8")
+    guarded = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    imports = [node for block in guarded for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in imports for alias in node.names}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_type_checkers_see_is_what_is_loaded_and_what_is_public(package) -> None:
+    module = importlib.import_module(package)
+    assert names_for_type_checkers(package) == set(dir(module)) == set(module.__all__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_that_is_not_there_is_an_attribute_error_that_names_the_package(package) -> None:
+    with pytest.raises(AttributeError, match=f"{package}\\W.*nothing"):
+        _ = importlib.import_module(package).nothing
 
 
 def test_the_version_is_a_version() -> None:

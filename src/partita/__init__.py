@@ -5,28 +5,16 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from partita._version import __version__
+import lazy_loader
 
 if TYPE_CHECKING:
     from partita import datasets, decomposition, io, plotting, preprocess
     from partita._labels.sparse import from_sparse
+    from partita._version import __version__
     from partita.decomposition import NMF, PCA, FastICA, estimate_memory, load_model, save
     from partita.io import load
-
-_HOME = {
-    "FastICA": "partita.decomposition",
-    "NMF": "partita.decomposition",
-    "PCA": "partita.decomposition",
-    "estimate_memory": "partita.decomposition",
-    "from_sparse": "partita._labels.sparse",
-    "load": "partita.io",
-    "load_model": "partita.decomposition",
-    "save": "partita.decomposition",
-}
-_ROOMS = ("datasets", "decomposition", "io", "plotting", "preprocess")
 
 __all__ = [
     "NMF",
@@ -45,14 +33,13 @@ __all__ = [
     "save",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(f"partita.{name}")
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'partita' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules={"datasets", "decomposition", "io", "plotting", "preprocess"},
+    submod_attrs={
+        "_labels.sparse": ["from_sparse"],
+        "_version": ["__version__"],
+        "decomposition": ["FastICA", "NMF", "PCA", "estimate_memory", "load_model", "save"],
+        "io": ["load"],
+    },
+)

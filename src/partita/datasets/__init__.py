@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from partita.datasets.calcium import simulate_calcium
@@ -28,25 +29,16 @@ __all__ = [
     "simulate_two_photon",
 ]
 
-_HOMES = {
-    "fetch_nunez_elizalde_2022": "nunez_elizalde",
-    "load_sample": "shipped",
-    "load_sample_truth": "shipped",
-    "sample_path": "shipped",
-    "simulate_calcium": "calcium",
-    "simulate_fmri": "fmri",
-    "simulate_fusi": "fusi",
-    "simulate_parts": "parts",
-    "simulate_traces": "fluorescence",
-    "simulate_two_photon": "two_photon",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "calcium": ["simulate_calcium"],
+        "fluorescence": ["simulate_traces"],
+        "fmri": ["simulate_fmri"],
+        "fusi": ["simulate_fusi"],
+        "nunez_elizalde": ["fetch_nunez_elizalde_2022"],
+        "parts": ["simulate_parts"],
+        "shipped": ["load_sample", "load_sample_truth", "sample_path"],
+        "two_photon": ["simulate_two_photon"],
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from partita.decomposition.linear import PCA, FastICA
@@ -11,23 +12,14 @@ if TYPE_CHECKING:
     from partita.decomposition.nmf import NMF
     from partita.decomposition.persistence import load_model, save
 
-_HOME = {
-    "FastICA": "linear",
-    "NMF": "nmf",
-    "PCA": "linear",
-    "estimate_memory": "memory",
-    "load_model": "persistence",
-    "save": "persistence",
-}
-
 __all__ = ["NMF", "PCA", "FastICA", "estimate_memory", "load_model", "save"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "linear": ["FastICA", "PCA"],
+        "memory": ["estimate_memory"],
+        "nmf": ["NMF"],
+        "persistence": ["load_model", "save"],
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from partita.plotting.components import plot_components
@@ -13,19 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_components", "plot_map", "plot_motion", "plot_signals"]
 
-_HOMES = {
-    "plot_components": "components",
-    "plot_map": "maps",
-    "plot_motion": "motion",
-    "plot_signals": "signals",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "components": ["plot_components"],
+        "maps": ["plot_map"],
+        "motion": ["plot_motion"],
+        "signals": ["plot_signals"],
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from partita.preprocess.cleaning.censoring import censor
@@ -46,38 +47,21 @@ __all__ = [
     "zscore",
 ]
 
-_HOMES = {
-    "apply_motion": "motion.registration",
-    "bandpass": "cleaning.filtering",
-    "brain_mask": "masks",
-    "censor": "cleaning.censoring",
-    "compcor": "cleaning.confounds",
-    "delta_f_over_f": "fluorescence.baselines",
-    "detrend": "cleaning.drifts",
-    "dvars": "quality",
-    "estimate_baseline": "fluorescence.baselines",
-    "estimate_motion": "motion.estimation",
-    "highpass": "cleaning.filtering",
-    "intensity_mask": "masks",
-    "lowpass": "cleaning.filtering",
-    "merge_sign": "signs",
-    "rectify": "signs",
-    "register": "motion.registration",
-    "regress_out": "cleaning.confounds",
-    "resample_time": "cleaning.resampling",
-    "smooth": "cleaning.smoothing",
-    "split_sign": "signs",
-    "temporal_mean": "quality",
-    "tsnr": "quality",
-    "zscore": "scaling",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "cleaning.censoring": ["censor"],
+        "cleaning.confounds": ["compcor", "regress_out"],
+        "cleaning.drifts": ["detrend"],
+        "cleaning.filtering": ["bandpass", "highpass", "lowpass"],
+        "cleaning.resampling": ["resample_time"],
+        "cleaning.smoothing": ["smooth"],
+        "fluorescence.baselines": ["delta_f_over_f", "estimate_baseline"],
+        "masks": ["brain_mask", "intensity_mask"],
+        "motion.estimation": ["estimate_motion"],
+        "motion.registration": ["apply_motion", "register"],
+        "quality": ["dvars", "temporal_mean", "tsnr"],
+        "scaling": ["zscore"],
+        "signs": ["merge_sign", "rectify", "split_sign"],
+    },
+)
