@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from partita.datasets.rigid import matrices
+from partita.datasets.rigid_motion import matrices
 
 matplotlib.use("Agg")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from partita.datasets import cache, fetch_nunez_elizalde_2022, hosts
+from partita.datasets import cache, fetch_nunez_elizalde_2022
+from partita.datasets import nunez_elizalde_hosts as hosts
 
 VERSION = "1.0.2"
 STORE = f"/store/datasets/{hosts.DATASET}/{VERSION}"

@@ -49,6 +49,12 @@ def test_noise_is_a_fraction_of_the_clean_root_mean_square():
     assert spread == pytest.approx(0.1 * float(np.sqrt((clean**2).mean())), rel=0.05)
 
 
+@pytest.mark.parametrize("seed", [4, np.int64(4)])
+def test_history_says_the_seed_as_a_number(seed):
+    truth = simulate_parts(n_times=10, random_state=seed)
+    assert truth.recording.attrs["history"] == "simulate_parts(random_state=4)"
+
+
 def test_the_same_seed_gives_identical_recordings_in_the_asked_dtype():
     first, second = (simulate_parts(random_state=4, dtype="float64") for _ in range(2))
     xr.testing.assert_identical(first, second)

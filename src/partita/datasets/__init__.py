@@ -8,7 +8,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from partita.datasets.calcium import simulate_calcium
-    from partita.datasets.fluorescence import simulate_traces
+    from partita.datasets.cell_traces import simulate_traces
     from partita.datasets.fmri import simulate_fmri
     from partita.datasets.fusi import simulate_fusi
     from partita.datasets.nunez_elizalde import fetch_nunez_elizalde_2022
@@ -33,7 +33,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "calcium": ["simulate_calcium"],
-        "fluorescence": ["simulate_traces"],
+        "cell_traces": ["simulate_traces"],
         "fmri": ["simulate_fmri"],
         "fusi": ["simulate_fusi"],
         "nunez_elizalde": ["fetch_nunez_elizalde_2022"],

@@ -17,8 +17,7 @@ from partita._labels.numbers import (
     require_positive,
     require_shape,
 )
-from partita.datasets.courses import calcium_courses
-from partita.datasets.labelling import (
+from partita.datasets.coordinates import (
     FLUORESCENCE,
     SOURCE_MAP,
     component_coordinate,
@@ -26,7 +25,8 @@ from partita.datasets.labelling import (
     time_coordinate,
     with_history,
 )
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.time_courses import calcium_courses
 
 Floats = npt.NDArray[np.float64]
 

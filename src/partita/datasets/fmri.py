@@ -17,7 +17,7 @@ from partita._labels.numbers import (
     require_positive,
     require_shape,
 )
-from partita.datasets.labelling import (
+from partita.datasets.coordinates import (
     SOURCE_MAP,
     component_coordinate,
     grid_coordinate,
@@ -25,7 +25,7 @@ from partita.datasets.labelling import (
     time_coordinate,
     with_history,
 )
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,14 +10,16 @@ import xarray as xr
 
 from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
+    is_positive,
     require_amounts,
     require_counts,
     require_floating,
     require_positive,
     require_shape,
 )
-from partita.datasets.courses import haemodynamic_courses
-from partita.datasets.labelling import (
+from partita.datasets.brain_phantom import paint_power, paint_regions
+from partita.datasets.canvas import Canvas, lay_canvas
+from partita.datasets.coordinates import (
     POWER,
     SOURCE_MAP,
     component_coordinate,
@@ -26,9 +28,9 @@ from partita.datasets.labelling import (
     time_coordinate,
     with_history,
 )
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.rigid import Motion, affines, draw_motion, render_moving
-from partita.datasets.scene import Canvas, lay_canvas, paint_power, paint_regions
+from partita.datasets.rigid_motion import Motion, affines, draw_motion, render_moving
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.time_courses import haemodynamic_courses
 
 Floats = npt.NDArray[np.float64]
 
@@ -175,9 +177,9 @@ def _require_field(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _require_spacing(spacing: Sequence[float]) -> tuple[float, ...]:
-    steps = tuple(float(step) for step in spacing)
-    if len(steps) == 3 and all(np.isfinite(step) and step > 0 for step in steps):
-        return steps
+    steps = tuple(spacing)
+    if len(steps) == 3 and all(map(is_positive, steps)):
+        return tuple(float(step) for step in steps)
     raise ValueError(
         f"{CALLER} needs spacing to be three sizes above 0 mm along z, y and x; got {spacing}."
     )

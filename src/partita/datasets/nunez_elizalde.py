@@ -20,7 +20,7 @@ from partita.datasets.cache import (
     place,
     remote_file,
 )
-from partita.datasets.hosts import HOSTS, Index
+from partita.datasets.nunez_elizalde_hosts import HOSTS, Index
 
 NAME = "nunez-elizalde-2022"
 INDEX_FILE = ".partita-index.json"

@@ -15,14 +15,14 @@ from partita._labels.numbers import (
     require_floating,
     require_shape,
 )
-from partita.datasets.labelling import (
+from partita.datasets.coordinates import (
     SOURCE_MAP,
     component_coordinate,
     space_coordinate,
     time_coordinate,
     with_history,
 )
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,17 +16,17 @@ from partita._labels.numbers import (
     require_positive,
     require_shape,
 )
-from partita.datasets.bending import Bending, displacements, draw_bending, render_bent
-from partita.datasets.labelling import (
+from partita.datasets.canvas import lay_canvas
+from partita.datasets.coordinates import (
     FLUORESCENCE,
     space_coordinate,
     time_coordinate,
     with_history,
 )
 from partita.datasets.neuropil import paint_neuropil
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
-from partita.datasets.rigid import draw_motion
-from partita.datasets.scene import lay_canvas
+from partita.datasets.nonrigid_motion import Bending, displacements, draw_bending, render_bent
+from partita.datasets.rigid_motion import draw_motion
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
 
 CALLER = "simulate_two_photon"
 BRIGHTNESS = 100.0
@@ -125,11 +125,11 @@ def simulate_two_photon(
     tissue_rng, motion_rng, warp_rng, noise_rng = spawn_generators(random_state, 4)
     times = np.round(sampling_interval * np.arange(n_times), 9)
     canvas = lay_canvas(counts, (pixel_size, pixel_size))
-    scene = (photons or BRIGHTNESS) * paint_neuropil(canvas, rng=tissue_rng)
+    tissue = (photons or BRIGHTNESS) * paint_neuropil(canvas, rng=tissue_rng)
     shift = draw_motion(times, 2, **shaking, rotation=0.0, rng=motion_rng).translation
     path = draw_bending(shift, counts, warp=warp, rng=warp_rng)
-    frames = np.maximum(render_bent(canvas, scene, path, counts), 0)
-    reference = canvas.at_voxels(scene)
+    frames = np.maximum(render_bent(canvas, tissue, path, counts), 0)
+    reference = canvas.at_voxels(tissue)
     spread = 0.0 if snr is None else float(reference.std()) / snr
     _add_noise(frames, spread, counted=photons is not None, rng=noise_rng)
     words = FLUORESCENCE if photons is None else PHOTONS

@@ -9,7 +9,7 @@ from scipy import ndimage
 from partita._solvers.compute.threads import Crew
 from partita._solvers.registration import rotations, splines
 from partita._solvers.registration.frame_resampling import ORDERS, leaves_field, resample
-from partita.datasets import rigid as simulated
+from partita.datasets import rigid_motion as simulated
 
 SHAPES = [(12, 17), (5, 9, 14)]
 

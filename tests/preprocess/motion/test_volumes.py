@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from partita.datasets.rigid import matrices
+from partita.datasets.rigid_motion import matrices
 from partita.preprocess import apply_motion, estimate_motion, register
 
 SHAPE = (10, 28, 30)

@@ -14,8 +14,8 @@ from partita._labels.numbers import (
     require_floating,
     require_positive,
 )
-from partita.datasets.labelling import FLUORESCENCE, time_coordinate, with_history
-from partita.datasets.randomness import Seed, seed_words, spawn_generators
+from partita.datasets.coordinates import FLUORESCENCE, time_coordinate, with_history
+from partita.datasets.seeds import Seed, seed_words, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 

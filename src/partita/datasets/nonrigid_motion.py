@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from partita.datasets.rigid import unit_jitter
-from partita.datasets.scene import Canvas
+from partita.datasets.canvas import Canvas
+from partita.datasets.rigid_motion import unit_jitter
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from partita.datasets.scene import Canvas
+from partita.datasets.canvas import Canvas
 
 Floats = NDArray[np.float64]
 

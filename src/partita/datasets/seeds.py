@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from partita._labels.numbers import is_whole
+
 Seed = int | np.random.Generator | np.random.RandomState | None
 
 
@@ -16,6 +18,6 @@ def spawn_generators(random_state: Seed, count: int) -> list[np.random.Generator
 
 def seed_words(random_state: Seed) -> int | str | None:
     """Return what a line of history says of a seed: a number, or what kind of thing it was."""
-    if random_state is None or isinstance(random_state, int):
-        return random_state
+    if random_state is None or is_whole(random_state):
+        return None if random_state is None else int(random_state)
     return type(random_state).__name__
