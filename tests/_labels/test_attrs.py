@@ -8,7 +8,13 @@ import scipy.sparse
 import xarray as xr
 
 import partita
-from partita._labels.attrs import append_history, describe_call, storable
+from partita._labels.attrs import (
+    append_history,
+    as_fluctuation,
+    describe_call,
+    long_name_with,
+    storable,
+)
 
 
 def test_history_grows_by_one_line_and_leaves_the_input_alone() -> None:
@@ -18,6 +24,19 @@ def test_history_grows_by_one_line_and_leaves_the_input_alone() -> None:
     assert twice.attrs["history"] == "zscore(ddof=0)\nsplit_sign()"
     assert "history" not in array.attrs
     assert np.shares_memory(array.values, twice.values)
+
+
+def test_what_is_made_of_an_array_is_named_after_it() -> None:
+    power = xr.DataArray([1.0], dims="time", attrs={"long_name": "Power"})
+    assert long_name_with(power, "z-score", alone="z-score") == "Power (z-score)"
+    assert long_name_with(power.drop_attrs(), "baseline", alone="Baseline") == "Baseline"
+
+
+def test_that_the_mean_is_gone_is_said_once() -> None:
+    power = xr.DataArray([1.0], dims="time", attrs={"long_name": "Power"})
+    twice = as_fluctuation(as_fluctuation(power))
+    assert twice.attrs["long_name"] == "Power (fluctuation)"
+    assert as_fluctuation(power.drop_attrs()).attrs == {}
 
 
 def test_what_is_storable_survives_netcdf(tmp_path) -> None:

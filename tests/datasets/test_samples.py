@@ -132,5 +132,5 @@ def test_the_room_lists_its_functions_and_knows_no_others():
     assert set(datasets.__all__) <= set(dir(datasets))
     for name in datasets.__all__:
         assert callable(getattr(datasets, name))
-    with pytest.raises(AttributeError, match="partita.datasets.*fetch_everything"):
+    with pytest.raises(AttributeError, match=r"partita\.datasets.*fetch_everything"):
         _ = datasets.fetch_everything

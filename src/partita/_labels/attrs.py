@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+_FLUCTUATION = " (fluctuation)"
+
 
 def append_history(array: xr.DataArray, line: str) -> xr.DataArray:
     """Return `array` with one more line in ``attrs["history"]``; its values are shared.
@@ -33,6 +35,30 @@ def append_history(array: xr.DataArray, line: str) -> xr.DataArray:
 def describe_call(name: str, /, **parameters: object) -> str:
     """Return ``"name(a=1, b='x')"``: the line of history of one call."""
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in parameters.items())})"
+
+
+def long_name_with(array: xr.DataArray, what: str, *, alone: str) -> str:
+    """Return a name for what was made of an array: ``"BOLD signal (z-score)"``.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        What it was made of.
+    what : str
+        What it is.
+    alone : str
+        The name where the array has none.
+    """
+    before = array.attrs.get("long_name")
+    return f"{before} ({what})" if before else alone
+
+
+def as_fluctuation(array: xr.DataArray) -> xr.DataArray:
+    """Say in `long_name` that the mean is gone; once, however often it is taken out."""
+    before = array.attrs.get("long_name")
+    if before is None or str(before).endswith(_FLUCTUATION):
+        return array
+    return array.assign_attrs(long_name=f"{before}{_FLUCTUATION}")
 
 
 def storable(attrs: Mapping[Any, Any]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, describe_call
+from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels import moments
+from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import refuse_isolated
 
 _BLOCK = 1 << 20  # values worked on at a time
@@ -50,7 +51,7 @@ def temporal_mean(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.Da
     {'z': 1, 'y': 64, 'x': 48}
     """
     found = _moments(recording, sample_dim=sample_dim, caller="temporal_mean")
-    words = _named(recording, "mean over time")
+    words = long_name_with(recording, "mean over time", alone="Mean over time")
     return append_history(
         _as_map(found.mean, recording, sample_dim, long_name=words), "temporal_mean()"
     )
@@ -229,11 +230,6 @@ def _as_map(
     return result.assign_attrs({**recording.attrs, **words})
 
 
-def _named(recording: xr.DataArray, what: str) -> str:
-    before = recording.attrs.get("long_name")
-    return f"{before} ({what})" if before else what.capitalize()
-
-
 def _brightness(recording: xr.DataArray, inside: xr.DataArray, *, sample_dim: str) -> float:
     found = _moments(recording, sample_dim=sample_dim, caller="dvars")
     there = inside.values & ~np.isnan(found.mean)
@@ -281,8 +277,6 @@ def _squares(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _squares_of_chunks(values: Any, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from dask import compute, delayed  # type: ignore[attr-defined]
-
-    from partita.preprocess.voxels.chunks import spans_of
 
     squares = np.zeros(values.shape[0] - 1)
     counts = np.zeros(values.shape[0] - 1, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, describe_call
+from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels import gaps, moments
@@ -83,7 +83,7 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
     mean, sd = np.expand_dims(found.mean, axis), np.expand_dims(sd, axis)
     apply = _standardise_lazily if lazy else moments.standardise
     result = recording.copy(data=apply(values, mean, sd, axis=axis, dtype=dtype))
-    result.attrs.update(units="1", long_name=_named(recording))
+    result.attrs.update(units="1", long_name=long_name_with(recording, "z-score", alone="z-score"))
     return append_history(result, describe_call("zscore", ddof=ddof))
 
 
@@ -123,8 +123,3 @@ def _require_ddof(ddof: object, *, count: int, sample_dim: str) -> None:
             f"zscore with ddof={ddof} needs more than {ddof} samples along {sample_dim!r}, and "
             f"was given {count}. Use ddof=0."
         )
-
-
-def _named(recording: xr.DataArray) -> str:
-    before = recording.attrs.get("long_name")
-    return f"{before} (z-score)" if before else "z-score"

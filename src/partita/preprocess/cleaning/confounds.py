@@ -9,14 +9,13 @@ import scipy.linalg
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, describe_call
+from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.cleaning.drifts import drift_courses, times_of
-from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.projection import orthonormal, take_out
 from partita.preprocess.cleaning.regressors import design_of
-from partita.preprocess.voxels.chunks import spans_of
+from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import find_gaps, refuse_isolated
 
 

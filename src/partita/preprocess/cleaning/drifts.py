@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, describe_call
+from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.numbers import is_positive, is_whole
 from partita._labels.time import merely_numbered, require_seconds
-from partita.preprocess.cleaning.outcome import as_fluctuation
 from partita.preprocess.cleaning.projection import orthonormal, take_out
 
 Times = np.ndarray

@@ -9,13 +9,12 @@ import scipy.signal
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, describe_call
+from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.grid import is_even
 from partita._labels.numbers import is_positive, is_whole
 from partita._labels.time import sample_times, sampling_interval
-from partita.preprocess.cleaning.outcome import as_fluctuation
-from partita.preprocess.cleaning.recursion import Filter, filter_chunks, filter_columns
 from partita.preprocess.cleaning.resampling import resample_time
+from partita.preprocess.cleaning.zero_phase import Filter, filter_chunks, filter_columns
 from partita.preprocess.voxels.columns import Window, transform
 
 

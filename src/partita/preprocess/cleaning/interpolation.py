@@ -26,8 +26,8 @@ _HALF_WIDTH = 10
 _KAISER = 5.0
 
 
-class Grid(NamedTuple):
-    """Targets evenly spaced, each the middle of `factor` finer steps.
+class Decimation(NamedTuple):
+    """Where to decimate to: even targets, each the middle of `factor` finer steps.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def interpolate(
 def decimate(
     recording: xr.DataArray,
     times: np.ndarray,
-    grid: Grid,
+    wanted: Decimation,
     *,
     method: str,
     sample_dim: str,
@@ -88,23 +88,23 @@ def decimate(
 ) -> Any:
     """Return the values of a recording on a coarser even grid, with no aliases of what is faster.
 
-    The recording is interpolated to the fine steps of the grid, and a windowed sinc that ends at
+    The recording is interpolated to the fine steps, and a windowed sinc that ends at
     half the new rate (`scipy.signal.resample_poly` uses the same) is applied at the targets. At
     both ends it sees the recording turned about its end point.
     """
-    targets = grid.start + grid.step * np.arange(grid.n_targets)
-    half = grid.factor * min(_HALF_WIDTH, grid.n_targets - 1)
-    kernel = scipy.signal.firwin(2 * half + 1, 1 / grid.factor, window=("kaiser", _KAISER))
-    n_fine = (grid.n_targets - 1) * grid.factor + 1
+    targets = wanted.start + wanted.step * np.arange(wanted.n_targets)
+    half = wanted.factor * min(_HALF_WIDTH, wanted.n_targets - 1)
+    kernel = scipy.signal.firwin(2 * half + 1, 1 / wanted.factor, window=("kaiser", _KAISER))
+    n_fine = (wanted.n_targets - 1) * wanted.factor + 1
     windows = []
     for first, last in _pieces(recording, times, targets, sample_dim):
-        low = max(0, first * grid.factor - half)
-        high = min(n_fine, (last - 1) * grid.factor + half + 1)
-        if first * grid.factor < half:  # what is turned about the end must be there
+        low = max(0, first * wanted.factor - half)
+        high = min(n_fine, (last - 1) * wanted.factor + half + 1)
+        if first * wanted.factor < half:  # what is turned about the end must be there
             high = max(high, half + 1)
-        if (last - 1) * grid.factor + half >= n_fine:
+        if (last - 1) * wanted.factor + half >= n_fine:
             low = min(low, n_fine - half - 1)
-        fine = grid.start + grid.step / grid.factor * np.arange(low, high)
+        fine = wanted.start + wanted.step / wanted.factor * np.arange(low, high)
         start, stop = _around(times, fine[0], fine[-1], _REACH[method])
         work = partial(
             _decimate,
@@ -112,8 +112,8 @@ def decimate(
             fine=np.minimum(fine, times[-1]),
             method=method,
             kernel=kernel,
-            factor=grid.factor,
-            centres=(first * grid.factor - low, (last - 1) * grid.factor - low),
+            factor=wanted.factor,
+            centres=(first * wanted.factor - low, (last - 1) * wanted.factor - low),
         )
         windows.append(Window(start, stop, last - first, work))
     return transform(recording, windows, sample_dim=sample_dim, caller=caller)

@@ -15,8 +15,8 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.stack import Stacker
-from partita.preprocess.voxels.chunks import spans_of
 from partita.preprocess.voxels.columns import Window, transform
+from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import Gaps, find_gaps, merge_gaps, refuse_isolated
 
 _MERGE = 8  # partial sums added at a time, so that few are held

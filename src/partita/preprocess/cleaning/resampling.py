@@ -12,7 +12,7 @@ from partita._labels.attrs import append_history, describe_call
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 from partita._labels.numbers import is_positive
 from partita._labels.time import from_seconds, require_seconds, sample_times
-from partita.preprocess.cleaning.interpolation import LEAST, Grid, decimate, interpolate
+from partita.preprocess.cleaning.interpolation import LEAST, Decimation, decimate, interpolate
 
 
 def resample_time(
@@ -86,9 +86,9 @@ def resample_time(
     factor = _factor(own, targets)
     if factor > 1:
         spacing = (targets[-1] - targets[0]) / (targets.size - 1)
-        grid = Grid(targets[0], spacing, targets.size, factor)
+        wanted = Decimation(targets[0], spacing, targets.size, factor)
         values = decimate(
-            recording, own, grid, method=method, sample_dim=sample_dim, caller="resample_time"
+            recording, own, wanted, method=method, sample_dim=sample_dim, caller="resample_time"
         )
     else:
         values = interpolate(

@@ -24,7 +24,7 @@ from partita._solvers.baselines.running_quantiles import gather, quantiles_of
 from partita._solvers.baselines.time_grid import place
 from partita._solvers.compute.memory import available_memory
 from partita._solvers.compute.threads import Crew
-from partita.preprocess.voxels.moments import as_cube
+from partita.preprocess.voxels.cutting import as_cube
 
 BUDGET = 1 << 29  # bytes of bins held at a time
 BASELINE, CHANGE, RISE = 0, 1, 2

@@ -8,9 +8,9 @@ from partita._labels import checks
 from partita._labels.attrs import describe_call
 from partita._solvers.registration.template import NoContrastError
 from partita.preprocess.motion import tracking
-from partita.preprocess.motion.choices import Choices, Reference
-from partita.preprocess.motion.grids import SAMPLES, Grid, grid_of
-from partita.preprocess.motion.labels import motion_dataset
+from partita.preprocess.motion.motion_dataset import motion_dataset
+from partita.preprocess.motion.options import Options, Reference
+from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid, voxel_grid_of
 
 
 def estimate_motion(
@@ -131,28 +131,28 @@ def estimate_motion(
     >>> bool((error - error.mean("time")).std() < 0.005)
     True
     """
-    choices = Choices(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
-    motion, _ = estimate(recording, choices, verbose=verbose, caller="estimate_motion")
+    options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
+    motion, _ = estimate(recording, options, verbose=verbose, caller="estimate_motion")
     return motion
 
 
 def estimate(
-    recording: xr.DataArray, choices: Choices, *, verbose: int, caller: str
-) -> tuple[xr.Dataset, Grid]:
+    recording: xr.DataArray, options: Options, *, verbose: int, caller: str
+) -> tuple[xr.Dataset, VoxelGrid]:
     """Find the motion of a recording on behalf of `caller`, and the grid that it is on."""
-    choices.require(caller=caller)
-    grid = grid_of(recording, per=choices.per, caller=caller)
-    patches = choices.patches(grid, caller=caller)
+    options.require(caller=caller)
+    grid = voxel_grid_of(recording, per=options.per, caller=caller)
+    patches = options.patches(grid, caller=caller)
     checks.require_samples(recording, sample_dim=SAMPLES, caller=caller)
     laid = grid.lay_out(recording)
-    image = choices.image(laid, grid, caller=caller)
+    image = options.image(laid, grid, caller=caller)
     try:
         tracks = tracking.track(
             laid,
             grid,
-            transform=choices.transform,
+            transform=options.transform,
             reference=image,
-            max_shift=choices.max_shift,
+            max_shift=options.max_shift,
             patches=patches,
             verbose=verbose,
         )
@@ -161,8 +161,8 @@ def estimate(
             f"{caller} has nothing to align: {reason}. Look at a few frames, "
             "recording.isel(time=[0, -1]).plot(col='time'), and choose another reference."
         ) from None
-    motion = motion_dataset(tracks, laid, grid, smooth=choices.smooth, caller=caller)
-    words = {"transform": choices.transform, "per": choices.per}
+    motion = motion_dataset(tracks, laid, grid, smooth=options.smooth, caller=caller)
+    words = {"transform": options.transform, "per": options.per}
     return motion.assign_attrs(
-        **words, history=describe_call("estimate_motion", **choices.said())
+        **words, history=describe_call("estimate_motion", **options.said())
     ), grid

@@ -7,16 +7,16 @@ import xarray as xr
 
 from partita._labels.attrs import append_history, describe_call
 from partita._solvers.registration.frame_resampling import ORDERS
-from partita.preprocess.motion import moving
-from partita.preprocess.motion.choices import Choices, Reference
+from partita.preprocess.motion import correction
 from partita.preprocess.motion.estimation import estimate
-from partita.preprocess.motion.grids import Grid, grid_of
-from partita.preprocess.motion.labels import (
+from partita.preprocess.motion.motion_dataset import (
     bending_of,
     beside_recording,
     require_motion,
     require_motion_of,
 )
+from partita.preprocess.motion.options import Options, Reference
+from partita.preprocess.motion.voxel_grid import VoxelGrid, voxel_grid_of
 
 _FILLS = ("nearest", "nan", "outside")
 
@@ -76,7 +76,7 @@ def apply_motion(
     """
     _require_words(interpolation=interpolation, fill=fill)
     per = require_motion(motion, caller="apply_motion")
-    grid = grid_of(recording, per=per, caller="apply_motion")
+    grid = voxel_grid_of(recording, per=per, caller="apply_motion")
     require_motion_of(motion, grid, grid.lay_out(recording), caller="apply_motion")
     line = describe_call(
         "apply_motion",
@@ -138,26 +138,26 @@ def register(
     0
     """
     _require_words(interpolation=interpolation, fill=fill)
-    choices = Choices(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
-    motion, grid = estimate(recording, choices, verbose=verbose, caller="register")
+    options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
+    motion, grid = estimate(recording, options, verbose=verbose, caller="register")
     result = beside_recording(_apply(recording, motion, grid, interpolation, fill), motion)
-    line = describe_call("register", **choices.said(), interpolation=interpolation, fill=fill)
+    line = describe_call("register", **options.said(), interpolation=interpolation, fill=fill)
     return append_history(result, line)
 
 
 def _apply(
-    recording: xr.DataArray, motion: xr.Dataset, grid: Grid, interpolation: str, fill: str
+    recording: xr.DataArray, motion: xr.Dataset, grid: VoxelGrid, interpolation: str, fill: str
 ) -> xr.DataArray:
     laid = grid.lay_out(recording)
     if "displacement" in motion:
         bend, *centres = bending_of(motion, grid)
-        still = moving.straighten(
+        still = correction.straighten(
             laid, bend, (centres[0], centres[1]), order=ORDERS[interpolation], fill=fill
         )
         return grid.bring_back(still, recording)
     affine = motion["affine"].values
     affine = affine if grid.plane else affine[:, np.newaxis]
-    still = moving.undo(laid, affine, grid, order=ORDERS[interpolation], fill=fill)
+    still = correction.undo(laid, affine, grid, order=ORDERS[interpolation], fill=fill)
     return grid.bring_back(still, recording)
 
 

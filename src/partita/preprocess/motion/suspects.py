@@ -1,4 +1,4 @@
-"""Motion over time: frames not to be trusted, gaps bridged, and smoothing."""
+"""Frames of a series that are not to be trusted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ _NEIGHBOURS = 61  # frames that a similarity is compared with
 _OUTLYING = 5 * 1.4826  # times the median absolute deviation
 _LEAST_DROP = 0.02  # of similarity
 _LEAPING = 10 * 1.4826
-_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
 def find_suspects(
@@ -44,31 +43,3 @@ def find_suspects(
     leapt[1:] &= ~(~converged | unlike)[:-1]
     suspect: np.ndarray = ~converged | unlike | leapt
     return suspect
-
-
-def bridge(values: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Replace the rows of `values` (n, k) that are not good by linear interpolation over rows."""
-    if good.all():
-        return values
-    rows = np.arange(len(values))
-    columns = [np.interp(rows, rows[good], column[good]) for column in values.T]
-    return np.stack(columns, axis=1)
-
-
-def smooth_over_time(
-    values: np.ndarray, seconds: np.ndarray, good: np.ndarray, *, fwhm: float
-) -> np.ndarray:
-    """Average the good rows of `values` (n, k) under a Gaussian of full width `fwhm`, s.
-
-    A row far from every good one keeps its own value.
-    """
-    sigma = fwhm * _PER_FWHM
-    first = np.searchsorted(seconds, seconds - 4 * sigma, side="left")
-    last = np.searchsorted(seconds, seconds + 4 * sigma, side="right")
-    smoothed = values.copy()
-    for row, (begin, end) in enumerate(zip(first, last, strict=True)):
-        gap = (seconds[begin:end] - seconds[row]) / sigma
-        weight = np.exp(-0.5 * gap**2) * good[begin:end]
-        if weight.sum() > 0:
-            smoothed[row] = weight @ values[begin:end] / weight.sum()
-    return smoothed

@@ -14,8 +14,8 @@ from partita._solvers.compute.threads import Crew, single_blas
 from partita._solvers.registration import rigid
 from partita._solvers.registration import template as references
 from partita._solvers.registration.frame_resampling import resample
-from partita.preprocess.motion.grids import SAMPLES, Grid
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
+from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
 
 TRANSFORMS = ("translation", "rigid", "piecewise")
 
@@ -59,7 +59,7 @@ class Tracks(NamedTuple):
 
 def track(
     laid: xr.DataArray,
-    grid: Grid,
+    grid: VoxelGrid,
     *,
     transform: str,
     reference: xr.DataArray | None,
@@ -217,7 +217,7 @@ def in_voxels(
     return linear, middle + shift / field.spacing - linear @ middle
 
 
-def _limit(grid: Grid, max_shift: float | None) -> np.ndarray:
+def _limit(grid: VoxelGrid, max_shift: float | None) -> np.ndarray:
     sizes, step = np.array(grid.shape), np.abs(grid.spacing)
     if max_shift is None:
         return step * (sizes * _QUARTER + _ROOM)

@@ -17,8 +17,8 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._solvers.compute.threads import Crew, single_blas
+from partita.preprocess.voxels.cutting import as_cube
 from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
-from partita.preprocess.voxels.moments import as_cube
 
 Work = Callable[[np.ndarray], np.ndarray]
 

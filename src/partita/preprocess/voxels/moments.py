@@ -2,21 +2,18 @@
 
 Sums run in float64 whatever the data, and partial results are joined pairwise (Chan, Golub &
 LeVeque 1983), so neither the blocks nor the chunks of a recording change the answer beyond
-rounding. Arrays of any number of dimensions are seen as (before, time, after): a view, where the
-array is C-contiguous.
+rounding.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
-_BLOCK = 1 << 17  # values: 1 MB in float64, which stays in cache between the passes
-_RUN = 4096  # values read in one stretch
+from partita.preprocess.voxels.cutting import as_cube, frame_blocks, spans_of, time_blocks
+
 # A range of this many roundings of the largest value is noise of the arithmetic, no signal.
 _ROUNDINGS = 8
 _MERGE = 4  # partial moments joined at a time, so that few are held
@@ -87,7 +84,7 @@ def over_chunks(values: Any, *, axis: int) -> Moments:
     found = _empty(values.shape[axis], shape, values.dtype)
     parts = compute(*trees)
     for at, moments in zip(places, parts, strict=True):
-        where = tuple(_span(sizes, i) for sizes, i in zip(chunks, at, strict=True))
+        where = spans_of(chunks, at)
         for target, part in zip(found[1:], moments[1:], strict=True):
             target[where] = part
     return found
@@ -137,33 +134,6 @@ def standardise(
     return result
 
 
-def as_cube(values: np.ndarray, axis: int) -> np.ndarray:
-    """See an array as (before, time, after)."""
-    before, after = values.shape[:axis], values.shape[axis + 1 :]
-    return values.reshape(math.prod(before), values.shape[axis], math.prod(after))
-
-
-def frame_blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Cut the two sides around time so that a block of all three is small."""
-    n_before, _, n_after = shape
-    _, step_before, step_after = _steps(shape)
-    for i in range(0, n_before, step_before):
-        for j in range(0, n_after, step_after):
-            yield slice(i, i + step_before), slice(j, j + step_after)
-
-
-def time_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut time so that a block of all three is small."""
-    step = _steps(shape)[0]
-    return (slice(i, i + step) for i in range(0, shape[1], step))
-
-
-def _steps(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    after = max(1, min(shape[2], _RUN))
-    time = max(1, min(shape[1], _BLOCK // after))
-    return time, max(1, _BLOCK // (after * time)), after
-
-
 def _of_block(values: np.ndarray) -> Moments:
     count = values.shape[1]
     low, high = values.min(axis=1), values.max(axis=1)
@@ -192,11 +162,6 @@ def _tree(parts: list[Any]) -> Any:
 
 def _merge_all(parts: list[Moments]) -> Moments:
     return reduce(merge, parts)
-
-
-def _span(sizes: tuple[int, ...], index: int) -> slice:
-    start = sum(sizes[:index])
-    return slice(start, start + sizes[index])
 
 
 def _empty(count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Moments:

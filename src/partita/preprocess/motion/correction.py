@@ -13,11 +13,11 @@ from partita._labels import checks
 from partita._solvers.compute.threads import Crew
 from partita._solvers.registration.frame_resampling import leaves_field, resample
 from partita._solvers.registration.warping import leaves_by_bending, unbend
-from partita.preprocess.motion.grids import Grid
+from partita.preprocess.motion.voxel_grid import VoxelGrid
 
 
 def undo(
-    laid: xr.DataArray, affine: np.ndarray, grid: Grid, *, order: int, fill: str
+    laid: xr.DataArray, affine: np.ndarray, grid: VoxelGrid, *, order: int, fill: str
 ) -> xr.DataArray:
     """Return a recording (time, plane, *axes) with the motion taken out.
 
@@ -27,7 +27,7 @@ def undo(
         In memory, or lazy: then each block of time is moved when it is asked for.
     affine : numpy.ndarray, (time, plane, d + 1, d + 1)
         Reference to frame coordinates.
-    grid : Grid
+    grid : VoxelGrid
         Where the voxels are.
     order : int
         3, 1 or 0.
@@ -141,7 +141,7 @@ def _move(
     return result
 
 
-def _in_voxels(affine: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def _in_voxels(affine: np.ndarray, grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray]:
     """Return affines between coordinates as ``linear @ voxel + offset`` between voxels."""
     d = len(grid.axes)
     turn, move = affine[..., :d, :d], affine[..., :d, d]

@@ -19,7 +19,7 @@ _ALONE = "_plane"
 _TAKEN = ("axis", "rotation_axis", "row", "column", "patch_y", "patch_x")
 
 
-class Grid(NamedTuple):
+class VoxelGrid(NamedTuple):
     """Where voxels are.
 
     Attributes
@@ -70,7 +70,7 @@ class Grid(NamedTuple):
         return array.transpose(*like.dims)
 
 
-def grid_of(recording: xr.DataArray, *, per: str, caller: str) -> Grid:
+def voxel_grid_of(recording: xr.DataArray, *, per: str, caller: str) -> VoxelGrid:
     """Find the axes of a recording, and refuse what has none that could be aligned.
 
     Raises
@@ -92,7 +92,7 @@ def grid_of(recording: xr.DataArray, *, per: str, caller: str) -> Grid:
     places = [_spaced(recording, axis, caller=caller) for axis in axes]
     first, spacing = np.array(places).T
     units = _one_unit(recording, axes, caller=caller)
-    return Grid(axes, plane, single, first, spacing, units, shape)
+    return VoxelGrid(axes, plane, single, first, spacing, units, shape)
 
 
 def _name_axes(

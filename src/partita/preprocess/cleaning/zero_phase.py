@@ -19,7 +19,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.stack import Stacker
-from partita.preprocess.voxels.chunks import spans_of
+from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
 
 

@@ -11,40 +11,45 @@ from partita._labels.grid import same_grid
 from partita._labels.time import require_seconds
 from partita._solvers.registration import rotations
 from partita.preprocess.motion import suspects, tracking
-from partita.preprocess.motion.courses import Course
-from partita.preprocess.motion.grids import SAMPLES, Grid
+from partita.preprocess.motion.trajectory import Trajectory
+from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
 
 _MOTION_VARIABLES = ("translation", "rotation", "affine", "framewise_displacement", "suspect")
 
 
 def motion_dataset(
-    tracks: tracking.Tracks, laid: xr.DataArray, grid: Grid, *, smooth: float | None, caller: str
+    tracks: tracking.Tracks,
+    laid: xr.DataArray,
+    grid: VoxelGrid,
+    *,
+    smooth: float | None,
+    caller: str,
 ) -> xr.Dataset:
     """Label tracks, after bridging frames that were lost and smoothing if asked."""
     good = np.isfinite(tracks.shift[..., 0])
     angles = rotations.to_angles(tracks.turn)
-    course = Course(tracks.shift, angles, tracks.bend, tracks.centres).bridge(good)
+    path = Trajectory(tracks.shift, angles, tracks.bend, tracks.centres).bridge(good)
     converged = tracks.converged & good
-    suspect = _find_suspects(course, tracks.similarity, converged, grid)
+    suspect = _find_suspects(path, tracks.similarity, converged, grid)
     if smooth is not None:
         seconds = require_seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
-        course = course.smooth(seconds, ~suspect, fwhm=smooth)
+        path = path.smooth(seconds, ~suspect, fwhm=smooth)
     labelled = _label(
         laid,
         grid,
-        translation=course.shift,
-        rotation=course.angles,
-        affine=course.affine(grid),
+        translation=path.shift,
+        rotation=path.angles,
+        affine=path.affine(grid),
         similarity=np.minimum(tracks.similarity, 1),
         converged=converged,
         suspect=suspect,
-        framewise_displacement=course.framewise_displacement(grid),
+        framewise_displacement=path.framewise_displacement(grid),
         reference=tracks.reference,
     )
-    return _with_bending(labelled, course, grid) if course.bends else labelled
+    return _with_bending(labelled, path, grid) if path.bends else labelled
 
 
-def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def bending_of(motion: xr.Dataset, grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return displacements (time, plane, 2, patch_y, patch_x) and the centres, all in voxels."""
     along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
     field = motion["displacement"].transpose(*along, "axis", "patch_y", "patch_x").values
@@ -56,7 +61,9 @@ def bending_of(motion: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray, 
     return field / grid.spacing[:, None, None], centres[0], centres[1]
 
 
-def require_motion_of(motion: xr.Dataset, grid: Grid, laid: xr.DataArray, *, caller: str) -> None:
+def require_motion_of(
+    motion: xr.Dataset, grid: VoxelGrid, laid: xr.DataArray, *, caller: str
+) -> None:
     """Refuse the motion of another recording."""
     for dim in (SAMPLES, *((grid.plane,) if grid.plane else ()), *grid.axes):
         require_same(motion, laid, dim, caller=caller)
@@ -99,9 +106,9 @@ def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
 
 
 def _find_suspects(
-    course: Course, similarity: np.ndarray, converged: np.ndarray, grid: Grid
+    path: Trajectory, similarity: np.ndarray, converged: np.ndarray, grid: VoxelGrid
 ) -> np.ndarray:
-    way = course.framewise_displacement(grid)
+    way = path.framewise_displacement(grid)
     voxel = float(np.abs(grid.spacing).min())
     found = [
         suspects.find_suspects(similarity[:, k], converged[:, k], way[:, k], voxel=voxel)
@@ -110,7 +117,7 @@ def _find_suspects(
     return np.stack(found, axis=1)
 
 
-def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
+def _label(laid: xr.DataArray, grid: VoxelGrid, **arrays: np.ndarray) -> xr.Dataset:
     along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
     dims = {
         "translation": (*along, "axis"),
@@ -141,15 +148,15 @@ def _label(laid: xr.DataArray, grid: Grid, **arrays: np.ndarray) -> xr.Dataset:
     return dataset.assign_coords(axis=list(grid.axes), rotation_axis=turns)
 
 
-def _with_bending(motion: xr.Dataset, course: Course, grid: Grid) -> xr.Dataset:
+def _with_bending(motion: xr.Dataset, path: Trajectory, grid: VoxelGrid) -> xr.Dataset:
     along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
     length = {"units": grid.units} if grid.units else {}
     words = {**length, "long_name": "Displacement of the tissue at patches"}
-    kept = course.bend if grid.plane else course.bend.squeeze(1)
+    kept = path.bend if grid.plane else path.bend.squeeze(1)
     places = {
         name: (name, first + step * at, {**length, "long_name": f"Centres of patches along {axis}"})
         for name, axis, first, step, at in zip(
-            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, course.centres, strict=True
+            ("patch_y", "patch_x"), grid.axes, grid.first, grid.spacing, path.centres, strict=True
         )
     }
     dims = (*along, "axis", "patch_y", "patch_x")

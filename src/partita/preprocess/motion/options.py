@@ -11,9 +11,9 @@ from partita._labels import checks
 from partita._labels.numbers import is_positive, is_whole
 from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
-from partita.preprocess.motion.grids import SAMPLES, Grid
-from partita.preprocess.motion.labels import require_same
 from partita.preprocess.motion.matching import Patches
+from partita.preprocess.motion.motion_dataset import require_same
+from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
 
 Reference = str | int | xr.DataArray
 
@@ -21,7 +21,7 @@ _KNOWN_REFERENCES = ("robust", "mean")
 _LEAST_PATCH = 16  # voxels: a smaller one holds too little structure to match
 
 
-class Choices(NamedTuple):
+class Options(NamedTuple):
     """The parameters of `estimate_motion`, as given."""
 
     transform: str
@@ -55,7 +55,7 @@ class Choices(NamedTuple):
                 )
 
     def said(self) -> dict[str, object]:
-        """Return what history says of the choices."""
+        """Return what history says of the options."""
         given: dict[str, Any] = self._asdict()
         if isinstance(self.reference, xr.DataArray):
             given["reference"] = "given image"
@@ -63,7 +63,7 @@ class Choices(NamedTuple):
             del given["patch_size"], given["max_deviation"]
         return given
 
-    def patches(self, grid: Grid, *, caller: str) -> Patches:
+    def patches(self, grid: VoxelGrid, *, caller: str) -> Patches:
         """Return the patches in voxels, and refuse to bend volumes or tiny patches."""
         step = np.abs(grid.spacing)
         if self.transform != "piecewise":
@@ -83,7 +83,7 @@ class Choices(NamedTuple):
             _require_within(self.max_deviation, reach, np.minimum(size, grid.shape), grid)
         return Patches((int(size[0]), int(size[1])), (float(reach[0]), float(reach[1])))
 
-    def image(self, laid: xr.DataArray, grid: Grid, *, caller: str) -> xr.DataArray | None:
+    def image(self, laid: xr.DataArray, grid: VoxelGrid, *, caller: str) -> xr.DataArray | None:
         """Return the image to align to, laid out (plane, *axes); None for the robust reference."""
         reference = self.reference
         if isinstance(reference, xr.DataArray):
@@ -113,7 +113,7 @@ def _require_above_zero(name: str, value: object, unit: str) -> None:
         )
 
 
-def _require_patches(given: float, size: np.ndarray, grid: Grid) -> None:
+def _require_patches(given: float, size: np.ndarray, grid: VoxelGrid) -> None:
     if size.min() >= _LEAST_PATCH:
         return
     units = f" {grid.units}" if grid.units else ""
@@ -124,7 +124,7 @@ def _require_patches(given: float, size: np.ndarray, grid: Grid) -> None:
     )
 
 
-def _require_within(given: float, reach: np.ndarray, size: np.ndarray, grid: Grid) -> None:
+def _require_within(given: float, reach: np.ndarray, size: np.ndarray, grid: VoxelGrid) -> None:
     if (reach <= size / 2).all():
         return
     units = f" {grid.units}" if grid.units else ""
@@ -136,7 +136,7 @@ def _require_within(given: float, reach: np.ndarray, size: np.ndarray, grid: Gri
 
 
 def _given_image(
-    image: xr.DataArray, laid: xr.DataArray, grid: Grid, *, caller: str
+    image: xr.DataArray, laid: xr.DataArray, grid: VoxelGrid, *, caller: str
 ) -> xr.DataArray:
     checks.require_array(image, caller=f"{caller} with reference=")
     wanted = [dim for dim in laid.dims[1:] if laid.sizes[dim] > 1 or dim in image.dims]
