@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from partita.preprocess.cleaning.filtering import bandpass, highpass, lowpass
     from partita.preprocess.cleaning.resampling import resample_time
     from partita.preprocess.cleaning.smoothing import smooth
-    from partita.preprocess.fluorescence.baselines import delta_f_over_f, estimate_baseline
+    from partita.preprocess.fluorescence.delta_f import delta_f_over_f
+    from partita.preprocess.fluorescence.f0 import estimate_baseline
     from partita.preprocess.masks import brain_mask, intensity_mask
     from partita.preprocess.motion.estimation import estimate_motion
     from partita.preprocess.motion.registration import apply_motion, register
@@ -56,7 +57,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "cleaning.filtering": ["bandpass", "highpass", "lowpass"],
         "cleaning.resampling": ["resample_time"],
         "cleaning.smoothing": ["smooth"],
-        "fluorescence.baselines": ["delta_f_over_f", "estimate_baseline"],
+        "fluorescence.delta_f": ["delta_f_over_f"],
+        "fluorescence.f0": ["estimate_baseline"],
         "masks": ["brain_mask", "intensity_mask"],
         "motion.estimation": ["estimate_motion"],
         "motion.registration": ["apply_motion", "register"],

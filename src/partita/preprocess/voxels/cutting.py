@@ -48,3 +48,8 @@ def spans_of(chunks: Sequence[Sequence[int]], at: Sequence[int]) -> tuple[slice,
     return tuple(
         slice(start, start + sizes[i]) for start, sizes, i in zip(starts, chunks, at, strict=True)
     )
+
+
+def memory_order(values: np.ndarray) -> list[int]:
+    """Return the axes from the slowest to the fastest in memory."""
+    return sorted(range(values.ndim), key=lambda i: -abs(values.strides[i]))

@@ -1,4 +1,4 @@
-"""A baseline that was given, in the places of a recording."""
+"""F0 that was given, in the places of a recording."""
 
 from __future__ import annotations
 
@@ -11,45 +11,51 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
-from partita._solvers.baselines import running_baseline as solver
-from partita._solvers.baselines.running_baseline import Plan
-from partita.preprocess.fluorescence import held
+from partita.preprocess.fluorescence.f0_interpolated import BASELINE, RISE
 
 _BLOCK = 1 << 20  # values compared at a time
 
 
-class Level(NamedTuple):
-    """A baseline with the dimensions of a recording, of length one where it does not change."""
+class GivenF0(NamedTuple):
+    """A baseline in the places of a recording.
 
-    array: xr.DataArray
+    Attributes
+    ----------
+    level : numpy.ndarray or dask.array.Array
+        With the axes of the recording, of length one where it does not change.
+    axis : int
+        The axis of time.
+    lost : numpy.ndarray of bool, (*features), optional
+        Voxels that are NaN at all times.
+    """
 
-    def lowest(self, sample_dim: str) -> np.ndarray:
+    level: Any
+    axis: int
+    lost: np.ndarray | None = None
+
+    def lowest(self) -> np.ndarray:
         """Return the lowest value of every voxel over time; NaN where any is."""
-        return np.asarray(self.array.min(sample_dim, skipna=False).values, dtype=np.float64)
+        return np.asarray(self.level.min(axis=self.axis), dtype=np.float64)
 
-    def apply(
-        self,
-        values: Any,
-        lost: np.ndarray,
-        *,
-        axis: int,
-        how: int,
-        offset: float,
-        dtype: np.dtype[Any],
-    ) -> Any:
-        """Return the baseline, or the change relative to it, where a voxel is not lost."""
+    def without(self, lost: np.ndarray) -> GivenF0:
+        """Return the same, NaN for the voxels that are `lost`, (*features)."""
+        return self._replace(lost=lost)
+
+    def apply(self, values: Any, *, how: int, offset: float, dtype: np.dtype[Any]) -> Any:
+        """Return F0 or the change of values relative to it; see `InterpolatedF0.apply`."""
         work = partial(_compare, how=how, offset=offset, dtype=dtype)
-        level, lost = self.array.data, np.expand_dims(lost, axis)
+        none = np.zeros((1,) * (values.ndim - 1), bool)
+        lost = np.expand_dims(none if self.lost is None else self.lost, self.axis)
         if isinstance(values, np.ndarray):
-            return _in_slabs(work, values, np.asarray(level), lost, dtype)
+            return _in_slabs(work, values, np.asarray(self.level), lost, dtype)
         import dask.array as da
 
-        level, lost = (_chunked_like(values, array) for array in (level, lost))
+        level, lost = (_chunked_like(values, array) for array in (self.level, lost))
         meta = np.empty((0,) * values.ndim, dtype=dtype)
         return da.map_blocks(work, values, level, lost, dtype=dtype, meta=meta)
 
 
-def over(baseline: Any, recording: xr.DataArray) -> Level:
+def lay_over(baseline: Any, recording: xr.DataArray, *, axis: int) -> GivenF0:
     """Lay a given baseline over a recording, or refuse it.
 
     Raises
@@ -78,12 +84,7 @@ def over(baseline: Any, recording: xr.DataArray) -> Level:
         _require_same(baseline, recording, str(dim))
     missing = {dim: 1 for dim in recording.dims if dim not in baseline.dims}
     plain = baseline.reset_coords(drop=True).drop_vars(list(baseline.dims), errors="ignore")
-    return Level(plain.expand_dims(missing).transpose(*recording.dims))
-
-
-def survey(n_times: int) -> tuple[Plan, np.ndarray]:
-    """Return a plan that only looks at a recording of so many samples."""
-    return solver.plan(np.arange(float(n_times)), kind="mean", window=None), np.zeros(n_times)
+    return GivenF0(plain.expand_dims(missing).transpose(*recording.dims).data, axis)
 
 
 def _require_same(baseline: xr.DataArray, recording: xr.DataArray, dim: str) -> None:
@@ -115,10 +116,10 @@ def _compare(
     shape = np.broadcast_shapes(values.shape, level.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         base = np.where(lost, np.nan, np.asarray(level, dtype=np.float64))
-        if how == held.BASELINE:
+        if how == BASELINE:
             return np.broadcast_to(base, shape).astype(dtype)
         change = np.subtract(values, base, dtype=np.float64) / (base - offset)
-        if how == held.RISE:
+        if how == RISE:
             change = np.where(change <= 0, 0.0, change)
     return change.astype(dtype)
 

@@ -1,4 +1,4 @@
-"""Slow curves of every voxel, held at a few knots in time: computed in one pass, applied lazily.
+"""F0 of every voxel at a few knots in time, computed in one pass over the recording.
 
 A recording in memory is worked on in tiles of voxels by several threads, in the order in which it
 lies in memory. A dask-backed one is read in one streaming pass when a curve is computed, or in a
@@ -18,92 +18,25 @@ from typing import Any
 import numpy as np
 
 from partita._solvers.baselines import running_baseline as solver
-from partita._solvers.baselines.relative_change import apply_knots
 from partita._solvers.baselines.running_baseline import Held, Plan, Summary
 from partita._solvers.baselines.running_quantiles import gather, quantiles_of
-from partita._solvers.baselines.time_grid import place
 from partita._solvers.compute.memory import available_memory
 from partita._solvers.compute.threads import Crew
-from partita.preprocess.voxels.cutting import as_cube
+from partita.preprocess.voxels.cutting import as_cube, memory_order
 
 BUDGET = 1 << 29  # bytes of bins held at a time
-BASELINE, CHANGE, RISE = 0, 1, 2
 
 
-def hold(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: int) -> Held:
-    """Compute the curve of every voxel; arrays are (n, *features) with the values' features."""
+def fit(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: int) -> Held:
+    """Compute F0 of every voxel; arrays are (n, *features) with the values' features."""
     shape = values.shape[:axis] + values.shape[axis + 1 :]
     with _bar(math.prod(shape), hidden=not verbose) as progress, Crew() as crew:
         share = partial(_fit_memory if isinstance(values, np.ndarray) else _fit_chunks, values)
         return share(plan, axis=axis, dtype=dtype, crew=crew, progress=progress)
 
 
-def apply(
-    values: Any,
-    knots: np.ndarray,
-    where: np.ndarray,
-    *,
-    axis: int,
-    how: int,
-    offset: float,
-    dtype: np.dtype[Any],
-) -> Any:
-    """Return the curve or what `how` says of values and curve; lazy if the values are.
-
-    Parameters
-    ----------
-    values : numpy.ndarray or dask.array.Array
-        Time along `axis`.
-    knots : numpy.ndarray, (n_knots, *features)
-        The curve.
-    where : numpy.ndarray, (n_times,)
-        Where the times lie among the knots.
-    how : int
-        BASELINE, CHANGE relative to it, or RISE: the change where positive, else 0.
-    """
-    work = partial(_apply_block, axis=axis, how=how, offset=offset, dtype=dtype)
-    if isinstance(values, np.ndarray):
-        with Crew() as crew:
-            return work(values, knots, where, crew=crew)
-    import dask.array as da
-
-    axes = tuple(range(values.ndim))
-    features = axes[:axis] + axes[axis + 1 :]
-    chunks = ((len(knots),), *values.chunks[:axis], *values.chunks[axis + 1 :])
-    held = da.from_array(knots, chunks=chunks)
-    places = da.from_array(where, chunks=(values.chunks[axis],))
-    return da.blockwise(
-        work,
-        axes,
-        values,
-        axes,
-        held,
-        (values.ndim, *features),
-        places,
-        (axis,),
-        concatenate=True,
-        dtype=dtype,
-        meta=np.empty((0,) * values.ndim, dtype=dtype),
-    )
-
-
-def lowest(knots: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the lowest value of every curve over the times that lie at `where`."""
-    ends = where[[0, -1]]
-    left = np.clip(np.floor(ends).astype(int), 0, max(len(knots) - 2, 0))
-    right = np.minimum(left + 1, len(knots) - 1)
-    share = (ends - left).reshape(-1, *(1,) * (knots.ndim - 1))
-    outer = knots[left] + share * (knots[right] - knots[left])
-    return np.minimum(knots.min(axis=0), outer.min(axis=0))
-
-
-def positions(times: np.ndarray, plan: Plan) -> np.ndarray:
-    """Return where the times lie among the knots of a plan."""
-    return place(times, plan.knots)
-
-
 def _fit_memory(values: np.ndarray, plan: Plan, *, axis: int, **options: Any) -> Held:
-    order = _memory_order(values)
+    order = memory_order(values)
     turned = values.transpose(order)
     fitted = solver.fit_cube(as_cube(turned, order.index(axis)), plan, **options)
     shape = tuple(values.shape[i] for i in order if i != axis)
@@ -111,45 +44,6 @@ def _fit_memory(values: np.ndarray, plan: Plan, *, axis: int, **options: Any) ->
     back = [0, *(1 + kept.index(i) for i in range(values.ndim) if i != axis)]
     arrays = (fitted.knots.T, fitted.sums, fitted.bad)
     return Held(*(array.reshape(-1, *shape).transpose(back) for array in arrays))
-
-
-def _memory_order(values: np.ndarray) -> list[int]:
-    """Return the axes from the slowest to the fastest in memory."""
-    return sorted(range(values.ndim), key=lambda i: -abs(values.strides[i]))
-
-
-def _apply_block(
-    values: np.ndarray,
-    knots: np.ndarray,
-    where: np.ndarray,
-    *,
-    axis: int,
-    how: int,
-    offset: float,
-    dtype: np.dtype[Any],
-    crew: Crew | None = None,
-) -> np.ndarray:
-    order = _memory_order(values)
-    turned = values.transpose(order)
-    result = np.empty(turned.shape, dtype)
-    features = [i - (i > axis) for i in order if i != axis]
-    held = np.ascontiguousarray(knots.transpose([0, *(1 + i for i in features)]))
-    cube, target = (as_cube(array, order.index(axis)) for array in (turned, result))
-    held = held.reshape(len(knots), cube.shape[0], cube.shape[2])
-    left = np.clip(np.floor(where).astype(np.int64), 0, max(len(knots) - 2, 0))
-    share = where - left
-    if len(knots) == 1:
-        share = np.zeros_like(share)
-
-    def work(span: tuple[int, int]) -> None:
-        apply_knots(cube, held, left, share, offset, how, *span, target)
-
-    n_times, threads = len(where), 1 if crew is None else 4 * crew.threads
-    edges = np.unique(np.linspace(0, n_times, threads + 1).astype(int))
-    spans = [(int(a), int(b)) for a, b in pairwise(edges)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        (Crew(1) if crew is None else crew).map(work, spans)
-    return result.transpose(np.argsort(order))
 
 
 def _fit_chunks(
