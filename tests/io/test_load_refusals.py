@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 import partita
-from partita.io import gzip_index
-from partita.io.stores import write_dataset
+from partita.io.nifti import gzip_index
+from partita.io.stores.netcdf_zarr import write_dataset
 
 
 def nifti(path, *shape, dtype=np.float32, sidecar=None):

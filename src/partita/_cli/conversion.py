@@ -83,7 +83,7 @@ def convert(
     import partita
     from partita._labels import attrs
     from partita.io.chunking import stored_chunks
-    from partita.io.stores import require_zarr
+    from partita.io.stores.netcdf_zarr import require_zarr
 
     _refuse_place(out, force=force)
     require_zarr(out)

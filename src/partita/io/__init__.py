@@ -6,21 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partita.io.components import write_components
+    from partita.io.derivatives import write_components
+    from partita.io.entries import SeveralArrays
     from partita.io.loading import load
-    from partita.io.movies.choice import SeveralArrays
     from partita.io.recognition import name_format
     from partita.io.saving import save_recording
-    from partita.io.stores import read_dataset, write_dataset
+    from partita.io.stores.netcdf_zarr import read_dataset, write_dataset
 
 _HOME = {
-    "SeveralArrays": "movies.choice",
+    "SeveralArrays": "entries",
     "load": "loading",
     "name_format": "recognition",
-    "read_dataset": "stores",
+    "read_dataset": "stores.netcdf_zarr",
     "save_recording": "saving",
-    "write_components": "components",
-    "write_dataset": "stores",
+    "write_components": "derivatives",
+    "write_dataset": "stores.netcdf_zarr",
 }
 
 __all__ = [

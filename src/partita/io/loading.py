@@ -10,12 +10,12 @@ from typing import Any
 
 import xarray as xr
 
-from partita.io.movies.movie import Wanted
+from partita.io.movies.description import Wanted
 from partita.io.movies.reading import KINDS, read_movies
-from partita.io.nifti import Loaded, recording_from_image, recording_from_path
+from partita.io.nifti.image import Loaded, recording_from_image, recording_from_path
+from partita.io.paths import files_of, is_path_or_paths
 from partita.io.recognition import WORDS, recognise
-from partita.io.sources import files_of, is_path_or_paths
-from partita.io.stores import read_recording
+from partita.io.stores.netcdf_zarr import read_recording
 
 
 def load(

@@ -8,9 +8,9 @@ from pathlib import Path
 import h5py
 
 from partita.io.atomic import is_zarr_store
-from partita.io.gzip_index import GZIP_MAGIC
 from partita.io.movies.iconeus import BINARY_SCAN, is_scan
-from partita.io.stores import HDF5_MAGIC, NETCDF3_MAGIC
+from partita.io.nifti.gzip_index import GZIP_MAGIC
+from partita.io.stores.netcdf_zarr import HDF5_MAGIC, NETCDF3_MAGIC
 
 _NIFTI_MAGICS = {344: (b"n+1\0", b"ni1\0"), 4: (b"n+2\0", b"ni2\0")}
 _HALF_NIFTI = (b"ni1\0", b"ni2\0")

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from partita._labels.checks import require_array
-from partita.io.stores import write_recording
+from partita.io.stores.netcdf_zarr import write_recording
 
 
 def save_recording(
@@ -73,7 +73,7 @@ def save_recording(
                 f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
                 "out, or save as .zarr."
             )
-        from partita.io.nifti_write import write_nifti
+        from partita.io.nifti.writing import write_nifti
 
         return write_nifti(recording, path)
     if path.suffix in (".nc", ".zarr"):

@@ -13,7 +13,7 @@ import xarray as xr
 
 import partita
 from partita.io.movies.hdf5 import Hdf5Values
-from partita.io.stores import write_dataset
+from partita.io.stores.netcdf_zarr import write_dataset
 
 
 def write(path, **arrays):

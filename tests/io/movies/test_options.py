@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import partita
-from partita.io.movies.values import ascending
+from partita.io.lazy_array import ascending
 from partita.io.recognition import recognise
 
 

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 
 from partita._labels.checks import promote
-from partita.io.geometry import in_millimetres
-from partita.io.movies.choice import Entry, choose
-from partita.io.movies.movie import DEFAULT_DIMS, Movie, Wanted, name_axes
-from partita.io.movies.values import Array, FileValues, Slices, naming
+from partita.io.entries import Entry, choose
+from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.nifti.geometry import in_millimetres
 
 # What programs call the frame rate in Hz among the attributes of an array: CaImAn, and others.
 _RATES = ("fr", "frame_rate", "fps")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita.io.lazy_array import Array, FileValues, Slices
+from partita.io.movies.description import Movie, Wanted
 from partita.io.movies.hdf5 import Hdf5Values, opened
 from partita.io.movies.labelling import axis_coordinate
-from partita.io.movies.movie import Movie, Wanted
-from partita.io.movies.values import Array, FileValues, Slices
 
 # What a file in Iconeus' newer, binary layout begins with.
 BINARY_SCAN = b"scan"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from partita.io.movies.movie import Movie
-from partita.io.movies.values import ascending
+from partita.io.lazy_array import ascending
+from partita.io.movies.description import Movie
 
 Array = np.ndarray[Any, Any]
 

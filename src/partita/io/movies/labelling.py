@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from partita.io.chunking import aligned_chunks
-from partita.io.movies.movie import Movie, Wanted
-from partita.io.nifti import Loaded
+from partita.io.movies.description import Movie, Wanted
+from partita.io.nifti.image import Loaded
 
 Array = np.ndarray[Any, Any]
 

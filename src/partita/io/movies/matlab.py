@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy import io as sio
 
-from partita.io.movies.arrays import WholeArray
-from partita.io.movies.choice import Entry, choose
+from partita.io.entries import Entry, choose
+from partita.io.lazy_array import Array, naming
+from partita.io.movies.description import Movie, Wanted, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
-from partita.io.movies.movie import Movie, Wanted, name_axes
-from partita.io.movies.values import Array, naming
+from partita.io.movies.npy import WholeArray
 
 # What arrays usually are in MATLAB, in the order of size(array): images stacked along the last
 # axis, and one row a neuron.

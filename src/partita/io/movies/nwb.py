@@ -9,10 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from partita.io.geometry import in_millimetres
-from partita.io.movies.choice import Entry, choose
+from partita.io.entries import Entry, choose
+from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
-from partita.io.movies.movie import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.nifti.geometry import in_millimetres
 
 Array = np.ndarray[Any, Any]
 

@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from partita.io.movies.description import Movie, Wanted
 from partita.io.movies.joining import join
 from partita.io.movies.labelling import recording_of
-from partita.io.movies.movie import Movie, Wanted
-from partita.io.nifti import Loaded
+from partita.io.nifti.image import Loaded
 
 # Readers are imported when a file of their kind is met.
 _READERS = {
@@ -18,8 +18,8 @@ _READERS = {
     "hdf5": ("hdf5", "read_hdf5"),
     "nwb": ("nwb", "read_nwb"),
     "scan": ("iconeus", "read_scan"),
-    "npy": ("arrays", "read_npy"),
-    "npz": ("arrays", "read_npz"),
+    "npy": ("npy", "read_npy"),
+    "npz": ("npy", "read_npz"),
     "mat": ("matlab", "read_mat"),
     "mat73": ("matlab", "read_mat73"),
     "video": ("video", "read_video"),

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from partita.io.gzip_index import Stamp
-from partita.io.movies.movie import Movie, Wanted, name_axes
+from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.movies.description import Movie, Wanted, name_axes
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
-from partita.io.movies.values import Array, FileValues, Slices, naming
+from partita.io.nifti.gzip_index import Stamp
 
 
 class ContiguousPages(FileValues):

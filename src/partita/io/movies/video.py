@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partita.io.movies.movie import Movie, Wanted, name_axes
-from partita.io.movies.values import Array, FileValues, Slices, naming
+from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.movies.description import Movie, Wanted, name_axes
 
 # Shares of red, green and blue in brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from partita.io.gzip_index import Stamp
+from partita.io.nifti.gzip_index import Stamp
 
 Array = np.ndarray[Any, Any]
 Slices = tuple[slice, ...]

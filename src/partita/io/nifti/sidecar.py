@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from partita._labels.attrs import storable
-from partita.io.timing import TIMING_FIELDS
+from partita.io.nifti.timing import TIMING_FIELDS
 
 # The object in a sidecar that holds what BIDS has no field for.
 OWN = "Partita"

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import storable
-from partita.io.sidecar import plain
+from partita.io.nifti.sidecar import plain
 
 # Attributes under this name are JSON text: those whose own name or form would not come back.
 _AS_JSON = "partita_json:"

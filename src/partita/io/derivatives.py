@@ -19,7 +19,7 @@ import xarray as xr
 from partita._labels.attrs import storable
 from partita._version import __version__
 from partita.io.atomic import replacing
-from partita.io.sidecar import plain
+from partita.io.nifti.sidecar import plain
 
 _MISSING = "n/a"  # as BIDS tables write it
 
@@ -140,7 +140,7 @@ def _alphanumeric(label: Any) -> str:
 
 
 def _image(part: xr.DataArray) -> bytes:
-    from partita.io.nifti_write import header_for
+    from partita.io.nifti.writing import header_for
 
     present = ("component", *(dim for dim in ("z", "y", "x") if dim in part.dims))
     ordered = part.transpose(*present)

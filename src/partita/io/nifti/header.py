@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 import xarray as xr
 
-from partita.io.geometry import space_of
-from partita.io.timing import HeaderTiming, time_of
+from partita.io.nifti.geometry import space_of
+from partita.io.nifti.timing import HeaderTiming, time_of
 
 Array = np.ndarray[Any, Any]
 

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 import partita
-from partita.io import gzip_index
+from partita.io.nifti import gzip_index
 
 
 def image_of(values, affine=None, *, tr=0.3, units=("mm", "sec"), kind=nib.Nifti1Image):

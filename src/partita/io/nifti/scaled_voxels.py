@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from partita._labels.checks import promote
-from partita.io.gzip_index import Stamp, index_of, stated_size
+from partita.io.nifti.gzip_index import Stamp, index_of, stated_size
 
 Array = np.ndarray[Any, Any]
 

@@ -13,9 +13,9 @@ import xarray as xr
 
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
-from partita.io.movies.choice import Entry, SeveralArrays
-from partita.io.stored_variable import StoredVariable
-from partita.io.translation import evenly_chunked, prepared, restored
+from partita.io.entries import Entry, SeveralArrays
+from partita.io.stores.chunked_variable import StoredVariable
+from partita.io.stores.encoding import evenly_chunked, prepared, restored
 
 HDF5_MAGIC = b"\x89HDF"
 NETCDF3_MAGIC = b"CDF"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from partita.io.movies.choice import Entry, choose
-from partita.io.movies.movie import DEFAULT_DIMS, Movie, Wanted, name_axes
-from partita.io.movies.values import Array, FileValues, Slices, naming
+from partita.io.entries import Entry, choose
+from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
 
 
 class MappedArray(FileValues):

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from partita.io.gzip_index import Stamp
-from partita.io.movies.values import ascending
+from partita.io.lazy_array import ascending
+from partita.io.nifti.gzip_index import Stamp
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partita.io import gzip_index
-from partita.io.gzip_index import GzipIndex, Stamp
+from partita.io.nifti import gzip_index
+from partita.io.nifti.gzip_index import GzipIndex, Stamp
 
 SIZE = 3_000_000
 

@@ -16,11 +16,11 @@ import xarray as xr
 
 from partita._labels.checks import promote
 from partita.io.chunking import file_chunks
-from partita.io.gzip_index import GZIP_MAGIC, Stamp
-from partita.io.nifti_header import describe
-from partita.io.remainder import restore
-from partita.io.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
-from partita.io.stored_array import StoredArray
+from partita.io.nifti.gzip_index import GZIP_MAGIC, Stamp
+from partita.io.nifti.header import describe
+from partita.io.nifti.remainder import restore
+from partita.io.nifti.scaled_voxels import StoredArray
+from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
 
 # The suffix of a BIDS name says what was measured.
 _MEASURED = {"pwd": "Power Doppler", "bold": "BOLD signal", "cbv": "Cerebral blood volume"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import partita
-from partita.io.movies.arrays import ArchivedArray
+from partita.io.movies.npy import ArchivedArray
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -14,16 +14,16 @@ import numpy as np
 import xarray as xr
 
 from partita.io.atomic import replacing
-from partita.io.geometry import (
+from partita.io.nifti.geometry import (
     grid_affine,
     grid_codes,
     space_unit_is_known,
     voxel_affine,
 )
-from partita.io.nifti_header import describe
-from partita.io.remainder import remainder
-from partita.io.sidecar import OWN, fields_of, sidecar_path
-from partita.io.timing import timing_fields
+from partita.io.nifti.header import describe
+from partita.io.nifti.remainder import remainder
+from partita.io.nifti.sidecar import OWN, fields_of, sidecar_path
+from partita.io.nifti.timing import timing_fields
 
 _FILE_ORDER = ("volume", "time", "z", "y", "x")
 _BLOCK_BYTES = 64 << 20

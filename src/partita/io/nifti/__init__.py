@@ -1,0 +1,1 @@
+"""NIfTI files with their BIDS sidecars to recordings, and back."""

@@ -1,0 +1,1 @@
+"""NetCDF files and Zarr stores to Datasets and recordings, and back."""
