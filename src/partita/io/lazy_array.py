@@ -1,54 +1,56 @@
-"""Values in a file that are read where they are asked for."""
+"""Arrays in files whose values are read where they are asked for."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import dask.array as da
 import numpy as np
 
-from partita.io.nifti.gzip_index import Stamp
+from partita._labels.numbers import is_whole
 
 Array = np.ndarray[Any, Any]
 Slices = tuple[slice, ...]
 
 
-class FileValues(ABC):
-    """An array in a file; slicing reads, from any thread or process.
+class Stamp(NamedTuple):
+    """What a file was when it was opened: path, bytes, and time of the last change in ns."""
 
-    No file is held open: each reading opens its own. Subclasses implement `read`.
+    path: str
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: str) -> Stamp:
+        """Return the stamp of a file as it is now."""
+        about = Path(path).stat()
+        return cls(path, about.st_size, about.st_mtime_ns)
+
+
+class LazyArray(ABC):
+    """An array that reads what is asked of it, as numpy's basic indexing asks. Give it `read`.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file; it must not change while it is in use.
     shape : tuple of int
         Sizes of the axes.
     dtype : numpy.dtype
         What `read` answers with.
     blocks : tuple of int, optional
-        Sizes of the blocks that the file stores, where it is chunked.
+        Sizes of the blocks that are read as one, where there are such.
     """
 
     def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        blocks: tuple[int, ...] | None = None,
+        self, shape: Sequence[int], dtype: np.dtype[Any], blocks: tuple[int, ...] | None = None
     ) -> None:
-        self.stamp = Stamp.of(str(path.resolve()))
         self.shape = tuple(int(size) for size in shape)
         self.dtype = np.dtype(dtype)
         self.blocks = blocks
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(self.stamp.path)
 
     @property
     def ndim(self) -> int:
@@ -56,20 +58,96 @@ class FileValues(ABC):
         return len(self.shape)
 
     def __getitem__(self, key: Any) -> Array:
-        """Return values by slices and integers."""
-        if Stamp.of(self.stamp.path) != self.stamp:
+        """Return values by whole numbers, slices, ``...`` and ``None``."""
+        slices, after = ascending(key, self.shape)
+        return np.asarray(self._read_safely(slices)[after])
+
+    @abstractmethod
+    def read(self, slices: Slices) -> Array:
+        """Return the values at slices with positive steps, one for each axis."""
+
+    def lazily(self, chunks: Any) -> Any:
+        """Return the array as one of dask's, in such chunks."""
+        return da.from_array(
+            self, chunks=chunks, fancy=False, inline_array=True, asarray=True,
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )  # fmt: skip
+
+    def _read_safely(self, slices: Slices) -> Array:
+        return self.read(slices)
+
+
+class FileArray(LazyArray):
+    """An array in a file; slicing reads, from any thread or process.
+
+    No file is held open: each reading opens its own.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, or a folder of files; it must not change while it is in use.
+    shape, dtype, blocks
+        As for `LazyArray`.
+    description : pathlib.Path, optional
+        Of a folder, the file in it whose change tells that of all.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        dtype: np.dtype[Any],
+        blocks: tuple[int, ...] | None = None,
+        *,
+        description: Path | None = None,
+    ) -> None:
+        super().__init__(shape, dtype, blocks)
+        self.path = path.resolve()
+        self.stamp = Stamp.of(str((description or path).resolve()))
+
+    def _read_safely(self, slices: Slices) -> Array:
+        if self.stamp_now() != self.stamp:
             raise OSError(
                 f"{self.path} has been changed since it was opened. Load it again: "
                 "partita.load(path)."
             )
-        slices, after = ascending(key, self.shape)
         with naming(self.path):
-            values = self.read(slices)
-        return np.asarray(values[after])
+            return self.read(slices)
+
+    def stamp_now(self) -> Stamp:
+        """Return the stamp of the file as it is now."""
+        return Stamp.of(self.stamp.path)
+
+
+class WholeArray(FileArray):
+    """An array that is compressed as one piece: read when first asked, and then kept in memory.
+
+    Give it `whole`.
+    """
+
+    def __init__(self, path: Path, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+        super().__init__(path, shape, dtype)
+        self._lock = threading.Lock()
+        self._values: Array | None = None
+
+    def read(self, slices: Slices) -> Array:
+        """Return values as they are stored."""
+        with self._lock:
+            if self._values is None:
+                self._values = self.whole()
+        return self._values[slices]
 
     @abstractmethod
-    def read(self, slices: Slices) -> Array:
-        """Return the values at ascending slices, one for each axis."""
+    def whole(self) -> Array:
+        """Return the array."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the values and the lock behind: another process reads for itself."""
+        return self.__dict__ | {"_lock": None, "_values": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
 
 def ascending(key: Any, shape: tuple[int, ...]) -> tuple[Slices, tuple[Any, ...]]:
@@ -77,22 +155,61 @@ def ascending(key: Any, shape: tuple[int, ...]) -> tuple[Slices, tuple[Any, ...]
 
     Parameters
     ----------
-    key : int, slice or tuple of them
-        What was asked for; axes that are not named are taken whole.
+    key : int, slice, Ellipsis, None or tuple of them
+        What was asked for, as in numpy's basic indexing.
     shape : tuple of int
         Sizes of the axes.
+
+    Raises
+    ------
+    IndexError
+        If a number is out of bounds, there are more of them than axes, or they are arrays.
     """
-    given = key if isinstance(key, tuple) else (key,)
-    given = (*given, *(slice(None),) * (len(shape) - len(given)))
     slices: list[slice] = []
     after: list[Any] = []
-    for one, size in zip(given, shape, strict=True):
-        places = range(size)[one] if isinstance(one, slice) else range(size)[one : one + 1 or None]
+    for one in _for_each_axis(key, len(shape)):
+        if one is None:
+            after.append(None)
+            continue
+        axis = len(slices)
+        places = _places(one, axis, shape[axis])
         falling = places.step < 0
         places = places[::-1] if falling else places
         slices.append(slice(places.start, places.stop, places.step) if places else slice(0, 0))
         after.append(slice(None, None, -1 if falling else None) if isinstance(one, slice) else 0)
     return tuple(slices), tuple(after)
+
+
+def _for_each_axis(key: Any, ndim: int) -> tuple[Any, ...]:
+    """Return the key with a number or slice for each axis, and a None for each new one."""
+    given = key if isinstance(key, tuple) else (key,)
+    ellipses = [place for place, one in enumerate(given) if one is Ellipsis]
+    n_named = sum(one is not None and one is not Ellipsis for one in given)
+    if len(ellipses) > 1:
+        raise IndexError(f"An index can only have a single ellipsis ('...'), and {key} has more.")
+    if n_named > ndim:
+        raise IndexError(f"The array has {ndim} axes, and {n_named} were indexed: {key}.")
+    at = ellipses[0] if ellipses else len(given)
+    return (*given[:at], *(slice(None),) * (ndim - n_named), *given[at + 1 :])
+
+
+def _places(one: Any, axis: int, size: int) -> range:
+    if isinstance(one, slice):
+        return range(size)[one]
+    if not is_whole(one):
+        raise IndexError(
+            "Values in a file are read by whole numbers and slices, and were asked for by "
+            f"{type(one).__name__}. Read them first: array[...]."
+        )
+    if not -size <= one < size:
+        raise IndexError(f"index {one} is out of bounds for axis {axis} with size {size}")
+    place = int(one) % size
+    return range(place, place + 1)
+
+
+def lengths(slices: Slices, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return how many values slices take along each axis."""
+    return tuple(len(range(size)[one]) for one, size in zip(slices, shape, strict=True))
 
 
 @contextlib.contextmanager

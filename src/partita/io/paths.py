@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from partita.io.atomic import is_zarr_store, refuse_missing, refuse_unfinished
-from partita.io.movies.joining import natural_key
 
 _RECORDINGS = (".nii", ".nii.gz", ".nc", ".zarr")
 _TIFFS = (".tif", ".tiff")
@@ -54,6 +54,12 @@ def files_of(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Fil
     if path.is_dir() and not is_zarr_store(path):
         return Files(_tiffs_in(path), [])
     return Files([path], [])
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Return what sorts paths as people count: frame2 before frame10."""
+    pieces = re.split(r"(\d+)", str(path).casefold())
+    return [(0, int(one), one) if one.isdigit() else (1, 0, one) for one in pieces if one]
 
 
 def _listed(source: Sequence[str | PathLike[str]]) -> Files:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
 
 import partita
-from partita.io.movies.joining import Joined, natural_key
+from partita.io.movies.joining import Joined
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -50,11 +48,6 @@ def test_a_list_is_joined_in_natural_order_and_says_so(tmp_path, frames):
     with pytest.warns(UserWarning, match=r"natural order \(run1.tif, run2.tif, .*concat"):
         recording = partita.load(sorted(str(path) for path in paths))
     np.testing.assert_array_equal(recording, frames)
-
-
-def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path, frames):
-    np.save(tmp_path / "a[1].npy", frames)
-    np.testing.assert_array_equal(partita.load(tmp_path / "a[1].npy", frame_rate=1), frames)
 
 
 def test_files_of_one_frame_each_are_frames(tmp_path, frames):
@@ -127,14 +120,6 @@ def test_joined_arrays_slice_as_one(frames, axis):
         )
         np.testing.assert_array_equal(joined[key], frames[key])
     np.testing.assert_array_equal(joined[3, -1], frames[3, -1])
-
-
-def test_names_are_ordered_as_people_count():
-    names = ["b.tif", "frame10.tif", "Frame2.tif", "frame1_10.tif", "frame1_9.tif", "a.tif"]
-    ordered = sorted(map(Path, names), key=natural_key)
-    assert [path.name for path in ordered] == [
-        "a.tif", "b.tif", "frame1_9.tif", "frame1_10.tif", "Frame2.tif", "frame10.tif",
-    ]  # fmt: skip
 
 
 # Refusals

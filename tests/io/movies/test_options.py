@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import partita
-from partita.io.lazy_array import ascending
 from partita.io.recognition import recognise
 
 
@@ -99,15 +98,6 @@ def test_chunks_are_by_dimension_too(path):
 def test_chunks_that_hold_nothing_are_refused(path, chunks):
     with pytest.raises(ValueError, match="chunks are whole numbers of at least 1, or -1 for all"):
         partita.load(path, frame_rate=1, chunks=chunks)
-
-
-@pytest.mark.parametrize(
-    "key", [3, -2, slice(None), slice(7, 1, -2), (slice(2, 2), 4), (1, slice(None, None, -1))]
-)
-def test_ascending_slices_give_what_was_asked(frames, key):
-    slices, after = ascending(key, frames.shape)
-    assert all(one.step > 0 for one in slices if one.step)
-    np.testing.assert_array_equal(frames[slices][after], frames[key])
 
 
 def test_content_decides_and_not_the_suffix(tmp_path, path, frames):

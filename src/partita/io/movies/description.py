@@ -11,8 +11,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.numbers import is_number
-
-Array = np.ndarray[Any, Any]
+from partita.io.lazy_array import Array, LazyArray
 
 # What an array of so many axes is, where neither the file nor the user says it.
 DEFAULT_DIMS: dict[int, tuple[str, ...]] = {
@@ -36,8 +35,8 @@ class Movie:
 
     Parameters
     ----------
-    values : array
-        Has ``shape`` and ``dtype``; slicing reads.
+    values : LazyArray
+        Of its file, or files.
     dims : tuple of str
         The name of each axis, in the order of the file.
     name : str
@@ -60,7 +59,7 @@ class Movie:
         Pages at the end of the file that do not make a whole volume.
     """
 
-    values: Any
+    values: LazyArray
     dims: tuple[str, ...]
     name: str
     kind: str

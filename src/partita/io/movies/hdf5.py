@@ -12,7 +12,7 @@ import numpy as np
 
 from partita._labels.checks import promote
 from partita.io.entries import Entry, choose
-from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.lazy_array import Array, FileArray, Slices, naming
 from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
 from partita.io.nifti.geometry import in_millimetres
 
@@ -20,7 +20,7 @@ from partita.io.nifti.geometry import in_millimetres
 _RATES = ("fr", "frame_rate", "fps")
 
 
-class Hdf5Values(FileValues):
+class Hdf5Values(FileArray):
     """An array in an HDF5 file, scaled where the file says so.
 
     Parameters

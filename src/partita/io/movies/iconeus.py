@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita.io.lazy_array import Array, FileValues, Slices
+from partita.io.lazy_array import Array, FileArray, Slices
 from partita.io.movies.description import Movie, Wanted
 from partita.io.movies.hdf5 import Hdf5Values, opened
 from partita.io.movies.labelling import axis_coordinate
@@ -29,7 +29,7 @@ _TEXTS = {
 }  # fmt: skip
 
 
-class ScanValues(FileValues):
+class ScanValues(FileArray):
     """``Data`` of a scan, of whose axes some are wanted, in another order.
 
     Parameters

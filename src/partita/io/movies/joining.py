@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from partita.io.lazy_array import ascending
+from partita.io.lazy_array import Array, LazyArray, Slices, lengths
 from partita.io.movies.description import Movie
-
-Array = np.ndarray[Any, Any]
 
 # Files are of one acquisition when their frame intervals differ by less than this share.
 _SAME_PERIOD = 1e-2
 
 
-class Joined:
+class Joined(LazyArray):
     """Arrays one after the other along one axis; slicing reads from those concerned.
 
     Parameters
@@ -39,17 +36,10 @@ class Joined:
         whole = [sum(sizes), *inner]
         if axis is not None:
             whole = [*inner[:axis], sum(sizes), *inner[axis + 1 :]]
-        self.shape = tuple(whole)
-        self.dtype = parts[0].dtype
+        super().__init__(whole, parts[0].dtype)
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    def __getitem__(self, key: Any) -> Array:
-        """Return values by slices and integers."""
-        slices, after = ascending(key, self.shape)
+    def read(self, slices: Slices) -> Array:
+        """Return values of the parts that the slices touch."""
         axis = self.axis or 0
         wanted = np.arange(self.shape[axis])[slices[axis]]
         pieces = []
@@ -58,22 +48,15 @@ class Joined:
             if here.size:
                 pieces.append(self._piece(number, here, slices, axis))
         if not pieces:
-            sizes = [len(range(*one.indices(n))) for one, n in zip(slices, self.shape, strict=True)]
-            return np.empty(sizes, self.dtype)[after]
-        return np.asarray(np.concatenate(pieces, axis=axis)[after])
+            return np.empty(lengths(slices, self.shape), self.dtype)
+        return np.concatenate(pieces, axis=axis)
 
-    def _piece(self, number: int, here: Array, slices: tuple[slice, ...], axis: int) -> Array:
+    def _piece(self, number: int, here: Array, slices: Slices, axis: int) -> Array:
         if self.axis is None:
             return np.asarray(self.parts[number][slices[1:]])[None]
         step = slices[axis].step or 1
         along = slice(int(here[0]), int(here[-1]) + 1, step)
         return np.asarray(self.parts[number][(*slices[:axis], along, *slices[axis + 1 :])])
-
-
-def natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Return what sorts paths as people count: frame2 before frame10."""
-    pieces = re.split(r"(\d+)", str(path).casefold())
-    return [(0, int(one), one) if one.isdigit() else (1, 0, one) for one in pieces if one]
 
 
 def join(movies: Sequence[Movie], paths: Sequence[Path]) -> Movie:

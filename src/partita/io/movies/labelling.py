@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -54,9 +53,9 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
     ).transpose(*ordered(movie.dims))
     recording.name = movie.name  # given no name, xarray takes that of the dask array
     recording.encoding = {"source": str(path), "format": movie.kind}
-    blocks = getattr(movie.values, "blocks", None)
-    if blocks:
-        recording.encoding["preferred_chunks"] = dict(zip(movie.dims, blocks, strict=True))
+    if movie.values.blocks:
+        blocks = dict(zip(movie.dims, movie.values.blocks, strict=True))
+        recording.encoding["preferred_chunks"] = blocks
     return Loaded(recording, [*movie.notes, *notes])
 
 
@@ -95,14 +94,11 @@ def _read_lazily(movie: Movie, chunks: Any) -> Any:
     """Return the values as a dask array of a dtype that is worked with, or read."""
     values, dtype = movie.values, _worked_with(movie.values.dtype)
     if chunks is None:
-        return np.asarray(values[(slice(None),) * len(values.shape)]).astype(dtype, copy=False)
-    stored = getattr(values, "blocks", None)
-    chunked = aligned_chunks(chunks, movie.dims, shape=values.shape, dtype=dtype, stored=stored)
-    meta = np.empty((0,) * len(values.shape), values.dtype)
-    lazy = da.from_array(
-        values, chunks=chunked, fancy=False, inline_array=True, meta=meta, asarray=True
+        return values[...].astype(dtype, copy=False)
+    chunked = aligned_chunks(
+        chunks, movie.dims, shape=values.shape, dtype=dtype, stored=values.blocks
     )
-    return lazy.astype(dtype)
+    return values.lazily(chunked).astype(dtype)
 
 
 def _worked_with(dtype: np.dtype[Any]) -> np.dtype[Any]:

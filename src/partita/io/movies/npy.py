@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import zipfile
-from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +10,17 @@ import numpy as np
 from numpy.lib import format as npy
 
 from partita.io.entries import Entry, choose
-from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.lazy_array import Array, FileArray, Slices, WholeArray, naming
 from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
 
 
-class MappedArray(FileValues):
+class MappedArray(FileArray):
     """An array in a ``.npy`` file, mapped into memory."""
 
     def read(self, slices: Slices) -> Array:
         """Return values as they are stored."""
         mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return np.array(mapped[slices])
-
-
-class WholeArray(FileValues):
-    """An array that is compressed as one piece: read when first asked, and then kept in memory."""
-
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        super().__init__(path, shape, dtype)
-        self._lock = threading.Lock()
-        self._values: Array | None = None
-
-    def read(self, slices: Slices) -> Array:
-        """Return values as they are stored."""
-        with self._lock:
-            if self._values is None:
-                self._values = self.whole()
-        return self._values[slices]
-
-    @abstractmethod
-    def whole(self) -> Array:
-        """Return the array."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the values and the lock behind: another process reads for itself."""
-        return self.__dict__ | {"_lock": None, "_values": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
 
 
 class ArchivedArray(WholeArray):

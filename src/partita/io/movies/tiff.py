@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.lazy_array import Array, FileArray, Slices, Stamp, lengths, naming
 from partita.io.movies.description import Movie, Wanted, name_axes
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
-from partita.io.nifti.gzip_index import Stamp
 
 
-class ContiguousPages(FileValues):
+class ContiguousPages(FileArray):
     """Uncompressed pages one after the other: one array, mapped into memory.
 
     Parameters
     ----------
     path, shape, dtype
-        As for `FileValues`.
+        As for `FileArray`.
     offset : int
         Bytes before the first value.
     """
@@ -40,13 +39,13 @@ class ContiguousPages(FileValues):
         return np.array(mapped[slices])
 
 
-class ScatteredPages(FileValues):
+class ScatteredPages(FileArray):
     """Pages anywhere in one or several files, compressed or not, each found by its offset.
 
     Parameters
     ----------
     path, dtype
-        As for `FileValues`.
+        As for `FileArray`.
     page_shape : tuple of int
         Of every page.
     files : list of Stamp
@@ -72,9 +71,7 @@ class ScatteredPages(FileValues):
         """Return values, decoded page by page."""
         n_outer = self.places.ndim - 1
         wanted, within = self.places[slices[:n_outer]], slices[n_outer:]
-        shape = tuple(
-            len(range(*one.indices(n))) for one, n in zip(slices, self.shape, strict=True)
-        )
+        shape = lengths(slices, self.shape)
         values = np.empty((wanted[..., 0].size, *shape[n_outer:]), self.dtype)
         numbers, offsets = wanted.reshape(-1, 2).T
         for number in np.unique(numbers):
@@ -164,7 +161,7 @@ def _chosen(tiff: Any, wanted: Wanted, path: Path) -> Any:
     raise ValueError(f"{path} holds no image {wanted.dataset!r}. Choose one of: {listed}.")
 
 
-def _values(series: Any, path: Path) -> FileValues:
+def _values(series: Any, path: Path) -> FileArray:
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
         _refuse_cut(path, Path(series.parent.filehandle.path).stat().st_size, end)
@@ -181,7 +178,7 @@ def _values(series: Any, path: Path) -> FileValues:
     return _scattered(pages, np.arange(len(pages)).reshape(outer), path)
 
 
-def _laid_out(tiff: Any, layout: Layout, path: Path) -> tuple[FileValues, tuple[str, ...]]:
+def _laid_out(tiff: Any, layout: Layout, path: Path) -> tuple[FileArray, tuple[str, ...]]:
     """Return pages as the microscope interleaved them: volumes, planes, channels."""
     tiff.pages.useframes = True
     tiff.pages.set_keyframe(0)

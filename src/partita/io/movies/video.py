@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partita.io.lazy_array import Array, FileValues, Slices, naming
+from partita.io.lazy_array import Array, FileArray, Slices, lengths, naming
 from partita.io.movies.description import Movie, Wanted, name_axes
 
 # Shares of red, green and blue in brightness (ITU-R BT.601).
@@ -46,13 +46,13 @@ class Header(NamedTuple):
     sample: Array
 
 
-class VideoFrames(FileValues):
+class VideoFrames(FileArray):
     """The frames of a video; decoding begins at the key frame before those wanted.
 
     Parameters
     ----------
     path, shape, dtype
-        As for `FileValues`.
+        As for `FileArray`.
     index : Index
         Of all frames.
     """
@@ -67,8 +67,7 @@ class VideoFrames(FileValues):
         """Return the brightness of frames."""
         times, *within = slices
         wanted = range(self.shape[0])[times]
-        sizes = [len(range(*one.indices(n))) for one, n in zip(within, self.shape[1:], strict=True)]
-        values = np.empty((len(wanted), *sizes), self.dtype)
+        values = np.empty(lengths(slices, self.shape), self.dtype)
         rows = {number: row for row, number in enumerate(wanted)}
         for number, frame in self._decoded(wanted):
             if number in rows:

@@ -13,7 +13,9 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
+
+from partita.io.lazy_array import Stamp
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -23,20 +25,6 @@ _SPACING = 2 << 20
 _MAX_POINTS = 256
 _MAX_FILES = 16
 _GZIP_FRAMED = 16 + zlib.MAX_WBITS
-
-
-class Stamp(NamedTuple):
-    """What a file was when it was opened: path, bytes, and time of the last change in ns."""
-
-    path: str
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """Return the stamp of a file as it is now."""
-        about = Path(path).stat()
-        return cls(path, about.st_size, about.st_mtime_ns)
 
 
 @dataclass

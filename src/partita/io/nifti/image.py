@@ -16,10 +16,10 @@ import xarray as xr
 
 from partita._labels.checks import promote
 from partita.io.chunking import file_chunks
-from partita.io.nifti.gzip_index import GZIP_MAGIC, Stamp
+from partita.io.nifti.gzip_index import GZIP_MAGIC
 from partita.io.nifti.header import describe
 from partita.io.nifti.remainder import restore
-from partita.io.nifti.scaled_voxels import StoredArray
+from partita.io.nifti.scaled_voxels import ScaledVoxels
 from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
 
 # The suffix of a BIDS name says what was measured.
@@ -47,12 +47,16 @@ def recording_from_path(path: Path, *, chunks: Any) -> Loaded:
     """
     header, compressed = _read_header(path)
     shape = _file_shape(header, path)
-    stored = StoredArray(
-        Stamp.of(str(path.resolve())), _data_offset(header), shape, _stored_dtype(header, path),
-        *_scaling(header), compressed,
-    )  # fmt: skip
-    stored.refuse_truncated()
-    return _labelled(stored, header, _n_dims(header), path=path, chunks=chunks)
+    voxels = ScaledVoxels(
+        path,
+        shape,
+        _stored_dtype(header, path),
+        offset=_data_offset(header),
+        scaling=_scaling(header),
+        compressed=compressed,
+    )
+    voxels.refuse_truncated()
+    return _labelled(voxels, header, _n_dims(header), path=path, chunks=chunks)
 
 
 def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
@@ -127,14 +131,13 @@ def _meaning(path: Path | None, fields: Mapping[str, Any]) -> dict[str, str]:
 def _materialised(values: Any, dims: tuple[str, ...], chunks: Any) -> Any:
     """Return (volume, time, z, y, x) as a dask array, or read where `chunks` is None."""
     if chunks is None:
-        return values[(slice(None),) * 5] if isinstance(values, StoredArray) else values
+        return values[...] if isinstance(values, ScaledVoxels) else values
     wanted = file_chunks(chunks, dims, shape=values.shape, dtype=values.dtype)
+    if isinstance(values, ScaledVoxels):
+        return values.lazily(wanted)
     if isinstance(values, da.Array):
         return values.rechunk(wanted)
-    meta = np.empty((0,) * 5, values.dtype)
-    return da.from_array(
-        values, chunks=wanted, fancy=False, inline_array=True, meta=meta, asarray=True
-    )
+    return da.from_array(values, chunks=wanted)
 
 
 def _arranged(values: Any, n_dims: int) -> Any:
@@ -223,7 +226,7 @@ def _scaling(header: Any) -> tuple[float, float]:
     return slope, inter if np.isfinite(inter) else 0.0
 
 
-def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> StoredArray | None:
+def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> ScaledVoxels | None:
     """Return where an image's values lie; None where it is no plain file on disk."""
     if type(dataobj) is not nib.arrayproxy.ArrayProxy:
         return None
@@ -234,9 +237,13 @@ def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> Sto
         compressed = file.read(2) == GZIP_MAGIC
     if path.suffix in (".bz2", ".zst"):
         return None
-    stored = StoredArray(
-        Stamp.of(str(path.resolve())), int(dataobj.offset), shape, np.dtype(dataobj.dtype),
-        float(dataobj.slope), float(dataobj.inter), compressed,
-    )  # fmt: skip
-    stored.refuse_truncated()
-    return stored
+    voxels = ScaledVoxels(
+        path,
+        shape,
+        np.dtype(dataobj.dtype),
+        offset=int(dataobj.offset),
+        scaling=(float(dataobj.slope), float(dataobj.inter)),
+        compressed=compressed,
+    )
+    voxels.refuse_truncated()
+    return voxels

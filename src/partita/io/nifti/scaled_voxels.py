@@ -1,59 +1,53 @@
-"""The voxels of a NIfTI file as an array that reads only what is asked of it."""
+"""The voxels of a NIfTI file as an array that reads and scales only what is asked of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from partita._labels.checks import promote
-from partita.io.nifti.gzip_index import Stamp, index_of, stated_size
-
-Array = np.ndarray[Any, Any]
+from partita.io.lazy_array import Array, FileArray, Slices, lengths
+from partita.io.nifti.gzip_index import index_of, stated_size
 
 _BLOCK_BYTES = 32 << 20  # stored values are read and scaled in blocks of about this size
 
 
-@dataclass(frozen=True)
-class StoredArray:
+class ScaledVoxels(FileArray):
     """Values in a file, raw or gzip-compressed; slicing reads and scales them.
 
     Parameters
     ----------
-    stamp : Stamp
-        The file, as it was when it was opened.
-    offset : int
-        Bytes before the first value, decompressed.
+    path : pathlib.Path
+        The file.
     shape : tuple of int, (volume, time, z, y, x)
         As the values lie in the file, the slowest axis first.
     stored : numpy.dtype
-        Of the values in the file, byte order included.
-    slope, inter : float
-        ``slope * value + inter`` is what a value means.
+        Of the values in the file, byte order included; they are read as float32 or float64.
+    offset : int
+        Bytes before the first value, decompressed.
+    scaling : tuple of float
+        Slope and inter: ``slope * value + inter`` is what a value means.
     compressed : bool
         Whether the file is a gzip file.
     """
 
-    stamp: Stamp
-    offset: int
-    shape: tuple[int, int, int, int, int]
-    stored: np.dtype[Any]
-    slope: float
-    inter: float
-    compressed: bool
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What the values are read as: float32 or float64."""
-        return promote(self.stored.newbyteorder("="))
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int, int, int],
+        stored: np.dtype[Any],
+        *,
+        offset: int,
+        scaling: tuple[float, float],
+        compressed: bool,
+    ) -> None:
+        super().__init__(path, shape, promote(stored.newbyteorder("=")))
+        self.stored, self.offset, self.compressed = stored, offset, compressed
+        self.slope, self.inter = scaling
 
     @property
     def end(self) -> int:
@@ -75,30 +69,18 @@ class StoredArray:
                 "Copy or download it again."
             )
 
-    def __getitem__(self, key: Any) -> Array:
-        """Return values by slices and integers."""
-        self._refuse_changed()
-        given = key if isinstance(key, tuple) else (key,)
-        given = (*given, *(slice(None),) * (self.ndim - len(given)))
-        slices = tuple(one if isinstance(one, slice) else slice(one, one + 1) for one in given)
-        shape = [len(range(n)[s]) for n, s in zip(self.shape, slices, strict=True)]
-        values = np.empty(shape, self.dtype)
+    def read(self, slices: Slices) -> Array:
+        """Return values, scaled."""
+        values = np.empty(lengths(slices, self.shape), self.dtype)
         for row, volume in enumerate(range(self.shape[0])[slices[0]]):
             for place, times in self._runs(range(self.shape[1])[slices[1]]):
                 stored = self._frames(volume, times)[:, *slices[2:]]
                 values[row, place : place + len(times)] = self._scaled(stored)
-        return values[tuple(slice(None) if isinstance(one, slice) else 0 for one in given)]
-
-    def _refuse_changed(self) -> None:
-        if Stamp.of(self.stamp.path) != self.stamp:
-            raise OSError(
-                f"{self.stamp.path} has been changed since it was opened. Load it again: "
-                "partita.load(path)."
-            )
+        return values
 
     def _runs(self, times: range) -> Iterator[tuple[int, range]]:
         """Yield (place in the answer, times) of each run that is read in one piece."""
-        longest = max(1, _BLOCK_BYTES // self._frame_bytes // abs(times.step))
+        longest = max(1, _BLOCK_BYTES // self._frame_bytes // times.step)
         for place in range(0, len(times), longest):
             yield place, times[place : place + longest]
 
@@ -108,11 +90,11 @@ class StoredArray:
 
     def _frames(self, volume: int, times: range) -> Array:
         """Return the frames at some times (time, z, y, x) as they are stored."""
-        first, last = min(times), max(times)
+        first, last = times[0], times[-1]
         start = self.offset + (volume * self.shape[1] + first) * self._frame_bytes
         shape = (last - first + 1, *self.shape[2:])
         if not self.compressed:
-            return np.memmap(self.stamp.path, self.stored, "r", start, shape)[:: times.step]
+            return np.memmap(self.path, self.stored, "r", start, shape)[:: times.step]
         index = index_of(self.stamp, expected=self.end)
         raw = index.read(start, shape[0] * self._frame_bytes)
         return np.frombuffer(raw, self.stored).reshape(shape)[:: times.step]

@@ -7,18 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
 
-from partita.io.lazy_array import ascending
-from partita.io.nifti.gzip_index import Stamp
-
-Array = np.ndarray[Any, Any]
+from partita.io.lazy_array import Array, FileArray, Slices, Stamp
 
 
-class StoredVariable:
+class ChunkedVariable(FileArray):
     """Values in a file or store; slicing reads them.
 
     Parameters
@@ -36,6 +31,8 @@ class StoredVariable:
         else chunks of nothing but the fill value may have been left out.
     """
 
+    blocks: tuple[int, ...]
+
     def __init__(
         self,
         path: Path,
@@ -45,28 +42,21 @@ class StoredVariable:
         *,
         whole: bool,
     ) -> None:
-        self.path, self.name, self.whole = path, name, whole
-        self.variable = variable
-        self.shape, self.dtype, self.ndim = variable.shape, variable.dtype, variable.ndim
-        self.stored = tuple(stored.get(dim, size) for dim, size in variable.sizes.items())
-        self.stamp = Stamp.of(str(self._description()))
+        blocks = tuple(stored.get(dim, size) for dim, size in variable.sizes.items())
+        about = _description(path, name)
+        super().__init__(path, variable.shape, variable.dtype, blocks, description=about)
+        self.name, self.variable, self.whole = name, variable, whole
 
-    def lazily(self, chunks: Any) -> Any:
-        """Return the values as a dask array in such chunks."""
-        token = tokenize(self.stamp, self.name, chunks)
-        return da.from_array(
-            self, chunks=chunks, fancy=False, name=f"{self.name}-{token}", inline_array=True,
-            meta=np.empty((0,) * self.ndim, self.dtype), asarray=True,
-        )  # fmt: skip
+    def __dask_tokenize__(self) -> object:
+        """Return what tells it from others, without reading its values."""
+        return type(self).__name__, self.stamp, self.name
 
-    def __getitem__(self, key: Any) -> Array:
-        """Return values by slices and integers."""
-        slices, after = ascending(key, self.shape)
-        self._refuse_changed()
+    def read(self, slices: Slices) -> Array:
+        """Return values, or name the chunk that cannot be read."""
         if self.whole:
             self._refuse_lost(slices)
         try:
-            values = self._read(slices)
+            return self._read(slices)
         except (MemoryError, ModuleNotFoundError):
             raise
         except Exception as error:  # the HDF5 library, zarr and its codecs raise kinds of their own
@@ -75,33 +65,21 @@ class StoredVariable:
                 f"({type(error).__name__}: {error}). Copy it again, or write it again from what "
                 "it was made of."
             ) from error
-        return np.asarray(values[after])
 
-    def _read(self, slices: tuple[slice, ...]) -> Array:
-        return np.asarray(self.variable[slices].values)
-
-    def _description(self) -> Path:
-        """Return the file that tells what the variable is; of NetCDF, all of it."""
-        if not self.path.is_dir():
-            return self.path
-        places = (self.path / self.name / name for name in ("zarr.json", ".zarray"))
-        return next((place for place in places if place.is_file()), self.path)
-
-    def _refuse_changed(self) -> None:
+    def stamp_now(self) -> Stamp:
+        """Return the stamp of the file, or of what describes the variable, as it is now."""
         try:
-            now = Stamp.of(self.stamp.path)
+            return super().stamp_now()
         except OSError as error:
             raise OSError(
                 f"{self.path} is no longer there, or only parts of it. Bring it back, or load it "
                 "from where it is now."
             ) from error
-        if now != self.stamp:
-            raise OSError(
-                f"{self.path} has been changed since it was opened. Load it again: "
-                "partita.load(path)."
-            )
 
-    def _refuse_lost(self, slices: tuple[slice, ...]) -> None:
+    def _read(self, slices: Slices) -> Array:
+        return np.asarray(self.variable[slices].values)
+
+    def _refuse_lost(self, slices: Slices) -> None:
         for index in self._chunks_of(slices):
             if not self._file_of(index).is_file():
                 raise OSError(
@@ -109,7 +87,7 @@ class StoredVariable:
                     "again from what it was made of."
                 )
 
-    def _culprit(self, slices: tuple[slice, ...]) -> str:
+    def _culprit(self, slices: Slices) -> str:
         """Return the first chunk that cannot be read by itself, in words."""
         for index in self._chunks_of(slices):
             try:
@@ -118,17 +96,17 @@ class StoredVariable:
                 return self._words(index)
         return f"{self.name} in {self.path}"
 
-    def _chunks_of(self, slices: tuple[slice, ...]) -> Any:
+    def _chunks_of(self, slices: Slices) -> Any:
         ranges = [
             range(one.start // size, -(-one.stop // size)) if one.stop > one.start else range(0)
-            for one, size in zip(slices, self.stored, strict=True)
+            for one, size in zip(slices, self.blocks, strict=True)
         ]
         return itertools.product(*ranges)
 
-    def _place(self, index: tuple[int, ...]) -> tuple[slice, ...]:
+    def _place(self, index: tuple[int, ...]) -> Slices:
         return tuple(
             slice(i * size, min((i + 1) * size, length))
-            for i, size, length in zip(index, self.stored, self.shape, strict=True)
+            for i, size, length in zip(index, self.blocks, self.shape, strict=True)
         )
 
     def _words(self, index: tuple[int, ...]) -> str:
@@ -145,3 +123,9 @@ class StoredVariable:
         elif description.name == ".zarray":
             own = description.parent / ".".join(map(str, index))
         return own if self.whole or own.is_file() else self.path
+
+
+def _description(path: Path, name: str) -> Path:
+    """Return the file that tells what a variable is; of NetCDF, all of it."""
+    places = (path / name / description for description in ("zarr.json", ".zarray"))
+    return next((place for place in places if place.is_file()), path)

@@ -14,7 +14,7 @@ import xarray as xr
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.entries import Entry, SeveralArrays
-from partita.io.stores.chunked_variable import StoredVariable
+from partita.io.stores.chunked_variable import ChunkedVariable
 from partita.io.stores.encoding import evenly_chunked, prepared, restored
 
 HDF5_MAGIC = b"\x89HDF"
@@ -239,7 +239,7 @@ def read_recording(path: Path, *, chunks: Any, variable: str | None = None) -> x
         chunks, recording.dims, shape=recording.shape, dtype=recording.dtype, stored=sizes
     )
     whole = bool(about.get("whole")) and about["variable"] == chosen
-    values = StoredVariable(path, str(chosen), dataset[chosen].variable, stored, whole=whole)
+    values = ChunkedVariable(path, str(chosen), dataset[chosen].variable, stored, whole=whole)
     return recording.copy(data=values.lazily(wanted))
 
 
