@@ -83,10 +83,10 @@ def convert(
     import partita
     from partita._labels import attrs
     from partita.io.chunking import stored_chunks
-    from partita.io.stores.netcdf_zarr import require_zarr
+    from partita.io.formats import named
 
     _refuse_place(out, force=force)
-    require_zarr(out)
+    named("zarr").require(out)
     limit = workplace.half_of_the_machine() if memory is None else memory
     recording = partita.load(source, **options)
     sizes = stored_chunks(chunks, recording)

@@ -80,6 +80,11 @@ def storable(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(key): _storable_value(value) for key, value in attrs.items() if value is not None}
 
 
+def plain(value: Any) -> Any:
+    """Return numbers and arrays of numpy as what JSON knows."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
 def _storable_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from partita.io.derivatives import write_components
-    from partita.io.entries import SeveralArrays
-    from partita.io.loading import load
-    from partita.io.recognition import name_format
-    from partita.io.saving import save_recording
-    from partita.io.stores.netcdf_zarr import read_dataset, write_dataset
+    from partita.io.derivatives import write_components as write_components
+    from partita.io.entries import SeveralArrays as SeveralArrays
+    from partita.io.formats import name_format as name_format
+    from partita.io.loading import load as load
+    from partita.io.saving import save_recording as save_recording
+    from partita.io.stores.netcdf_zarr import read_dataset as read_dataset
+    from partita.io.stores.netcdf_zarr import write_dataset as write_dataset
 
-_HOME = {
-    "SeveralArrays": "entries",
-    "load": "loading",
-    "name_format": "recognition",
-    "read_dataset": "stores.netcdf_zarr",
-    "save_recording": "saving",
-    "write_components": "derivatives",
-    "write_dataset": "stores.netcdf_zarr",
-}
-
-__all__ = [
-    "SeveralArrays",
-    "load",
-    "name_format",
-    "read_dataset",
-    "save_recording",
-    "write_components",
-    "write_dataset",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "derivatives": ["write_components"],
+        "entries": ["SeveralArrays"],
+        "formats": ["name_format"],
+        "loading": ["load"],
+        "saving": ["save_recording"],
+        "stores.netcdf_zarr": ["read_dataset", "write_dataset"],
+    },
+)

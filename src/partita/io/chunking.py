@@ -50,18 +50,6 @@ def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
     return {dim: chunks if dim == "time" else -1 for dim in dims}
 
 
-def file_chunks(
-    chunks: Any, dims: tuple[str, ...], *, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> tuple[tuple[int, ...], ...]:
-    """Return dask's chunks of the axes (volume, time, z, y, x) of a NIfTI file."""
-    by_dim = chunks_by_dim(chunks, dims)
-    wanted = tuple(by_dim.get(axis, -1) for axis in ("volume", "time", "z", "y", "x"))
-    chunked: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(
-        wanted, shape=shape, dtype=dtype
-    )
-    return chunked
-
-
 def aligned_chunks(
     chunks: Any,
     dims: tuple[Any, ...],

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita._labels.attrs import storable
+from partita._labels.attrs import plain, storable
 from partita._version import __version__
 from partita.io.atomic import replacing
-from partita.io.nifti.sidecar import plain
 
 _MISSING = "n/a"  # as BIDS tables write it
 

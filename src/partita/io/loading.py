@@ -10,12 +10,11 @@ from typing import Any
 
 import xarray as xr
 
-from partita.io.movies.description import Wanted
-from partita.io.movies.reading import KINDS, read_movies
-from partita.io.nifti.image import Loaded, recording_from_image, recording_from_path
+from partita.io.formats import Loaded, recognise
+from partita.io.movies.joining import read_movies
+from partita.io.nifti.image import recording_from_image
+from partita.io.options import Wanted
 from partita.io.paths import files_of, is_path_or_paths
-from partita.io.recognition import WORDS, recognise
-from partita.io.stores.netcdf_zarr import read_recording
 
 
 def load(
@@ -155,23 +154,20 @@ def load(
 
 
 def _read(paths: list[Path], wanted: Wanted, *, chunks: Any) -> Loaded:
-    kinds = [recognise(path) for path in paths]
-    others = [path for path, kind in zip(paths, kinds, strict=True) if kind not in KINDS]
+    formats = [recognise(path) for path in paths]
+    others = [(path, row) for path, row in zip(paths, formats, strict=True) if not row.is_movie]
     if not others:
-        return read_movies(paths, kinds, wanted, chunks=chunks)
+        return read_movies(paths, formats, wanted, chunks=chunks)
     if len(paths) > 1:
+        path, row = others[0]
         raise ValueError(
-            f"load joins movies along time, and {others[0]} is {WORDS[recognise(others[0])]}. "
-            "Load each and join them: xarray.concat([partita.load(path) for path in paths], "
-            "'time')."
+            f"load joins movies along time, and {path} is {row.words}. Load each and join them: "
+            "xarray.concat([partita.load(path) for path in paths], 'time')."
         )
-    path, kind = paths[0], kinds[0]
-    if kind in ("netcdf", "zarr"):
-        _refuse_options([one for one in wanted.given if one != "dataset"], path, WORDS[kind])
-        recording = read_recording(path, chunks=chunks, variable=wanted.dataset)
-        return Loaded(recording, [])
-    _refuse_options(wanted.given, path, WORDS[kind])
-    return recording_from_path(path, chunks=chunks)
+    path, row = paths[0], formats[0]
+    _refuse_options([one for one in wanted.given if one not in row.options], path, row.words)
+    loaded: Loaded = row.reader(path)(path, wanted, chunks=chunks)
+    return loaded
 
 
 def _refuse_options(given: list[str], path: Path | str, kind: str) -> None:

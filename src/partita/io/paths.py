@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from partita.io.atomic import is_zarr_store, refuse_missing, refuse_unfinished
-
-_RECORDINGS = (".nii", ".nii.gz", ".nc", ".zarr")
-_TIFFS = (".tif", ".tiff")
+from partita.io.formats import FORMATS, named
 
 
 class Files(NamedTuple):
@@ -97,10 +95,12 @@ def _matching(pattern: str) -> list[Path]:
 
 def _tiffs_in(folder: Path) -> list[Path]:
     inside = [other for other in folder.iterdir() if not other.name.startswith(".")]
-    tiffs = [other for other in inside if other.suffix.lower() in _TIFFS and other.is_file()]
+    endings = named("tiff").suffixes
+    tiffs = [other for other in inside if other.suffix.lower() in endings and other.is_file()]
     if tiffs:
         return sorted(tiffs, key=natural_key)
-    names = sorted(other.name for other in inside if other.name.endswith(_RECORDINGS))
+    others = tuple(suffix for row in FORMATS if not row.is_movie for suffix in row.suffixes)
+    names = sorted(other.name for other in inside if other.name.endswith(others))
     holds = f"It holds {', '.join(names[:5])}" if names else "It holds no recording"
     raise IsADirectoryError(
         f"{folder} is a folder without TIFF files and not a Zarr store; load takes one recording. "

@@ -1,121 +1,86 @@
-"""What a file is, by the bytes in it."""
+"""What the bytes of a file say of its format."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import h5py
 
 from partita.io.atomic import is_zarr_store
-from partita.io.movies.iconeus import BINARY_SCAN, is_scan
-from partita.io.nifti.gzip_index import GZIP_MAGIC
-from partita.io.stores.netcdf_zarr import HDF5_MAGIC, NETCDF3_MAGIC
 
+GZIP_MAGIC = b"\x1f\x8b"
+NETCDF3_MAGIC = b"CDF"
+
+_HDF5_MAGIC = b"\x89HDF"
+_HDF5_PLACES = (0, 512, 1024, 2048)
 _NIFTI_MAGICS = {344: (b"n+1\0", b"ni1\0"), 4: (b"n+2\0", b"ni2\0")}
 _HALF_NIFTI = (b"ni1\0", b"ni2\0")
-_TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _MATROSKA_MAGIC = b"\x1aE\xdf\xa3"
-_NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-_HDF5_PLACES = (0, 512, 1024, 2048)
+# What a file in Iconeus' newer, binary layout begins with.
+_BINARY_SCAN = b"scan"
 
 _BYTES = 4096
 
-# What those that hold no movies are called where it is shown.
-WORDS = {
-    "nifti": "NIfTI",
-    "nifti.gz": "NIfTI, compressed",
-    "netcdf": "NetCDF",
-    "zarr": "Zarr",
-}
+
+class Content(NamedTuple):
+    """A file and its first 4096 bytes; of a Zarr store, none."""
+
+    path: Path
+    start: bytes
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Return the content of a file, or of a Zarr store."""
+        if path.is_dir() and is_zarr_store(path):
+            return cls(path, b"")
+        with path.open("rb") as file:
+            return cls(path, file.read(_BYTES))
 
 
-def recognise(path: Path) -> str:
-    """Return what a file is: ``nifti``, ``nifti.gz``, ``netcdf``, ``zarr`` or a kind of movie.
-
-    The kinds of movies are ``tiff``, ``hdf5``, ``nwb``, ``scan``, ``npy``, ``npz``, ``mat``,
-    ``mat73`` and ``video``.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file, or a Zarr store.
-
-    Raises
-    ------
-    ValueError
-        If it is empty, or of none of these kinds.
-    """
-    if path.is_dir() and is_zarr_store(path):
-        return "zarr"
-    with path.open("rb") as file:
-        start = file.read(_BYTES)
-    kind = _by_first_bytes(start)
-    if kind is not None:
-        return kind
-    if any(start[place:].startswith(HDF5_MAGIC) for place in _HDF5_PLACES):
-        return _kind_of_hdf5(path, start)
-    if start.startswith(_ZIP_MAGICS) and zipfile.is_zipfile(path):
-        return "npz"
-    raise ValueError(_unknown(path, start))
+Test = Callable[[Content], bool]
 
 
-def name_format(path: Path) -> str:
-    """Return the format of a file in words, by what is in it.
-
-    Examples
-    --------
-    >>> from partita.datasets import sample_path
-    >>> name_format(sample_path())
-    'NIfTI, compressed'
-    """
-    kind = recognise(path)
-    return WORDS.get(kind, kind)
+def begins(*magics: bytes) -> Test:
+    """Return a test of the first bytes of a file."""
+    return lambda content: content.start.startswith(magics)
 
 
-def _by_first_bytes(start: bytes) -> str | None:
-    if start.startswith(GZIP_MAGIC):
-        return "nifti.gz"
-    if start.startswith(NETCDF3_MAGIC):
-        return "netcdf"
-    if start.startswith(_TIFF_MAGICS):
-        return "tiff"
-    if start.startswith(_NPY_MAGIC):
-        return "npy"
-    if start.startswith(b"MATLAB 5.0 MAT-file"):
-        return "mat"
-    is_avi = start.startswith(b"RIFF") and start[8:12] == b"AVI "
-    if is_avi or start[4:8] in _QUICKTIME_ATOMS or start.startswith(_MATROSKA_MAGIC):
-        return "video"
-    magic = _nifti_magic(start)
-    return "nifti" if magic and magic not in _HALF_NIFTI else None
+def inside_hdf5(fits: Callable[[Any], bool]) -> Test:
+    """Return a test of what is in an HDF5 file; one that cannot be opened fails it."""
+
+    def test(content: Content) -> bool:
+        if not is_hdf5(content):
+            return False
+        try:
+            with h5py.File(content.path, "r") as file:
+                return fits(file)
+        except OSError:
+            return False
+
+    return test
 
 
-def _nifti_magic(start: bytes) -> bytes | None:
-    for place, magics in _NIFTI_MAGICS.items():
-        if start[place : place + 4] in magics:
-            return start[place : place + 4]
-    return None
+def is_zarr(content: Content) -> bool:
+    """Tell whether it is a Zarr store."""
+    return content.path.is_dir()
 
 
-def _kind_of_hdf5(path: Path, start: bytes) -> str:
-    """Return which layout an HDF5 file has; ``hdf5`` where it cannot be opened, to be refused."""
-    if start.startswith(b"MATLAB 7.3"):
-        return "mat73"
-    try:
-        with h5py.File(path, "r") as file:
-            if "nwb_version" in file.attrs:
-                return "nwb"
-            if is_scan(file):
-                return "scan"
-            return "netcdf" if _is_netcdf(file) else "hdf5"
-    except OSError:
-        return "hdf5"
+def is_hdf5(content: Content) -> bool:
+    """Tell whether it is HDF5 of any layout, whole or damaged."""
+    return any(content.start[place:].startswith(_HDF5_MAGIC) for place in _HDF5_PLACES)
 
 
-def _is_netcdf(file: h5py.File) -> bool:
+def is_netcdf(content: Content) -> bool:
+    """Tell whether it is NetCDF, of the classic format or in HDF5."""
+    return content.start.startswith(NETCDF3_MAGIC) or inside_hdf5(_says_netcdf)(content)
+
+
+def _says_netcdf(file: Any) -> bool:
     """Tell whether HDF5 was written as NetCDF: it says so, or all axes have scales in it."""
     if "_NCProperties" in file.attrs:
         return True
@@ -125,19 +90,55 @@ def _is_netcdf(file: h5py.File) -> bool:
     return bool(scales) and all(len(axis) for array in others for axis in array.dims)
 
 
-def _unknown(path: Path, start: bytes) -> str:
+def is_nifti(content: Content) -> bool:
+    """Tell whether it is a NIfTI file that holds header and values."""
+    magic = _nifti_magic(content.start)
+    return magic is not None and magic not in _HALF_NIFTI
+
+
+def _nifti_magic(start: bytes) -> bytes | None:
+    for place, magics in _NIFTI_MAGICS.items():
+        if start[place : place + 4] in magics:
+            return start[place : place + 4]
+    return None
+
+
+def is_video(content: Content) -> bool:
+    """Tell whether it is AVI, MP4, MOV or Matroska."""
+    start = content.start
+    is_avi = start.startswith(b"RIFF") and start[8:12] == b"AVI "
+    return is_avi or start[4:8] in _QUICKTIME_ATOMS or start.startswith(_MATROSKA_MAGIC)
+
+
+def is_zip(content: Content) -> bool:
+    """Tell whether it is a whole zip archive."""
+    return content.start.startswith(_ZIP_MAGICS) and zipfile.is_zipfile(content.path)
+
+
+def is_nwb(file: Any) -> bool:
+    """Tell whether an open HDF5 file is NWB."""
+    return "nwb_version" in file.attrs
+
+
+def is_scan(file: Any) -> bool:
+    """Tell whether an open HDF5 file is laid out as an Iconeus scan."""
+    return "Data" in file and "voxelsToProbe" in file.get("acqMetaData", {})
+
+
+def unknown(content: Content, known: str) -> str:
+    """Return what to say of a file of no format that is read."""
+    path, start = content
     if not start:
         return f"{path} is empty. Copy or download it again."
-    what = "has no such content"
-    if _nifti_magic(start):
-        what = "is half of a pair of NIfTI files (.hdr and .img)"
-    if start.startswith(BINARY_SCAN):
+    if start.startswith(_BINARY_SCAN):
         return (
             f"{path} looks like an Iconeus scan of the newer, binary layout, which is not "
             "published. Export it as NIfTI or as HDF5 (.scan of the older layout), and load that."
         )
+    what = "has no such content"
+    if _nifti_magic(start):
+        what = "is half of a pair of NIfTI files (.hdr and .img)"
     return (
-        "load reads NIfTI, NetCDF, Zarr, TIFF, HDF5, NWB, AVI and MP4, .npy, .npz, .mat and "
-        f"Iconeus scans; {path} {what}. If nibabel reads it, load the image: "
+        f"load reads {known}; {path} {what}. If nibabel reads it, load the image: "
         "partita.load(nibabel.load(path))."
     )

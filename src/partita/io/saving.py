@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from partita._labels.checks import require_array
-from partita.io.stores.netcdf_zarr import write_recording
+from partita.io.formats import by_suffix
 
 
 def save_recording(
@@ -67,21 +66,7 @@ def save_recording(
     """
     require_array(_mask_as_numbers(recording), caller="save")
     path = Path(path).expanduser()
-    if re.search(r"\.nii(\.gz)?$", path.name):
-        if chunks is not None:
-            raise ValueError(
-                f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
-                "out, or save as .zarr."
-            )
-        from partita.io.nifti.writing import write_nifti
-
-        return write_nifti(recording, path)
-    if path.suffix in (".nc", ".zarr"):
-        return write_recording(recording, path, chunks=chunks)
-    raise ValueError(
-        f"The suffix of {path} must be .nii, .nii.gz, .nc or .zarr; it decides how a recording is "
-        f"saved. Give one of them: {path.name}.nc."
-    )
+    return by_suffix(path).writer(path)(recording, path, chunks=chunks)
 
 
 def _mask_as_numbers(array: Any) -> Any:

@@ -13,8 +13,9 @@ import numpy as np
 from partita._labels.checks import promote
 from partita.io.entries import Entry, choose
 from partita.io.lazy_array import Array, FileArray, Slices, naming
-from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
-from partita.io.nifti.geometry import in_millimetres
+from partita.io.millimetres import in_millimetres
+from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
+from partita.io.options import Wanted
 
 # What programs call the frame rate in Hz among the attributes of an array: CaImAn, and others.
 _RATES = ("fr", "frame_rate", "fps")

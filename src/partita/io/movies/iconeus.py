@@ -9,12 +9,10 @@ import numpy as np
 import xarray as xr
 
 from partita.io.lazy_array import Array, FileArray, Slices
-from partita.io.movies.description import Movie, Wanted
-from partita.io.movies.hdf5 import Hdf5Values, opened
-from partita.io.movies.labelling import axis_coordinate
-
-# What a file in Iconeus' newer, binary layout begins with.
-BINARY_SCAN = b"scan"
+from partita.io.millimetres import axis_coordinate
+from partita.io.movies.description import Movie
+from partita.io.movies.hdf5 import Hdf5Values, opened, read_hdf5
+from partita.io.options import Wanted
 
 # The axes of Data as HDF5 has them, the slowest first; the leading ones may be left out. `cycle`
 # counts rounds over the poses of the probe, `repeat` the volumes at one pose.
@@ -53,11 +51,6 @@ class ScanValues(FileArray):
         return values.transpose([kept.index(axis) for axis in self.axes])
 
 
-def is_scan(file: Any) -> bool:
-    """Tell whether an open HDF5 file is laid out as a scan."""
-    return "Data" in file and "voxelsToProbe" in file.get("acqMetaData", {})
-
-
 def read_scan(path: Path, wanted: Wanted) -> Movie:
     """Return the recording in an Iconeus scan.
 
@@ -71,7 +64,8 @@ def read_scan(path: Path, wanted: Wanted) -> Movie:
     ValueError
         If the layout is none of those known.
     """
-    del wanted  # what it could say, the file says
+    if wanted.dataset or wanted.dims:  # the array as it is
+        return read_hdf5(path, wanted)
     with opened(path) as file:
         data, about = file["Data"], file["acqMetaData"]
         present = _AXES[len(_AXES) - data.ndim :]

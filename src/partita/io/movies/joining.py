@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from partita.io.formats import Format, Loaded
 from partita.io.lazy_array import Array, LazyArray, Slices, lengths
 from partita.io.movies.description import Movie
+from partita.io.movies.labelling import recording_of
+from partita.io.options import Wanted
 
 # Files are of one acquisition when their frame intervals differ by less than this share.
 _SAME_PERIOD = 1e-2
@@ -59,6 +62,36 @@ class Joined(LazyArray):
         return np.asarray(self.parts[number][(*slices[:axis], along, *slices[axis + 1 :])])
 
 
+def read_movies(
+    paths: Sequence[Path], formats: Sequence[Format], wanted: Wanted, *, chunks: Any
+) -> Loaded:
+    """Return the recording in one or several files, joined along time.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        In the order of time.
+    formats : sequence of Format
+        What each is.
+    wanted : Wanted
+        What the user says of them.
+    chunks : "auto", int, Mapping or None
+        As `partita.load` takes them.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError, ModuleNotFoundError
+        If a file cannot be read as a recording, or several do not fit together.
+    """
+    movies = [
+        row.reader(path)(path, wanted).without(wanted)
+        for path, row in zip(paths, formats, strict=True)
+    ]
+    for movie, path in zip(movies, paths, strict=True):
+        _refuse_times(movie, path)
+    return recording_of(join(movies, paths), wanted, path=paths[0], chunks=chunks)
+
+
 def join(movies: Sequence[Movie], paths: Sequence[Path]) -> Movie:
     """Return movies as one along time.
 
@@ -87,6 +120,15 @@ def join(movies: Sequence[Movie], paths: Sequence[Path]) -> Movie:
         return replace(first, values=joined, dims=("time", *first.dims), notes=notes)
     joined = Joined(values, first.dims.index("time"))
     return replace(first, values=joined, times=_times(movies, paths), notes=notes)
+
+
+def _refuse_times(movie: Movie, path: Path) -> None:
+    n_frames = movie.sizes.get("time")
+    if movie.times is not None and n_frames is not None and movie.times.size != n_frames:
+        raise ValueError(
+            f"{path} has {n_frames} frames and the times of {movie.times.size}, so which is whose "
+            "is not known. Give the rate of the frames instead: frame_rate=."
+        )
 
 
 def _refuse_another(movie: Movie, path: Path, first: Movie, first_path: Path) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import xarray as xr
 
 from partita.io.chunking import aligned_chunks
-from partita.io.movies.description import Movie, Wanted
-from partita.io.nifti.image import Loaded
+from partita.io.formats import Loaded
+from partita.io.millimetres import axis_coordinate
+from partita.io.movies.description import Movie
+from partita.io.options import Wanted
 
 Array = np.ndarray[Any, Any]
 
@@ -149,9 +151,3 @@ def _space(movie: Movie, wanted: Wanted) -> dict[str, xr.DataArray]:
         for dim, step in spacing.items()
         if dim in movie.dims and dim not in own
     }
-
-
-def axis_coordinate(dim: str, positions: Array, step: float) -> xr.DataArray:
-    """Return positions along a dimension of space in mm, as NIfTI files give them."""
-    attrs = {"units": "mm", "long_name": dim, "step": float(step)}
-    return xr.DataArray(positions, dims=dim, attrs=attrs)

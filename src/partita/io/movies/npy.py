@@ -11,7 +11,8 @@ from numpy.lib import format as npy
 
 from partita.io.entries import Entry, choose
 from partita.io.lazy_array import Array, FileArray, Slices, WholeArray, naming
-from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
+from partita.io.options import Wanted
 
 
 class MappedArray(FileArray):

@@ -10,9 +10,10 @@ import h5py
 import numpy as np
 
 from partita.io.entries import Entry, choose
-from partita.io.movies.description import DEFAULT_DIMS, Movie, Wanted, name_axes
+from partita.io.millimetres import in_millimetres
+from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
-from partita.io.nifti.geometry import in_millimetres
+from partita.io.options import Wanted
 
 Array = np.ndarray[Any, Any]
 

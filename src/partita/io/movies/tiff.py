@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from partita.io.lazy_array import Array, FileArray, Slices, Stamp, lengths, naming
-from partita.io.movies.description import Movie, Wanted, name_axes
+from partita.io.movies.description import Movie, name_axes
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
+from partita.io.options import Wanted
 
 
 class ContiguousPages(FileArray):
@@ -102,7 +103,7 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
     ValueError
         If its images are of several sizes and none is chosen.
     """
-    tifffile = _tifffile(path)
+    tifffile = import_module("tifffile")
     with naming(path), _of_one_size(path), tifffile.TiffFile(path) as tiff:
         _refuse_broken_chain(tiff, path)
         _refuse_lost_tags(tiff, path)
@@ -128,16 +129,6 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
         notes=about.notes,
         left_out=about.layout.left_out,
     )
-
-
-def _tifffile(path: Path) -> Any:
-    try:
-        return import_module("tifffile")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{path} needs the package tifffile. Install it: pip install "partita[movies]".',
-            name="tifffile",
-        ) from error
 
 
 def _chosen(tiff: Any, wanted: Wanted, path: Path) -> Any:

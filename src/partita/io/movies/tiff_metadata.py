@@ -11,8 +11,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.time import in_seconds
-from partita.io.movies.labelling import axis_coordinate
-from partita.io.nifti.geometry import in_millimetres
+from partita.io.millimetres import axis_coordinate, in_millimetres
 
 Array = np.ndarray[Any, Any]
 

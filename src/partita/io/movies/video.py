@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from partita.io.lazy_array import Array, FileArray, Slices, lengths, naming
-from partita.io.movies.description import Movie, Wanted, name_axes
+from partita.io.movies.description import Movie, name_axes
+from partita.io.options import Wanted
 
 # Shares of red, green and blue in brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -145,7 +146,7 @@ def read_video(path: Path, wanted: Wanted) -> Movie:
         If it has no video, or one of an unknown codec; if `wanted` names a data set.
     """
     wanted.refuse_dataset(path)
-    av = _av(path)
+    av = import_module("av")
     _refuse_cut_avi(path)
     with naming(path), av.open(str(path)) as container:
         header = _header(container, path)
@@ -202,16 +203,6 @@ def _timing(times: Array, rate: float) -> dict[str, Any]:
     if rate > 0 and np.abs(times - np.arange(times.size) / rate).max() < 0.5 / rate:
         return {"period": 1 / rate}
     return {"times": times}
-
-
-def _av(path: Path) -> Any:
-    try:
-        return import_module("av")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{path} needs the package av (PyAV). Install it: pip install "partita[movies]".',
-            name="av",
-        ) from error
 
 
 def _stream(container: Any, path: Path) -> Any:

@@ -9,20 +9,13 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.grid import GRID_TOLERANCE, even_spacing
-
-Array = np.ndarray[Any, Any]
+from partita.io.lazy_array import Array
+from partita.io.millimetres import MILLIMETRES_PER_UNIT, axis_coordinate
 
 SPACE = ("x", "y", "z")  # the voxel axes i, j, k
 
 # Below this share of a voxel, what lies off the diagonal is the rounding of a float32 header.
 _ROUNDING = 1e-6
-
-_MILLIMETRES_PER_UNIT = {
-    "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
-    "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3,
-    "micrometer": 1e-3, "micrometers": 1e-3, "micrometre": 1e-3, "cm": 10.0, "m": 1e3,
-    "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4,
-}  # fmt: skip
 
 
 class Space(NamedTuple):
@@ -77,17 +70,11 @@ def space_of(
     if qform is not None:
         attrs["qform_affine"] = (qform @ np.linalg.inv(own)).ravel()
     coords = {
-        name: _axis(name, own[axis, 3] + own[axis, axis] * np.arange(shape[axis]), own[axis, axis])
-        for axis, name in enumerate(SPACE)
+        name: axis_coordinate(name, origin + step * np.arange(size), step)
+        for name, origin, step, size in zip(SPACE, own[:3, 3], np.diag(own)[:3], shape, strict=True)
     }
     coords["grid"] = xr.DataArray(0, attrs=attrs)
     return Space(coords, [] if aligned else [_oblique_note(affine, steps)])
-
-
-def _axis(name: str, values: Array, step: float) -> xr.DataArray:
-    # The step is for single slices, whose thickness no difference of coordinates tells.
-    attrs = {"units": "mm", "long_name": name, "step": float(step)}
-    return xr.DataArray(values, dims=name, attrs=attrs)
 
 
 def _oblique_note(affine: Array, steps: Array) -> str:
@@ -100,12 +87,6 @@ def _oblique_note(affine: Array, steps: Array) -> str:
         f"{turned}. The coordinates x, y and z are millimetres along the voxel axes i, j and k; "
         "the affine is kept exactly in the coordinate grid."
     )
-
-
-def in_millimetres(length: float, unit: str) -> float | None:
-    """Return a length in mm; None where the unit is no length."""
-    scale = _MILLIMETRES_PER_UNIT.get(unit.replace("\\u00B5", "µ"))
-    return None if scale is None else length * scale
 
 
 def voxel_affine(recording: xr.DataArray) -> Array:
@@ -144,14 +125,14 @@ def grid_codes(recording: xr.DataArray) -> tuple[int, int]:
 def space_unit_is_known(recording: xr.DataArray) -> bool:
     """Tell whether the units of every space coordinate are lengths; none count as mm."""
     units = [recording[name].attrs.get("units", "mm") for name in SPACE if name in recording.coords]
-    return all(unit in _MILLIMETRES_PER_UNIT for unit in units)
+    return all(unit in MILLIMETRES_PER_UNIT for unit in units)
 
 
 def _origin_and_step(recording: xr.DataArray, name: str) -> tuple[float, float]:
     if name not in recording.coords:
         return 0.0, 1.0
     coordinate = recording[name]
-    scale = _MILLIMETRES_PER_UNIT.get(str(coordinate.attrs.get("units", "mm")), 1.0)
+    scale = MILLIMETRES_PER_UNIT.get(str(coordinate.attrs.get("units", "mm")), 1.0)
     values = np.atleast_1d(coordinate.values)
     if values.dtype.kind not in "iuf" or coordinate.ndim > 1 or not np.isfinite(values).all():
         raise ValueError(

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from partita.io.lazy_array import Stamp
-
-GZIP_MAGIC = b"\x1f\x8b"
+from partita.io.recognition import GZIP_MAGIC
 
 _INPUT_BLOCK = 1 << 14  # also bounds the compressed bytes that a kept state holds on to
 _OUTPUT_BLOCK = 1 << 20

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask.array as da
 import nibabel as nib
@@ -15,27 +13,29 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.checks import promote
-from partita.io.chunking import file_chunks
-from partita.io.nifti.gzip_index import GZIP_MAGIC
-from partita.io.nifti.header import describe
+from partita.io.chunking import chunks_by_dim
+from partita.io.formats import Loaded
+from partita.io.nifti.coordinates import describe
+from partita.io.nifti.header import (
+    count_dims,
+    data_offset,
+    file_shape,
+    read_header,
+    refuse_dtype,
+    scaling_of,
+    stored_dtype,
+)
 from partita.io.nifti.remainder import restore
 from partita.io.nifti.scaled_voxels import ScaledVoxels
 from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
+from partita.io.options import Wanted
+from partita.io.recognition import GZIP_MAGIC
 
 # The suffix of a BIDS name says what was measured.
 _MEASURED = {"pwd": "Power Doppler", "bold": "BOLD signal", "cbv": "Cerebral blood volume"}
 
-_HEADER_BYTES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
-
-class Loaded(NamedTuple):
-    """A recording, and what its user should be told."""
-
-    recording: xr.DataArray
-    notes: list[str]
-
-
-def recording_from_path(path: Path, *, chunks: Any) -> Loaded:
+def read_nifti(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
     """Return the recording in a ``.nii`` or ``.nii.gz`` file, and its sidecar's fields.
 
     Raises
@@ -45,18 +45,19 @@ def recording_from_path(path: Path, *, chunks: Any) -> Loaded:
     OSError
         If the file is truncated or damaged.
     """
-    header, compressed = _read_header(path)
-    shape = _file_shape(header, path)
+    del wanted  # what it could say, the file says
+    header, compressed = read_header(path)
+    shape = file_shape(header, path)
     voxels = ScaledVoxels(
         path,
         shape,
-        _stored_dtype(header, path),
-        offset=_data_offset(header),
-        scaling=_scaling(header),
+        stored_dtype(header, path),
+        offset=data_offset(header),
+        scaling=scaling_of(header),
         compressed=compressed,
     )
     voxels.refuse_truncated()
-    return _labelled(voxels, header, _n_dims(header), path=path, chunks=chunks)
+    return _labelled(voxels, header, count_dims(header), path=path, chunks=chunks)
 
 
 def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
@@ -80,12 +81,12 @@ def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
         header.set_zooms([abs(zoom) for zoom in image.header.get_zooms()])
     header.set_data_shape(image.shape)
     name = str(path or "the image")
-    shape = _file_shape(header, name)
-    _refuse_dtype(np.dtype(image.dataobj.dtype), name)
+    shape = file_shape(header, name)
+    refuse_dtype(np.dtype(image.dataobj.dtype), name)
     values = _proxy_as_stored(image.dataobj, shape)
     if values is None:
         values = _image_values(image.dataobj, shape, lazy=chunks is not None)
-    return _labelled(values, header, _n_dims(header), path=path, chunks=chunks)
+    return _labelled(values, header, count_dims(header), path=path, chunks=chunks)
 
 
 def _image_values(dataobj: Any, shape: tuple[int, ...], *, lazy: bool) -> Any:
@@ -132,7 +133,9 @@ def _materialised(values: Any, dims: tuple[str, ...], chunks: Any) -> Any:
     """Return (volume, time, z, y, x) as a dask array, or read where `chunks` is None."""
     if chunks is None:
         return values[...] if isinstance(values, ScaledVoxels) else values
-    wanted = file_chunks(chunks, dims, shape=values.shape, dtype=values.dtype)
+    by_dim = chunks_by_dim(chunks, dims)
+    along = tuple(by_dim.get(axis, -1) for axis in ("volume", "time", "z", "y", "x"))
+    wanted = da.core.normalize_chunks(along, shape=values.shape, dtype=values.dtype)
     if isinstance(values, ScaledVoxels):
         return values.lazily(wanted)
     if isinstance(values, da.Array):
@@ -144,86 +147,6 @@ def _arranged(values: Any, n_dims: int) -> Any:
     if n_dims == 5:
         return values.transpose(1, 2, 3, 4, 0)
     return values[(0,) * (5 - n_dims)]
-
-
-# What the file says of itself
-
-
-def _read_header(path: Path) -> tuple[Any, bool]:
-    """Return the NIfTI header of a file, unchecked, and whether the file is compressed."""
-    with path.open("rb") as file:
-        compressed = file.read(2) == GZIP_MAGIC
-    try:
-        with gzip.open(path) if compressed else path.open("rb") as file:
-            block = file.read(540)
-    except (EOFError, OSError, zlib.error) as error:
-        raise OSError(
-            f"{path} is damaged or truncated: its header cannot be decompressed ({error}). Copy or "
-            "download it again."
-        ) from error
-    for size, kind in _HEADER_BYTES.items():
-        sizes = [int.from_bytes(block[:4], order) for order in ("little", "big")]
-        if size in sizes and len(block) >= size:
-            return kind(block[:size], check=False), compressed
-    raise ValueError(
-        f"{path} is no NIfTI file: it has {len(block)} bytes of header or a size field that is "
-        "neither 348 nor 540. Files of other formats: nibabel.load(path), and load the image."
-    )
-
-
-def _data_offset(header: Any) -> int:
-    least = int(header["sizeof_hdr"]) + 4
-    offset = float(header["vox_offset"])
-    return max(int(offset), least) if np.isfinite(offset) else least
-
-
-def _n_dims(header: Any) -> int:
-    return int(min(header["dim"][0], 5))
-
-
-def _file_shape(header: Any, name: str | PathLike[str]) -> tuple[int, int, int, int, int]:
-    """Return (volume, time, z, y, x), as the values lie in the file."""
-    n_dims, *sizes = (int(number) for number in header["dim"])
-    sizes = sizes[: max(n_dims, 0)]
-    if not 2 <= n_dims <= 7 or any(size > 1 for size in sizes[5:]):
-        raise ValueError(
-            f"{name} has {n_dims} dimensions {tuple(sizes)}; a recording in NIfTI has 2 to 5: x, "
-            "y, z, time, volume. Select a part of it with nibabel's image.slicer first."
-        )
-    if min(sizes) < 1:
-        raise ValueError(
-            f"{name} holds no values: its header gives the sizes {tuple(sizes)}. Check the program "
-            "that wrote it."
-        )
-    x, y, z, time, volume = (*sizes[:5], *(1,) * (5 - len(sizes[:5])))
-    return volume, time, z, y, x
-
-
-def _stored_dtype(header: Any, path: Path) -> np.dtype[Any]:
-    try:
-        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
-    except (KeyError, nib.spatialimages.HeaderDataError) as error:
-        raise ValueError(
-            f"{path} has the datatype code {int(header['datatype'])}, which NIfTI does not define. "
-            "Check the program that wrote it."
-        ) from error
-    _refuse_dtype(dtype, path)
-    return dtype
-
-
-def _refuse_dtype(dtype: np.dtype[Any], name: str | PathLike[str]) -> None:
-    if dtype.kind not in "iufb":
-        raise TypeError(
-            f"{name} holds {dtype} values, and a recording holds real numbers. Convert it first, "
-            "complex values for instance to their magnitude, and save it again."
-        )
-
-
-def _scaling(header: Any) -> tuple[float, float]:
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not np.isfinite(slope):
-        return 1.0, 0.0
-    return slope, inter if np.isfinite(inter) else 0.0
 
 
 def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> ScaledVoxels | None:

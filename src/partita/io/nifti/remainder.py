@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita._labels.attrs import storable
+from partita._labels.attrs import plain, storable
 from partita._labels.grid import GRID_TOLERANCE, same_places
 from partita._labels.time import seconds_of
+from partita.io.nifti.coordinates import Described
 from partita.io.nifti.geometry import SPACE, voxel_affine
-from partita.io.nifti.header import Described
-from partita.io.nifti.sidecar import plain
 
 _LARGEST_COORDINATE = 200_000
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from partita._labels.attrs import storable
+from partita._labels.attrs import plain, storable
 from partita.io.nifti.timing import TIMING_FIELDS
 
 # The object in a sidecar that holds what BIDS has no field for.
@@ -84,11 +84,6 @@ def fields_of(attrs: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         else:
             fields[field] = _unpacked(key, plain(value))
     return fields, verbatim
-
-
-def plain(value: Any) -> Any:
-    """Return numpy numbers and arrays as what JSON knows."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _attribute(field: str) -> str:

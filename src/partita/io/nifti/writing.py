@@ -14,13 +14,13 @@ import numpy as np
 import xarray as xr
 
 from partita.io.atomic import replacing
+from partita.io.nifti.coordinates import describe
 from partita.io.nifti.geometry import (
     grid_affine,
     grid_codes,
     space_unit_is_known,
     voxel_affine,
 )
-from partita.io.nifti.header import describe
 from partita.io.nifti.remainder import remainder
 from partita.io.nifti.sidecar import OWN, fields_of, sidecar_path
 from partita.io.nifti.timing import timing_fields
@@ -31,8 +31,13 @@ _GZIP_LEVEL = 4
 _ALIGNED_CODE = 2  # "coordinates aligned to something": what nibabel writes where none is known
 
 
-def write_nifti(recording: xr.DataArray, path: Path) -> Path:
+def write_nifti(recording: xr.DataArray, path: Path, *, chunks: Any = None) -> Path:
     """Write a recording to ``.nii`` or ``.nii.gz`` and its ``.json``; see `save_recording`."""
+    if chunks is not None:
+        raise ValueError(
+            f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
+            "out, or save as .zarr."
+        )
     _refuse_dims(recording, path)
     dtype = _storable_dtype(recording.dtype, path)
     is_timed = "time" in recording.dims and "time" in recording.coords

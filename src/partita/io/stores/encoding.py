@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita._labels.attrs import storable
-from partita.io.nifti.sidecar import plain
+from partita._labels.attrs import plain, storable
 
 # Attributes under this name are JSON text: those whose own name or form would not come back.
 _AS_JSON = "partita_json:"
@@ -21,7 +20,7 @@ _TAKEN_BY_XARRAY = {
 _TAKEN_BY_TIMES = {"units", "calendar"}
 
 
-def prepared(dataset: xr.Dataset) -> xr.Dataset:
+def encoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset without encodings of files it came from, its attributes storable."""
     written = dataset.drop_encoding().assign_attrs({})
     written.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
@@ -65,7 +64,7 @@ def _read_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return read
 
 
-def restored(dataset: xr.Dataset) -> xr.Dataset:
+def decoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset that was opened, with attributes and text as they were written."""
     read = dataset.assign_attrs({})
     read.attrs = _read_attrs(dataset.attrs)

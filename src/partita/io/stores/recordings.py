@@ -1,0 +1,140 @@
+"""Recordings in NetCDF and Zarr: a Dataset that says which of its variables is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
+from partita.io.entries import Entry, SeveralArrays
+from partita.io.formats import Loaded
+from partita.io.options import Wanted
+from partita.io.stores.chunked_variable import ChunkedVariable
+from partita.io.stores.netcdf_zarr import opened, write
+
+_RECORDING = "partita_recording"
+
+
+def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path:
+    """Write a recording to ``.nc`` or ``.zarr``; `read_recording` gives it back identical.
+
+    Parameters
+    ----------
+    recording : xarray.DataArray
+        In memory or dask-backed.
+    path : pathlib.Path
+        Where to.
+    chunks : "auto", int, Mapping or None
+        How it is stored, as `partita.save` takes it.
+    """
+    name = "" if recording.name is None else str(recording.name)
+    variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
+    is_zarr = path.suffix == ".zarr"
+    about = {"variable": variable, "name": _plain_name(recording.name)}
+    encoding: dict[str, Any] = {}
+    if is_zarr:  # chunks of zeros too, so that one which is not there is known to be lost
+        about["whole"] = True
+        encoding["write_empty_chunks"] = True
+    if chunks is not None and recording.ndim:
+        by_dim = stored_chunks(chunks, recording)
+        recording = cut_for(recording, by_dim)
+        encoding["chunks" if is_zarr else "chunksizes"] = tuple(by_dim.values())
+    elif is_zarr and recording.chunks is None:
+        along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
+        recording = recording.copy(data=along_time.data)
+    dataset = recording.rename(None).to_dataset(name=variable)
+    marked = dataset.assign_attrs({_RECORDING: json.dumps(about)})
+    return write(marked, path, {variable: encoding})
+
+
+def _names_in(recording: xr.DataArray) -> set[str]:
+    return {str(name) for name in (*recording.dims, *recording.coords)}
+
+
+def _plain_name(name: Hashable) -> Any:
+    return name if name is None else str(name)
+
+
+def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
+    """Return the recording in a NetCDF file or Zarr store, lazily unless `chunks` is None.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file or store.
+    wanted : Wanted
+        Its ``dataset`` is the variable; without it the one that Partita wrote as a recording, else
+        the only one.
+    chunks : "auto", int, Mapping or None
+        As `partita.load` takes them.
+
+    Raises
+    ------
+    ValueError
+        If it holds no such variable, or several and none is the recording.
+    """
+    dataset = opened(path)
+    about = _about(dataset)
+    if wanted.dataset not in (None, about.get("variable")):
+        about = {}
+    chosen = wanted.dataset or about.get("variable") or _only_variable(dataset, path)
+    if chosen not in dataset.data_vars:
+        raise ValueError(
+            f"{path} has no variable {chosen!r}; it holds {list(dataset)}. Choose one of them."
+        )
+    recording = dataset[chosen].rename(about.get("name", chosen))
+    recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
+    stored = dataset[chosen].encoding.get("preferred_chunks", {})
+    recording.encoding = {"source": str(path), "preferred_chunks": stored}
+    if chunks is None:
+        recording.load()
+        dataset.close()
+        return Loaded(recording, [])
+    whole = bool(about.get("whole")) and about["variable"] == chosen
+    values = ChunkedVariable(path, str(chosen), dataset[chosen].variable, stored, whole=whole)
+    wanted_chunks = aligned_chunks(
+        chunks,
+        recording.dims,
+        shape=values.shape,
+        dtype=values.dtype,
+        stored=values.blocks if stored else None,
+    )
+    return Loaded(recording.copy(data=values.lazily(wanted_chunks)), [])
+
+
+def _about(dataset: xr.Dataset) -> dict[str, Any]:
+    try:
+        about = json.loads(dataset.attrs.get(_RECORDING, "{}"))
+    except (TypeError, json.JSONDecodeError):
+        return {}
+    known = isinstance(about, dict) and about.get("variable") in dataset.data_vars
+    return about if known else {}
+
+
+def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
+    names = list(dataset.data_vars)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise ValueError(
+            f"{path} holds no variable, and a recording is one. It is of another kind or damaged: "
+            "copy or download it again, or write it again from what it was made of."
+        )
+    if {"maps", "signals"} & {str(name) for name in names}:
+        raise ValueError(
+            f"{path} holds {names}: a saved model, not a recording. Load it with "
+            "partita.load_model(path)."
+        )
+    entries = [
+        Entry(str(name), array.shape, str(array.dtype)) for name, array in dataset.data_vars.items()
+    ]
+    raise SeveralArrays(
+        f"{path} holds {len(names)} variables {names}, and a recording is one. Choose it: "
+        f"partita.load(path, dataset={str(names[0])!r}).",
+        kind="Zarr" if path.is_dir() else "NetCDF",
+        entries=entries,
+    )
