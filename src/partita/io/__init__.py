@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from partita.io.derivatives import write_components as write_components
-    from partita.io.entries import SeveralArrays as SeveralArrays
-    from partita.io.formats import name_format as name_format
-    from partita.io.loading import load as load
-    from partita.io.saving import save_recording as save_recording
-    from partita.io.stores.netcdf_zarr import read_dataset as read_dataset
-    from partita.io.stores.netcdf_zarr import write_dataset as write_dataset
+    from partita.io.derivatives import write_components
+    from partita.io.entries import SeveralArrays
+    from partita.io.formats import name_format
+    from partita.io.loading import load
+    from partita.io.saving import save_recording
+    from partita.io.stores.netcdf_zarr import read_dataset, write_dataset
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__all__ = [
+    "SeveralArrays",
+    "load",
+    "name_format",
+    "read_dataset",
+    "save_recording",
+    "write_components",
+    "write_dataset",
+]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "derivatives": ["write_components"],

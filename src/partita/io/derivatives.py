@@ -19,6 +19,7 @@ import xarray as xr
 from partita._labels.attrs import plain, storable
 from partita._version import __version__
 from partita.io.atomic import replacing
+from partita.io.nifti.writing import header_for
 
 _MISSING = "n/a"  # as BIDS tables write it
 
@@ -139,8 +140,6 @@ def _alphanumeric(label: Any) -> str:
 
 
 def _image(part: xr.DataArray) -> bytes:
-    from partita.io.nifti.writing import header_for
-
     present = ("component", *(dim for dim in ("z", "y", "x") if dim in part.dims))
     ordered = part.transpose(*present)
     if "z" not in part.dims:

@@ -13,8 +13,8 @@ import xarray as xr
 from partita.io.formats import Loaded, recognise
 from partita.io.movies.joining import read_movies
 from partita.io.nifti.image import recording_from_image
-from partita.io.options import Wanted
 from partita.io.paths import files_of, is_path_or_paths
+from partita.io.request import Wanted
 
 
 def load(

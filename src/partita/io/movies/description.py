@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from partita.io.lazy_array import Array, LazyArray
-from partita.io.options import AXIS_NAMES, Wanted
+from partita.io.request import AXIS_NAMES, Wanted
 
 # What an array of so many axes is, where neither the file nor the user says it.
 DEFAULT_DIMS: dict[int, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from partita.io.entries import Entry, choose
 from partita.io.lazy_array import Array, FileArray, Slices, naming
 from partita.io.millimetres import in_millimetres
 from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 # What programs call the frame rate in Hz among the attributes of an array: CaImAn, and others.
 _RATES = ("fr", "frame_rate", "fps")

@@ -12,7 +12,7 @@ from partita.io.lazy_array import Array, FileArray, Slices
 from partita.io.millimetres import axis_coordinate
 from partita.io.movies.description import Movie
 from partita.io.movies.hdf5 import Hdf5Values, opened, read_hdf5
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 # The axes of Data as HDF5 has them, the slowest first; the leading ones may be left out. `cycle`
 # counts rounds over the poses of the probe, `repeat` the volumes at one pose.

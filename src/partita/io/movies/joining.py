@@ -13,7 +13,7 @@ from partita.io.formats import Format, Loaded
 from partita.io.lazy_array import Array, LazyArray, Slices, lengths
 from partita.io.movies.description import Movie
 from partita.io.movies.labelling import recording_of
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 # Files are of one acquisition when their frame intervals differ by less than this share.
 _SAME_PERIOD = 1e-2

@@ -13,7 +13,7 @@ from partita.io.chunking import aligned_chunks
 from partita.io.formats import Loaded
 from partita.io.millimetres import axis_coordinate
 from partita.io.movies.description import Movie
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 Array = np.ndarray[Any, Any]
 

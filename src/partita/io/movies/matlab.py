@@ -12,7 +12,7 @@ from partita.io.entries import Entry, choose
 from partita.io.lazy_array import Array, WholeArray, naming
 from partita.io.movies.description import Movie, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 # What arrays usually are in MATLAB, in the order of size(array): images stacked along the last
 # axis, and one row a neuron.

@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 from partita.io.entries import Entry, choose
 from partita.io.lazy_array import Array, FileArray, Slices, WholeArray, naming
 from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 
 class MappedArray(FileArray):

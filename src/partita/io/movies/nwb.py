@@ -13,7 +13,7 @@ from partita.io.entries import Entry, choose
 from partita.io.millimetres import in_millimetres
 from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 Array = np.ndarray[Any, Any]
 

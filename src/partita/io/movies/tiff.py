@@ -14,7 +14,7 @@ import numpy as np
 from partita.io.lazy_array import Array, FileArray, Slices, Stamp, lengths, naming
 from partita.io.movies.description import Movie, name_axes
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 
 class ContiguousPages(FileArray):

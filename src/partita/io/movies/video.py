@@ -11,7 +11,7 @@ import numpy as np
 
 from partita.io.lazy_array import Array, FileArray, Slices, lengths, naming
 from partita.io.movies.description import Movie, name_axes
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 
 # Shares of red, green and blue in brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])

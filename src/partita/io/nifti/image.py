@@ -28,8 +28,8 @@ from partita.io.nifti.header import (
 from partita.io.nifti.remainder import restore
 from partita.io.nifti.scaled_voxels import ScaledVoxels
 from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
-from partita.io.options import Wanted
 from partita.io.recognition import GZIP_MAGIC
+from partita.io.request import Wanted
 
 # The suffix of a BIDS name says what was measured.
 _MEASURED = {"pwd": "Power Doppler", "bold": "BOLD signal", "cbv": "Cerebral blood volume"}

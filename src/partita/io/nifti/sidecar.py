@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from partita._labels.attrs import plain, storable
+from partita._labels.numbers import is_number
 from partita.io.nifti.timing import TIMING_FIELDS
 
 # The object in a sidecar that holds what BIDS has no field for.
@@ -98,9 +99,7 @@ def _attribute(field: str) -> str:
 
 def _numeric(value: Any) -> Any:
     """Return a list of numbers as an array, anything else as it is."""
-    numbers = (
-        isinstance(value, list) and value and all(type(item) in (int, float) for item in value)
-    )
+    numbers = isinstance(value, list) and value and all(map(is_number, value))
     return np.asarray(value) if numbers else value
 
 

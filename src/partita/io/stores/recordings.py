@@ -12,7 +12,7 @@ import xarray as xr
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.entries import Entry, SeveralArrays
 from partita.io.formats import Loaded
-from partita.io.options import Wanted
+from partita.io.request import Wanted
 from partita.io.stores.chunked_variable import ChunkedVariable
 from partita.io.stores.netcdf_zarr import opened, write
 
