@@ -73,7 +73,7 @@ def test_what_a_row_names_is_there(row):
     if row.package is not None:
         pytest.importorskip(row.package.module)
     assert callable(resolve_name(row.read))
-    assert row.write is None or (callable(resolve_name(row.write)) and row.suffixes)
+    assert not row.write or (callable(resolve_name(row.write)) and row.suffixes)
     assert row.is_movie or len(row.options) < 4
 
 

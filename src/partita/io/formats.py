@@ -65,7 +65,7 @@ class Format:
         Those options of `load` that say something of such a file.
     suffixes : tuple of str
         How the names of such files end.
-    write : str, optional
+    write : str
         What saves a recording, ``write(recording, path, chunks=chunks)``, by the suffix.
     package : Package, optional
         What it needs beyond the core.
@@ -78,7 +78,7 @@ class Format:
     is_movie: bool = True
     options: tuple[str, ...] = ("dataset", "dims", "frame_rate", "pixel_size")
     suffixes: tuple[str, ...] = ()
-    write: str | None = None
+    write: str = ""
     package: Package | None = None
 
     def reader(self, path: Path) -> Callable[..., Any]:
@@ -90,7 +90,7 @@ class Format:
     def writer(self, path: Path) -> Callable[..., Path]:
         """Return what writes recordings, or refuse the path as `require` does."""
         self.require(path)
-        write: Callable[..., Path] = resolve_name(str(self.write))
+        write: Callable[..., Path] = resolve_name(self.write)
         return write
 
     def require(self, path: Path) -> None:
@@ -185,7 +185,7 @@ def by_suffix(path: Path) -> Format:
     ValueError
         If no format that is written has such a suffix.
     """
-    written = [row for row in FORMATS if row.write is not None]
+    written = [row for row in FORMATS if row.write]
     for row in written:
         if path.name.endswith(row.suffixes):
             return row
