@@ -133,3 +133,35 @@ def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
     assert sketched.n_iter <= 12
     assert sketched.n_iter < direct.n_iter
     assert sketched.losses[-1] <= direct.losses[-1] * (1 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(400, 8000), (60, 8000), (60, 26000)],
+    ids=["on a sample of the sketch", "on a sample, then on all", "on two samples"],
+)
+@pytest.mark.parametrize("factor", [1.0, 100.0, 1e-4])
+def test_starts_are_ranked_by_their_weighted_loss_whatever_the_size_of_the_weights(
+    shape, factor, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    X = rng.gamma(0.4, 1, (shape[0], 5)) @ rng.gamma(0.4, 1, (5, shape[1])) + rng.random(shape)
+    X = X.astype(np.float32)
+    weights = factor * (rng.random(shape[0]) + 0.5), rng.random(shape[1]) + 0.5
+    settle, losses = multistart._settle, []
+
+    def seen(problem, S, L=None, **options):
+        end = settle(problem, S, L, **options)
+        matrix, (row, column) = problem.matrix, problem.weights
+        here = np.concatenate([matrix.values(b) for group in matrix.groups for b in group], axis=1)
+        rest = row @ np.square(here / problem.scale - end.S.T @ end.L) @ column / 2
+        losses.append((end.loss, rest + 0.5 * matrix.left_out2 / problem.scale**2))
+        return end
+
+    monkeypatch.setattr(multistart, "_settle", seen)
+    solution = fit(X, 5, weights=weights)
+    of_sample, exact = np.array(losses).T
+    assert (of_sample > 0).all()
+    np.testing.assert_allclose(of_sample[:4], exact[:4], rtol=2e-3)
+    plain = fit(X, 5, weights=(weights[0] / factor, weights[1]))
+    assert solution.losses[-1] == pytest.approx(factor * plain.losses[-1], rel=1e-4)
