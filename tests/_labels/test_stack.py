@@ -8,8 +8,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partita._labels import stored
+from partita._labels.packing import pack
 from partita._labels.stack import Stacker
+from partita._labels.unpacking import unpack
 
 FEATURES = ("sign", "z", "y", "x")
 
@@ -76,12 +77,55 @@ def test_there_and_back_is_the_identity_inside_and_nan_outside(data: st.DataObje
 
 @settings(deadline=None, max_examples=50)
 @given(st.data())
-def test_a_stored_stacker_rebuilds_the_same_recording(data: st.DataObject) -> None:
+def test_a_stacker_that_was_packed_rebuilds_the_same_recording(data: st.DataObject) -> None:
     recording = data.draw(recordings())
     stacker = Stacker.of(recording, mask=data.draw(masks(recording)))
-    again = stored.from_dataset(stored.to_dataset(stacker))
+    again = Stacker(**unpack(*pack(vars(stacker), "stacker")))
     matrix = stacker.matrix(recording)
     xr.testing.assert_identical(again.recording(matrix), stacker.recording(matrix))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_maps_over_lags_return_to_the_rows_they_came_from(data: st.DataObject) -> None:
+    recording = data.draw(recordings())
+    stacker = Stacker.of(recording, mask=data.draw(masks(recording)))
+    rows = np.arange(6 * stacker.n_features).reshape(2, 3, -1).astype(stacker.dtype)
+    lags = data.draw(st.sampled_from([None, np.arange(3) * 0.1]))
+    maps = stacker.maps(rows, component=np.arange(2), lag=lags)
+    assert maps.dims == ("component", "lag", *stacker.feature_dims)
+    assert ("lag" in maps.coords) == (lags is not None)
+    turned = maps.transpose(*data.draw(st.permutations(maps.dims)))
+    back = stacker.flat_maps(turned, caller="maps", leading=("component", "lag"))
+    np.testing.assert_array_equal(back, rows)
+
+
+@pytest.mark.parametrize("dims", [(), ("time",), ("x",), ("time", "x")])
+def test_a_coordinate_named_as_the_factors_own_returns_with_the_recording(dims) -> None:
+    recording = recording_of()
+    shape = [recording.sizes[dim] for dim in dims]
+    recording = recording.assign_coords(component=(dims, np.full(shape, 7)))
+    stacker = Stacker.of(recording)
+    maps = stacker.maps(np.ones((2, 12)), component=[0, 1])
+    signals = stacker.signals(np.ones((5, 2)), component=[0, 1])
+    for factor in (
+        maps,
+        signals,
+        stacker.signals(np.ones((5, 2)), component=[0, 1], like=recording),
+    ):
+        assert factor["component"].values.tolist() == [0, 1]
+    back = stacker.recording(stacker.matrix(recording), like=signals.isel(component=0, drop=True))
+    xr.testing.assert_identical(back, recording)
+
+
+def test_another_recording_has_its_own_times_on_these_places() -> None:
+    recording = recording_of()
+    stacker = Stacker.of(recording, mask=recording["x"] > 0.05)
+    later = recording.isel(time=[1, 2], x=[3, 1, 0, 2]).assign_coords(time=[8.0, 9.0])
+    own, aligned = stacker.at(later + 1, caller="transform")
+    assert own.n_samples == 2
+    assert own.place(1, 0) == "time 9, y 0, x 0.1"
+    np.testing.assert_array_equal(own.matrix(aligned), stacker.matrix(recording)[1:3] + 1)
 
 
 @settings(deadline=None, max_examples=50)

@@ -13,18 +13,18 @@ from partita._labels.grid import GRID_TOLERANCE, least_spacing, same_grid
 
 
 def to_grid(
-    array: xr.DataArray, template: xr.DataArray, *, sample_dim: str, caller: str
+    array: xr.DataArray, template: xr.DataArray, *, besides: tuple[str, ...], caller: str
 ) -> xr.DataArray:
     """Return `array` with its features in the places of `template`.
 
     Parameters
     ----------
-    array : xarray.DataArray, (sample_dim, *features), any order
+    array : xarray.DataArray, (*besides, *features), any order
         What was given.
     template : xarray.DataArray, (*features)
         The grid, with its coordinates.
-    sample_dim : str
-        The dimension of `array` that the template does not have.
+    besides : tuple of str
+        The dimensions of `array` that the template does not have.
     caller : str
         Who asks, for the message.
 
@@ -33,11 +33,10 @@ def to_grid(
     ValueError
         If the dimensions differ, or a position of the template is not among the array's.
     """
-    given = {dim for dim in array.dims if dim != sample_dim}
-    if given != set(template.dims) or sample_dim not in array.dims:
+    if set(array.dims) != {*besides, *template.dims}:
         raise ValueError(
             f"{caller} has the dimensions {tuple(array.dims)}, and needs "
-            f"{(sample_dim, *template.dims)} in any order."
+            f"{(*besides, *template.dims)} in any order."
         )
     indexers = {dim: _positions(array, template, dim, caller=caller) for dim in template.dims}
     moved = {dim: index for dim, index in indexers.items() if index is not None}
@@ -154,7 +153,7 @@ def _refuse_other_units(
 def _places_of(
     wanted: xr.DataArray, given: xr.DataArray, dim: Hashable, *, caller: str
 ) -> np.ndarray[Any, Any]:
-    numeric = wanted.dtype.kind in "iuf" and given.dtype.kind in "iuf"
+    numeric = wanted.values.dtype.kind in "iuf" and given.values.dtype.kind in "iuf"
     index, missing = (_nearest if numeric else _equal)(wanted.values, given.values)
     if missing.any():
         first = wanted.values[missing][0]

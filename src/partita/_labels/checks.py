@@ -105,9 +105,11 @@ def require_dense(recording: xr.DataArray, *, caller: str) -> None:
 def promote(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the floating dtype that a recording of `dtype` is worked on in.
 
-    float32 and integers up to 16 bits give float32, everything else float64.
+    float32, in whichever order of bytes, and integers up to 16 bits give float32, everything else
+    float64.
     """
-    small = dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
+    single = dtype.kind == "f" and dtype.itemsize == 4
+    small = single or (dtype.kind in "iu" and dtype.itemsize <= 2)
     return np.dtype(np.float32 if small else np.float64)
 
 

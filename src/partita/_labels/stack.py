@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,9 @@ class Stacker:
         The recording's name.
     attrs : dict
         The recording's attributes.
+    taken : tuple of str
+        Names of the dimensions and coordinates that factors have of their own. A coordinate of the
+        recording that bears one appears on neither factor, and returns with the recording.
     """
 
     dims: tuple[str, ...]
@@ -47,10 +50,16 @@ class Stacker:
     dtype: np.dtype[Any]
     name: Hashable
     attrs: dict[str, Any]
+    taken: tuple[str, ...] = ("component",)
 
     @classmethod
     def of(
-        cls, recording: xr.DataArray, *, sample_dim: str = "time", mask: xr.DataArray | None = None
+        cls,
+        recording: xr.DataArray,
+        *,
+        sample_dim: str = "time",
+        mask: xr.DataArray | None = None,
+        taken: tuple[str, ...] = ("component",),
     ) -> Stacker:
         """Return the stacker of a recording that `checks.require_recording` let pass.
 
@@ -62,6 +71,8 @@ class Stacker:
             The dimension of samples.
         mask : xarray.DataArray of bool, (some feature dimensions), optional
             True inside; matched with the recording by label.
+        taken : tuple of str
+            Names that the factors have of their own.
 
         Raises
         ------
@@ -78,6 +89,7 @@ class Stacker:
             dtype=checks.promote(recording.dtype),
             name=recording.name,
             attrs=dict(recording.attrs),
+            taken=taken,
         )
         return stacker if mask is None else stacker._masked(mask)
 
@@ -128,8 +140,15 @@ class Stacker:
         return template.copy(data=self.inside.reshape(self._feature_shape))
 
     def _coords_over(self, dims: tuple[str, ...]) -> dict[Hashable, Any]:
-        coords = self.coords.coords
-        return {name: coord for name, coord in coords.items() if set(coord.dims) <= set(dims)}
+        return self._carried(self.coords.coords, dims)
+
+    def _carried(self, coords: Mapping[Any, Any], dims: tuple[str, ...]) -> dict[Hashable, Any]:
+        """Return the coordinates that a factor over `dims` carries."""
+        return {
+            name: coord
+            for name, coord in coords.items()
+            if set(coord.dims) <= set(dims) and (name in dims or name not in self.taken)
+        }
 
     # Recordings to matrices
 
@@ -194,8 +213,28 @@ class Stacker:
             If dimensions differ, or a position of this grid is not found in the other.
         """
         return align.to_grid(
-            recording, self.feature_template(), sample_dim=self.sample_dim, caller=caller
+            recording, self.feature_template(), besides=(self.sample_dim,), caller=caller
         )
+
+    def at(self, recording: xr.DataArray, *, caller: str) -> tuple[Stacker, xr.DataArray]:
+        """Return the stacker of another recording on this grid, and that recording aligned.
+
+        The places, and which of them are inside, are these; the samples are the other's.
+
+        Raises
+        ------
+        ValueError
+            As `aligned`.
+        """
+        aligned = self.aligned(recording, caller=caller).transpose(*self.dims)
+        places = {
+            dim: self.coords[dim].variable
+            for dim in self.feature_dims
+            if dim in self.coords and not _has_levels(self.coords, dim)
+        }
+        aligned = aligned.assign_coords(places)
+        own = Stacker.of(aligned, sample_dim=self.sample_dim, taken=self.taken)
+        return replace(own, inside=self.inside, dtype=self.dtype), aligned
 
     def weights(self, weights: xr.DataArray) -> Array | tuple[Array, Array]:
         """Return weights of the error as a matrix, or as (samples, features) where one suffices.
@@ -247,16 +286,26 @@ class Stacker:
 
     # Factors to labelled arrays
 
-    def maps(self, rows: Array, *, component: Array) -> xr.DataArray:
-        """Return rows (n_components, n_features) as maps (component, *features), NaN outside."""
-        return self._features(rows, ("component",), {"component": component})
+    def maps(self, rows: Array, **leading: Any) -> xr.DataArray:
+        """Return rows (*leading, n_features) as maps (*leading, *features), NaN outside.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray, (n_components, ..., n_features)
+            What the maps hold inside.
+        **leading : array, xarray.Variable or None
+            The dimensions before the features, in their order, with their labels (None where there
+            are none): ``component=labels``, ``component=labels, lag=seconds``.
+        """
+        coords = {dim: labels for dim, labels in leading.items() if labels is not None}
+        return self._features(rows, tuple(leading), coords)
 
     def feature_map(self, row: Array) -> xr.DataArray:
         """Return one row (n_features,) as a map over the features, NaN outside."""
         return self._features(row, (), {})
 
     def _features(
-        self, rows: Array, leading: tuple[str, ...], extra: dict[Hashable, Any]
+        self, rows: Array, leading: tuple[str, ...], extra: dict[Any, Any]
     ) -> xr.DataArray:
         full = self._scattered(rows).reshape(*rows.shape[:-1], *self._feature_shape)
         coords: dict[Hashable, Any] = {**self._coords_over(self.feature_dims), **extra}
@@ -279,24 +328,24 @@ class Stacker:
         if like is None:
             coords = self._coords_over((self.sample_dim,))
         else:
-            own = {self.sample_dim}
-            coords = {name: coord for name, coord in like.coords.items() if set(coord.dims) <= own}
+            coords = self._carried(like.coords, (self.sample_dim,))
         coords = {**coords, "component": component}
         return xr.DataArray(columns, dims=(self.sample_dim, "component"), coords=coords)
 
-    def flat_maps(self, maps: xr.DataArray, *, caller: str) -> Array:
-        """Return maps (component, *features) as rows (n_components, n_features), matched by label.
+    def flat_maps(
+        self, maps: xr.DataArray, *, caller: str, leading: tuple[str, ...] = ("component",)
+    ) -> Array:
+        """Return maps (*leading, *features) as rows (*leading, n_features), matched by label.
 
         Raises
         ------
         ValueError
             If they lie on another grid, or are missing inside the mask.
         """
-        on_grid = align.to_grid(
-            maps, self.feature_template(), sample_dim="component", caller=caller
-        ).transpose("component", *self.feature_dims)
-        rows = on_grid.values.reshape(on_grid.sizes["component"], -1).astype(self.dtype)
-        rows = rows if self.inside is None else rows[:, self.inside]
+        on_grid = align.to_grid(maps, self.feature_template(), besides=leading, caller=caller)
+        ordered = on_grid.transpose(*leading, *self.feature_dims).values
+        rows = ordered.reshape(*ordered.shape[: len(leading)], -1).astype(self.dtype)
+        rows = rows if self.inside is None else rows[..., self.inside]
         if not np.isfinite(rows).all():
             raise ValueError(
                 f"{caller} must be finite inside the mask; {int((~np.isfinite(rows)).sum())} of "
@@ -347,11 +396,17 @@ class Stacker:
         return array.transpose(*self.dims, transpose_coords=False)
 
     def _coords_like(self, like: xr.DataArray) -> dict[Hashable, Any]:
-        samples = {self.sample_dim}
-        theirs = {name: coord for name, coord in like.coords.items() if set(coord.dims) == samples}
-        ours = self._coords_over(self.feature_dims)
-        if self._same_samples(like):
-            ours = {n: c for n, c in self.coords.coords.items() if set(c.dims) != samples}
+        theirs = {
+            name: coord
+            for name, coord in self._carried(like.coords, (self.sample_dim,)).items()
+            if coord.dims
+        }
+        same, ours = self._same_samples(like), {}
+        for name, coord in self.coords.coords.items():
+            hidden = name in self.taken and name not in self.dims
+            of_samples = set(coord.dims) == {self.sample_dim}
+            if self.sample_dim not in coord.dims or (same and (hidden or not of_samples)):
+                ours[name] = coord
         return {**ours, **theirs}
 
     def _same_samples(self, like: xr.DataArray) -> bool:
@@ -370,6 +425,10 @@ class Stacker:
         full = np.full((*rows.shape[:-1], self._n_places), np.nan, rows.dtype)
         full[..., self.inside] = rows
         return full
+
+
+def _has_levels(coords: xr.Dataset, dim: str) -> bool:
+    return isinstance(coords.xindexes.get(dim), xr.indexes.PandasMultiIndex)
 
 
 def _columns(matrix: Any, keep: Array) -> Any:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 Array = np.ndarray[Any, Any]
 Weights = Array | tuple[Array, Array]
+
+
+def is_entrywise(weights: xr.DataArray, *, sample_dim: str) -> bool:
+    """Say whether weights differ from sample to sample and from feature to feature.
+
+    Others are kept as one weight a sample, or one a feature.
+    """
+    return sample_dim in weights.dims and weights.ndim > 1
 
 
 def columns_without(weights: Weights) -> Array | None:

@@ -62,7 +62,7 @@ def match(
     """
     if sample_dim in table.coords and sample_dim in recording.coords:
         over = recording[sample_dim].reset_coords(drop=True)
-        return align.to_grid(table, over, sample_dim=_COLUMN, caller=what)
+        return align.to_grid(table, over, besides=(_COLUMN,), caller=what)
     if table.sizes[sample_dim] != recording.sizes[sample_dim]:
         raise ValueError(
             f"{what} has {table.sizes[sample_dim]} samples along {sample_dim!r}, and the "
