@@ -23,7 +23,7 @@ from sklearn.decomposition import NMF as PeerNMF
 from sklearn.decomposition import non_negative_factorization
 
 import partita as pt
-import partita.decomposition._nmf_steps as labelled
+import partita.decomposition.factorisation as labelled
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices.products import residual_norm2
 from partita._solvers.nmf import frobenius

@@ -29,7 +29,7 @@ from sklearn.exceptions import ConvergenceWarning
 import partita as pt
 from partita._solvers.matrices import partition
 from partita._solvers.matrices.streamed import Stream
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 SHAPE = (800, 50, 60)
 PART_BYTES = 1 << 18  # a small recording in as many parts as a large one
@@ -103,7 +103,7 @@ def counting(workers: int) -> Iterator[Client]:
     with (
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
-        patch.object(_lazy, "KEPT_BYTES", 0),
+        patch.object(out_of_core, "KEPT_BYTES", 0),
         patch.object(partition, "PART_BYTES", PART_BYTES),
     ):
         client.run(count)

@@ -21,7 +21,7 @@ import xarray as xr
 from distributed import Client, LocalCluster
 
 import partita as pt
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 COMPONENTS = 6
 
@@ -42,7 +42,7 @@ def fit_under_fire(
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
-        patch.object(_lazy, "KEPT_BYTES", 0),
+        patch.object(out_of_core, "KEPT_BYTES", 0),
     ):
         pids = list(client.run(os.getpid).values())
         ended, killed = threading.Event(), threading.Event()

@@ -17,7 +17,7 @@ from partita import _cli
 from partita._cli import words
 from partita._cli.workplace import size
 from partita._solvers.matrices import streamed
-from partita.decomposition import _lazy, checkpoints
+from partita.decomposition import checkpoints, out_of_core
 from partita.io import save_recording, write_dataset
 
 PNG = b"\x89PNG\r\n"
@@ -365,7 +365,7 @@ class Fitted:
 @pytest.fixture
 def fitted(monkeypatch):
     """Let fits stream whatever the size; return what is seen of them."""
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     seen, fit, run = Fitted(), partita.NMF.fit, streamed.Stream.run
 
     def watched(self, recording, **options):
@@ -448,8 +448,8 @@ def test_run_works_on_a_cluster(recording, fitted, words):
 KILLED = """
 import os, signal, sys
 from partita import _cli
-from partita.decomposition import _lazy, checkpoints
-_lazy.KEPT_BYTES, checkpoints._EVERY, checkpoints._SHARE = 0, 0.0, float("inf")
+from partita.decomposition import out_of_core, checkpoints
+out_of_core.KEPT_BYTES, checkpoints._EVERY, checkpoints._SHARE = 0, 0.0, float("inf")
 keep = checkpoints.Checkpoint.keep
 def keep_and_die(self, saved):
     keep(self, saved)

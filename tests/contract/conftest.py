@@ -1,43 +1,54 @@
-"""Every estimator in every mode, and a recording with known parts to try them on."""
+"""Every estimator of the registry in every mode, and a recording with known parts to try."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-import partita
-
-ESTIMATORS: dict[str, Callable[..., Any]] = {
-    f"{name}-{mode}": (lambda name=name, mode=mode, **more: getattr(partita, name)(
-        **{"n_components": 3, "mode": mode, "random_state": 0, **more}
-    ))
-    for name in ("NMF", "PCA", "FastICA")
-    for mode in ("temporal", "spatial")
-}  # fmt: skip
-ITERATIVE = [name for name in ESTIMATORS if not name.startswith("PCA")]
-NON_NEGATIVE = [name for name in ESTIMATORS if name.startswith("NMF")]
+from partita.decomposition.registry import estimators
 
 
-@pytest.fixture(params=sorted(ESTIMATORS))
-def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return a factory of each estimator in each mode."""
-    return ESTIMATORS[request.param]
+class Maker:
+    """Makes one kind of estimator in one mode, with three components and a seed."""
+
+    def __init__(self, kind: type, mode: str | None) -> None:
+        self.kind, self.mode = kind, mode
+        self.name = kind.__name__ if mode is None else f"{kind.__name__}-{mode}"
+
+    def __call__(self, **more: Any) -> Any:
+        """Return the estimator with further parameters."""
+        given: dict[str, Any] = {"n_components": 3, "random_state": 0}
+        if self.mode is not None:
+            given["mode"] = self.mode
+        known = inspect.signature(self.kind).parameters
+        given = {name: value for name, value in given.items() if name in known}
+        return self.kind(**{**given, **more})
 
 
-@pytest.fixture(params=NON_NEGATIVE)
-def make_non_negative(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return a factory of each estimator that promises non-negative parts."""
-    return ESTIMATORS[request.param]
+MAKERS = [Maker(kind, mode) for kind in estimators().values() for mode in (kind.modes or (None,))]
 
 
-@pytest.fixture(params=ITERATIVE)
-def make_iterative(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return a factory of each iterative estimator."""
-    return ESTIMATORS[request.param]
+def _fixture(chosen: Iterable[Maker]) -> Callable[..., Any]:
+    chosen = list(chosen)
+
+    def make(request: pytest.FixtureRequest) -> Maker:
+        maker: Maker = request.param
+        return maker
+
+    return pytest.fixture(make, params=chosen, ids=[maker.name for maker in chosen])
+
+
+make = _fixture(MAKERS)
+make_iterative = _fixture(m for m in MAKERS if m.kind.iterative)
+make_moded = _fixture(m for m in MAKERS if m.kind.modes)
+make_weighted = _fixture(m for m in MAKERS if m.kind.weighted)
+make_unweighted = _fixture(m for m in MAKERS if not m.kind.weighted)
+make_streaming = _fixture(m for m in MAKERS if m.kind.streams)
 
 
 def planted(*, dtype: str = "float32", seed: int = 7) -> xr.DataArray:

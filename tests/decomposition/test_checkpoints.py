@@ -13,7 +13,7 @@ import xarray as xr
 
 import partita as pt
 from partita._solvers.matrices import partition
-from partita.decomposition import _lazy, checkpoints
+from partita.decomposition import checkpoints, out_of_core
 
 OPTIONS = {"n_components": 8, "solver": "hals", "tol": 1e-5, "random_state": 0}
 
@@ -61,7 +61,7 @@ def test_the_end_is_the_same_to_the_bit(recording, tmp_path, at, mode):
 
 @pytest.mark.parametrize("chunks", [{"time": 40}, {"y": 10}], ids=["by time", "by place"])
 def test_streamed_fits_resume_as_well(recording, tmp_path, chunks, monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     options = {**OPTIONS, "solver": "auto", "tol": 3e-4}
     lazy = recording.chunk(chunks)
     whole = pt.NMF(**options).fit(lazy)
@@ -74,7 +74,7 @@ def test_streamed_fits_resume_as_well(recording, tmp_path, chunks, monkeypatch):
 
 
 def test_a_streamed_fit_may_go_on_with_other_threads(recording, tmp_path, monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 0)  # many parts, summed up thread by thread
     options = {**OPTIONS, "solver": "auto", "tol": 3e-4}
     lazy, path = recording.chunk(time=10), tmp_path / "fit.nc"
@@ -98,8 +98,8 @@ def test_a_fit_may_go_on_for_more_iterations(recording, tmp_path):
 SCRIPT = """
 import sys, time
 import partita as pt
-from partita.decomposition import _lazy, checkpoints
-checkpoints._EVERY, checkpoints._SHARE, _lazy.KEPT_BYTES = 0.0, float("inf"), 0
+from partita.decomposition import out_of_core, checkpoints
+checkpoints._EVERY, checkpoints._SHARE, out_of_core.KEPT_BYTES = 0.0, float("inf"), 0
 recording = pt.load(sys.argv[1], chunks={"time": 20} if sys.argv[3] == "streamed" else None)
 solver, pause = ("auto", 0.2) if sys.argv[3] == "streamed" else ("hals", 0.02)
 nmf = pt.NMF(n_components=8, solver=solver, tol=float(sys.argv[4]), random_state=0)
@@ -111,7 +111,7 @@ nmf.fit(recording, checkpoint=sys.argv[2], callback=lambda state: time.sleep(pau
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["in memory", "streamed"])
 def test_a_process_that_is_killed_resumes_to_the_same_end(recording, tmp_path, how, monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     options = dict(OPTIONS)
     if how == "streamed":  # in single precision, which does not come as near as 1e-5
         options |= {"solver": "auto", "tol": 1e-4}

@@ -11,7 +11,7 @@ import pytest
 
 import partita as pt
 from partita._solvers.matrices import dask_cluster, partition, streamed
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 distributed = pytest.importorskip("distributed")
 
@@ -34,7 +34,7 @@ def eager(recording):
 
 @pytest.fixture
 def client(monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 1 << 20)  # as many parts as a large one has
     with (
         distributed.LocalCluster(

@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
-from partita.decomposition import _joint, _lazy
+from partita.decomposition import out_of_core
+from partita.decomposition.sessions import _Joint
 
 
 def planted(*, n_times: int, seed: int = 3, shape: tuple[int, int] = (12, 10)) -> xr.Dataset:
@@ -202,7 +203,7 @@ def counted(session: xr.DataArray) -> tuple[xr.DataArray, list[None]]:
 
 @pytest.mark.parametrize(("n_passes", "times"), [(1, 2), (2, 3), (3, 5)])
 def test_each_session_is_read_as_often_as_is_said(truth, monkeypatch, n_passes, times) -> None:
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     sessions, reads = zip(*map(counted, cut(truth["recording"], 4)), strict=True)
     nmf = NMF(4, random_state=0, tol=0).fit_sessions(list(sessions), n_passes=n_passes)
     assert [len(of_one) // 5 for of_one in reads] == [times + 1, times, times, times]
@@ -210,7 +211,7 @@ def test_each_session_is_read_as_often_as_is_said(truth, monkeypatch, n_passes, 
 
 
 def test_a_session_is_read_once_to_be_folded_in_and_not_kept(truth, monkeypatch) -> None:
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     nmf, kept = NMF(4, random_state=0), []
     for index, session in enumerate(cut(truth["recording"], 4)):
         lazy, reads = counted(session)
@@ -382,7 +383,7 @@ def test_a_joint_fit_that_runs_out_of_passes_says_so(truth) -> None:
 def test_ctrl_c_keeps_the_best_factors_so_far(truth, monkeypatch, at, sessions) -> None:
     whole = truth["recording"]
     parts, visits = cut(whole, 4), []
-    visit = _joint._Joint._visit
+    visit = _Joint._visit
 
     def visited(self, name, bar):
         visits.append(name)
@@ -390,7 +391,7 @@ def test_ctrl_c_keeps_the_best_factors_so_far(truth, monkeypatch, at, sessions) 
             raise KeyboardInterrupt
         return visit(self, name, bar)
 
-    monkeypatch.setattr(_joint._Joint, "_visit", visited)
+    monkeypatch.setattr(_Joint, "_visit", visited)
     model = NMF(4, random_state=0, tol=1e-12, max_iter=50)
     with pytest.raises(KeyboardInterrupt):
         model.fit_sessions(parts, n_passes=3)
@@ -409,13 +410,12 @@ def test_ctrl_c_keeps_the_best_factors_so_far(truth, monkeypatch, at, sessions) 
 
 def test_ctrl_c_in_the_fit_of_the_first_session_keeps_its_factors(truth, monkeypatch) -> None:
     first = cut(truth["recording"], 4)[0]
-    fit = NMF.fit
+    solved = NMF._solved
 
-    def interrupted(self, recording):
-        fit(self, recording)
-        raise KeyboardInterrupt
+    def interrupted(self, *given):
+        return solved(self, *given)._replace(interrupted=True)
 
-    monkeypatch.setattr(NMF, "fit", interrupted)
+    monkeypatch.setattr(NMF, "_solved", interrupted)
     model = NMF(4, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit_sessions([first, first])

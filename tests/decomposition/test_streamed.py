@@ -14,12 +14,12 @@ import xarray as xr
 import partita as pt
 from partita._solvers.matrices import partition, streamed
 from partita._solvers.nmf import block_update
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 
 @pytest.fixture(autouse=True)
 def _streams_in_many_parts_whatever_the_size(monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 200_000)
 
 
@@ -303,7 +303,7 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
 def clock(monkeypatch):
     """Give a clock that only those who compute move on, by seconds in a list."""
     seconds = []
-    for module in (streamed, _lazy):
+    for module in (streamed, out_of_core):
         monkeypatch.setattr(module, "perf_counter", lambda: sum(seconds))
     return seconds
 
@@ -363,7 +363,7 @@ def test_unknown_chunks_are_refused_with_the_remedy(recording):
     ids=["NMF", "PCA", "FastICA"],
 )
 def test_tiny_blocks_are_said_once(recording, model, monkeypatch):
-    monkeypatch.setattr(_lazy, "_MANY", 100)
+    monkeypatch.setattr(out_of_core, "_MANY", 100)
     chopped = recording.chunk({"time": 8, "y": 6, "x": 30})
     with pytest.warns(UserWarning, match=r"140 blocks.*partita convert") as said:
         model.fit(chopped)

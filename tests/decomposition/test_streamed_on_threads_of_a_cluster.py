@@ -9,7 +9,7 @@ import xarray as xr
 
 import partita as pt
 from partita._solvers.matrices import partition, streamed
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 distributed = pytest.importorskip("distributed")
 
@@ -33,7 +33,7 @@ def eager(recording):
 
 @pytest.fixture
 def client(monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 100_000)
     with (
         distributed.LocalCluster(

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 import xarray as xr
 
-from partita._labels import checks
+from partita._labels.grid import same_grid
 from partita._labels.stack import Stacker
 
 Array = np.ndarray[Any, Any]
@@ -131,7 +131,7 @@ def _refuse_other_samples(
     for name, other in recordings.items():
         same = first.sizes[sample_dim] == other.sizes[sample_dim]
         if same and sample_dim in first.coords and sample_dim in other.coords:
-            same = checks.same_grid(other[sample_dim], first[sample_dim])
+            same = same_grid(other[sample_dim], first[sample_dim])
         if not same:
             raise ValueError(
                 f"{caller} needs recordings of the same samples; {name!r} and {first_name!r} "

@@ -2,31 +2,146 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from partita._labels import attrs, checks
-from partita._labels.numbers import is_whole
+from partita._labels import attrs, checks, packing, weighting
 from partita._labels.stack import Stacker
+from partita._labels.weighting import Weights
+from partita._solvers import peak_memory
+from partita._solvers.linear.least_squares import least_squares
 from partita._solvers.matrices import products, streamed
+from partita._solvers.matrices.streamed import Stream
+from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
+from partita.decomposition import memory_estimate, out_of_core, registry
 
 Array = np.ndarray[Any, Any]
 
-MODES = ("temporal", "spatial")
+
+class Seen(NamedTuple):
+    """A recording that has been looked over, as numbers: nothing in it is missing or forbidden.
+
+    The matrix (n_samples, n_features) is dense, sparse, or a stream of what stays on disk.
+    """
+
+    stacker: Stacker
+    matrix: Any
+    weights: Weights | None = None
+
+
+class Signals(NamedTuple):
+    """Signals (n_samples, n_components), and what was taken off each sample, where it was."""
+
+    values: Array
+    offset: Array | None = None
+
+
+class Fit(NamedTuple):
+    """What a fit has found, before it is labelled.
+
+    Attributes
+    ----------
+    signals : Signals
+        Of the samples that were fitted.
+    maps : numpy.ndarray, (n_components, ..., n_features)
+        At unit norm.
+    component : numpy.ndarray, (n_components,)
+        Labels of the components.
+    norm2 : float
+        Squared norm of the recording, of which each component's energy is a share.
+    error : float
+        Norm of what is left over.
+    streams : bool
+        Whether the recording was read part by part: then it is rebuilt so, too.
+    leading : mapping of str to array
+        Dimensions of the maps between components and features, with their labels.
+    more : mapping of str to object
+        What else is fitted, by attribute: numbers, text, labelled arrays, and tuples, lists and
+        mappings of them. What `remembers` names is saved.
+    """
+
+    signals: Signals
+    maps: Array
+    component: Array
+    norm2: float
+    error: float
+    streams: bool = False
+    leading: Mapping[str, Any] = {}
+    more: Mapping[str, Any] = {}
 
 
 class Decomposition(TransformerMixin, BaseEstimator):
     """A recording as a sum of parts, each a map times a signal.
 
-    A subclass sets ``maps_``, ``signals_`` and what else it knows in `fit`, through `_remember`.
+    A subclass stores its parameters in ``__init__`` and says below what it can do. Its `fit` looks
+    a recording over (`_look_over`), solves, and hands a `Fit` to `_remember`. Where its parts are
+    no plain product, or its signals no least squares, it says so in `_compose` and `_signals_for`.
+    It is known by its name from where it is defined, and saved and loaded without more.
+
+    Attributes
+    ----------
+    modes : tuple of str
+        What its parameter `mode` may be; none where it has none.
+    non_negative : tuple of str
+        What is: among "recording", "maps" and "signals".
+    iterative : bool
+        Whether it has ``n_iter_`` and ``converged_``, and parameters `tol` and `max_iter`.
+    streams : bool
+        Whether it reads a large dask-backed recording part by part.
+    transforms : bool
+        Whether it finds signals of new recordings.
+    weighted : bool
+        Whether `fit` and `transform` take weights.
+    several_recordings : bool
+        Whether `fit` takes a mapping of recordings.
+    keeps_sparse : bool
+        Whether it works on a sparse recording as it is.
+    map_dims : tuple of str
+        The dimensions of its maps before the features.
+    signal_coords : tuple of str
+        Coordinates of its own on the signals.
+    remembers : tuple of str
+        The attributes that a fit may leave, and that are saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from partita.decomposition import Decomposition, Fit, Signals
+    >>> class Loudest(Decomposition):
+    ...     '''The voxels that vary most, each a part of its own.'''
+    ...
+    ...     def __init__(self, n_components=2, *, mask=None, sample_dim="time"):
+    ...         self.n_components, self.mask, self.sample_dim = n_components, mask, sample_dim
+    ...
+    ...     def fit(self, recording, y=None):
+    ...         seen = self._look_over(recording)
+    ...         loudest = np.argsort(-seen.matrix.var(axis=0))[: self.n_components]
+    ...         maps = np.eye(seen.matrix.shape[1], dtype=seen.matrix.dtype)[loudest]
+    ...         return self._remember(seen.stacker, self._fit(seen, seen.matrix[:, loudest], maps))
+    >>> model = Loudest(3).fit(partita.datasets.load_sample())
+    >>> model.maps_.sizes["component"], model.transform(model.inverse_transform()).dims
+    (3, ('time', 'component'))
     """
+
+    modes: ClassVar[tuple[str, ...]] = ()
+    non_negative: ClassVar[tuple[str, ...]] = ()
+    iterative: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
+    transforms: ClassVar[bool] = True
+    weighted: ClassVar[bool] = False
+    several_recordings: ClassVar[bool] = False
+    keeps_sparse: ClassVar[bool] = False
+    map_dims: ClassVar[tuple[str, ...]] = ("component",)
+    signal_coords: ClassVar[tuple[str, ...]] = ()
+    remembers: ClassVar[tuple[str, ...]] = (
+        "maps_", "signals_", "energy_", "reconstruction_err_", "_norm2", "_streamed",
+    )  # fmt: skip
 
     # Given by the subclass's __init__.
     n_components: int
@@ -38,10 +153,13 @@ class Decomposition(TransformerMixin, BaseEstimator):
     energy_: xr.DataArray
     reconstruction_err_: float
     _stacker: Stacker
-    _lazily: bool = False  # whether the fit read its recording part by part
+    _norm2: float
+    _streamed: bool
+    _fitted: tuple[str, ...] = ()  # the attributes that the latest fit has left
 
-    # Fitted attributes that `save` writes beside maps_ and signals_, where they are there.
-    _saved: ClassVar[tuple[str, ...]] = ("energy_", "reconstruction_err_")
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        registry.register(cls)
 
     def __repr__(self, N_CHAR_MAX: int = 400) -> str:
         return str(super().__repr__(N_CHAR_MAX=N_CHAR_MAX))
@@ -71,7 +189,9 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """
         return self.fit(recording, y, **fit_params).signals_
 
-    def transform(self, recording: xr.DataArray) -> xr.DataArray:
+    def transform(
+        self, recording: xr.DataArray, weights: xr.DataArray | None = None
+    ) -> xr.DataArray:
         """Return the signals of a recording for the fitted maps.
 
         Parameters
@@ -79,6 +199,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         recording : xarray.DataArray, (time, ...), any order
             On the grid of the fit: places are matched by label, times may be new. Voxels that are
             NaN at all its times are passed over.
+        weights : xarray.DataArray, (dimensions among the recording's), optional
+            As `fit` takes them, for models whose `fit` does. Entries of weight 0 are missing.
 
         Returns
         -------
@@ -90,23 +212,13 @@ class Decomposition(TransformerMixin, BaseEstimator):
         ValueError
             If the recording lies on another grid, or holds isolated NaN or infinite values.
         """
-        check_is_fitted(self, "maps_")
+        check_is_fitted(self)
         caller = f"{type(self).__name__}.transform"
+        self._refuse_weights(weights, caller=caller)
         checks.require_recording(recording, sample_dim=self._stacker.sample_dim, caller=caller)
-        aligned = self._stacker.aligned(recording, caller=caller)
-        streamed = self._project_stream(aligned)
-        if streamed is not None:
-            return self._labelled_signals(streamed, like=recording)
-        matrix = self._stacker.matrix(aligned.compute())
-        rows = self._stacker.flat_maps(self.maps_, caller="maps_")
-        present = self._refuse_bad(matrix, caller=caller)
-        if present is not None:
-            matrix, rows = matrix[:, present], rows[:, present]
-        return self._labelled_signals(*self._project(matrix, rows, present), like=recording)
-
-    def _project_stream(self, aligned: xr.DataArray) -> Array | None:
-        """Return the signals of a recording that is read part by part; None where it is not."""
-        return None
+        seen = self._seen_again(recording, weights, caller=caller)
+        rows = seen.stacker.flat_maps(self.maps_, caller="maps_", leading=self.map_dims)
+        return self._labelled_signals(self._signals_for(seen, rows), like=recording)
 
     def inverse_transform(self, signals: xr.DataArray | None = None) -> xr.DataArray:
         """Rebuild a recording from signals and the fitted maps.
@@ -128,15 +240,14 @@ class Decomposition(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If the signals are no DataArray over time and component, or name unknown components.
         """
-        check_is_fitted(self, "maps_")
+        check_is_fitted(self)
         signals = self.signals_ if signals is None else signals
         maps = self._maps_of(signals)
-        rows = self._stacker.flat_maps(maps, caller="maps_")
+        rows = self._stacker.flat_maps(maps, caller="maps_", leading=self.map_dims)
         ordered = signals.transpose(self._stacker.sample_dim, "component")
-        times = streamed.times if self._lazily else products.times
-        matrix = self._rebuilt(ordered, times(ordered.values, rows))
+        matrix = self._compose(ordered, rows)
         bare = ordered.isel(component=0, drop=True)
-        rebuilt = self._stacker.recording(matrix, like=bare.drop_vars("offset", errors="ignore"))
+        rebuilt = self._stacker.recording(matrix, like=bare)
         return attrs.append_history(rebuilt, f"{type(self).__name__}.inverse_transform()")
 
     def _maps_of(self, signals: Any) -> xr.DataArray:
@@ -159,121 +270,248 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
     # What a subclass may say otherwise
 
-    def _project(self, matrix: Any, rows: Array, present: Array | None) -> tuple[Any, ...]:
-        """Return (signals,) or (signals, offset) of a matrix for the maps in `rows`."""
-        raise NotImplementedError
+    def _compose(self, signals: xr.DataArray, maps: Array) -> Any:
+        """Return the matrix of a recording that signals (sample, component) and maps make."""
+        times = streamed.times if self._streamed else products.times
+        return times(signals.values, maps)
 
-    def _rebuilt(self, signals: xr.DataArray, parts: Array) -> Array:
-        """Return the matrix of a recording from the sum of its parts."""
-        return parts
+    def _signals_for(self, seen: Seen, maps: Array) -> Signals:
+        """Return the signals of a recording for maps (n_components, n_features): least squares."""
+        return Signals(least_squares(_dense(seen.matrix), maps))
 
-    def _refuse_bad(self, matrix: Any, *, caller: str) -> Array | None:
-        """Refuse values that cannot be used; return which columns hold something, or None."""
-        empty = checks.missing_throughout(matrix)
-        kept = matrix if empty is None else matrix[:, ~empty]
-        checks.refuse_isolated(kept, place=self._stacker.place, caller=caller)
-        return None if empty is None else ~empty
+    def _in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
+        """Say whether a fit reads a recording part by part."""
+        return self.streams and weights is None and out_of_core.is_large(recording)
+
+    def _transforms_in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
+        """Say whether `transform` reads a recording part by part."""
+        return self._in_parts(recording, weights)
+
+    def _peak_memory(self, size: Size, *, chunks: Any, entrywise: bool) -> Budget:
+        """Return what a fit takes beside the recording.
+
+        Parameters
+        ----------
+        size : Size
+            Of the matrix.
+        chunks : tuple of tuple of int, or None
+            Of a recording that is read part by part, samples first.
+        entrywise : bool
+            Whether every entry has a weight of its own.
+        """
+        return peak_memory.of_divergence(size)
 
     # The steps of a fit
 
-    def _stacked(
-        self, recording: xr.DataArray, *, mask: xr.DataArray | None
-    ) -> tuple[Stacker, Any]:
-        """Check a recording and return its stacker and matrix, all-NaN voxels left out."""
-        sample_dim = self._check(recording)
-        loaded = recording.compute()
-        stacker = Stacker.of(loaded, sample_dim=sample_dim, mask=mask)
-        matrix = stacker.matrix(loaded)
-        empty = checks.missing_throughout(matrix)
-        return (stacker, matrix) if empty is None else stacker.without(matrix, empty)
-
-    def _check(self, recording: xr.DataArray) -> str:
-        """Refuse what no fit can use; return the sample dimension."""
+    def _look_over(
+        self,
+        recording: xr.DataArray,
+        *,
+        weights: xr.DataArray | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Seen:
+        """Refuse what no fit can use, and return the rest as numbers, all-NaN voxels left out."""
         caller = type(self).__name__
+        self._refuse_weights(weights, caller=caller)
         sample_dim = str(self.sample_dim)
         checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
         checks.require_features(recording, sample_dim=sample_dim, caller=caller)
         checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
-        return sample_dim
+        self._refuse_labels(recording, caller=caller)
+        memory_estimate.warn_if_too_large(recording, self, weights=weights)
+        if self._in_parts(recording, weights):
+            rng = np.random.default_rng(0) if rng is None else rng
+            return self._surveyed(recording, rng, mask=self.mask, caller=caller)
+        loaded = recording.compute()
+        stacker = Stacker.of(loaded, sample_dim=sample_dim, mask=self.mask, taken=self._taken())
+        return self._usable(stacker, stacker.matrix(loaded), weights, caller=caller)
 
-    def _remember(
-        self, stacker: Stacker, signals: Array, maps: Array, *, component: Array, norm2: float
-    ) -> Self:
-        """Label the factors and keep them; `norm2` is the recording's squared norm."""
-        self._stacker = stacker
-        line = self._history_line()
-        labelled = stacker.maps(maps, component=component)
-        labelled["component"].attrs["long_name"] = "component"
-        labelled.name = "maps"
-        labelled.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
-        self.maps_ = labelled
-        self.signals_ = self._labelled_signals(signals, line=line)
-        shares = (
-            normalisation.energies(signals, maps) / norm2 if norm2 > 0 else np.zeros(len(component))
+    def _seen_again(
+        self, recording: xr.DataArray, weights: xr.DataArray | None, *, caller: str
+    ) -> Seen:
+        """Return another recording as numbers, on the grid of the fit."""
+        if self._transforms_in_parts(recording, weights):
+            aligned = self._stacker.at(recording, caller=caller)[1].astype(self._stacker.dtype)
+            inside, rng = self._stacker.inside_mask(), np.random.default_rng(0)
+            return self._surveyed(aligned, rng, mask=inside, caller=caller, fits=False)
+        stacker, aligned = self._stacker.at(recording, caller=caller)
+        return self._usable(stacker, stacker.matrix(aligned.compute()), weights, caller=caller)
+
+    def _surveyed(
+        self,
+        recording: xr.DataArray,
+        rng: np.random.Generator,
+        *,
+        mask: xr.DataArray | None,
+        caller: str,
+        fits: bool = True,
+    ) -> Seen:
+        stacker, stream = out_of_core.surveyed(
+            recording, sample_dim=str(self.sample_dim), mask=mask, rng=rng, caller=caller,
+            taken=self._taken(), signed="recording" not in self.non_negative, fits=fits,
+        )  # fmt: skip
+        return Seen(stacker, stream)
+
+    def _usable(
+        self, stacker: Stacker, matrix: Any, weights: xr.DataArray | None, *, caller: str
+    ) -> Seen:
+        """Leave out what holds nothing, and refuse what cannot be used."""
+        empty = checks.missing_throughout(matrix)
+        if empty is not None:
+            stacker, matrix = stacker.without(matrix, empty)
+        numbers: Weights | None = None
+        if weights is not None:
+            numbers = stacker.weights(weights)
+            empty = weighting.columns_without(numbers)
+            if empty is not None:
+                stacker, matrix = stacker.without(matrix, empty)
+                numbers = stacker.weights(weights)
+            matrix = weighting.silenced(matrix, numbers)
+        checks.refuse_isolated(matrix, place=stacker.place, caller=caller)
+        if "recording" in self.non_negative:
+            checks.refuse_negative(matrix, place=stacker.place, caller=caller)
+        return Seen(stacker, matrix if self.keeps_sparse else _dense(matrix), numbers)
+
+    def _refuse_weights(self, weights: Any, *, caller: str) -> None:
+        if weights is not None and not self.weighted:
+            raise ValueError(
+                f"{caller} takes no weights: {type(self).__name__} has none in its objective. "
+                "Interpolate what is missing, or use NMF."
+            )
+
+    def _refuse_labels(self, recording: xr.DataArray, *, caller: str) -> None:
+        """Refuse dimensions that maps or signals have themselves, and labels no file could hold."""
+        odd = [name for name in (*recording.dims, *recording.coords) if not isinstance(name, str)]
+        if odd:
+            raise TypeError(
+                f"{caller} needs dimensions and coordinates named by text, and was given {odd}. "
+                "Rename them: recording.rename({old: 'new'})."
+            )
+        levels = [
+            n for i, names in recording.xindexes.group_by_index() if len(names) > 1 for n in names
+        ]
+        ours = {*self.map_dims, *(self._taken() if levels else ())}
+        taken = [n for n in (*recording.dims, *levels) if n in ours]
+        taken += [n for n in self.signal_coords if n == str(self.sample_dim)]
+        if taken:
+            raise ValueError(
+                f"{caller} labels its results by {taken[0]!r}, and this recording has a dimension "
+                f"of that name. Rename it: recording.rename({taken[0]}='{taken[0]}_before')."
+            )
+        bare = recording.coords.to_dataset().assign_attrs(recording.attrs)
+        packing.refuse_unstorable(bare, caller=caller, what="labels")
+        packing.refuse_unstorable(self._stored_parameters(), caller=caller, what="parameters")
+
+    def _stored_parameters(self) -> dict[str, Any]:
+        """Return the parameters that are saved: no random states, nor what can be called."""
+        moment = np.random.Generator | np.random.RandomState
+        return {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if not isinstance(value, moment) and not callable(value)
+        }
+
+    def _taken(self) -> tuple[str, ...]:
+        return (*self.map_dims, *self.signal_coords)
+
+    def _fit(self, seen: Seen, signals: Array, maps: Array) -> Fit:
+        """Return plain factors of a recording in memory as a fit: unit maps, by energy."""
+        signals, maps, *_ = normalisation.canonicalise(signals, maps)
+        norm2, error2 = (
+            products.norm2(seen.matrix),
+            products.residual_norm2(seen.matrix, signals, maps),
         )
-        self.energy_ = xr.DataArray(
-            shares,
-            dims="component",
-            coords={"component": self.maps_["component"].variable},
-            name="energy",
-            attrs={"long_name": "share of the recording's energy", "units": "1"},
-        )
+        return Fit(Signals(signals), maps, np.arange(len(maps)), norm2, float(np.sqrt(error2)))
+
+    def _remember(self, stacker: Stacker, fit: Fit) -> Self:
+        """Label what a fit has found and keep it, in place of all that an earlier fit has left."""
+        return self._restored(stacker, self._labelled(stacker, fit))
+
+    def _restored(self, stacker: Stacker, fitted: dict[str, Any]) -> Self:
+        """Set fitted attributes, those of a file too, in place of all that there were before."""
+        for name in self._fitted:
+            self.__dict__.pop(name, None)
+        fitted = {**fitted, "_stacker": stacker}
+        self.__dict__.update(fitted, _fitted=tuple(fitted))
         return self
 
-    def _labelled_signals(
-        self,
-        signals: Array,
-        offset: Array | None = None,
-        *,
-        like: xr.DataArray | None = None,
-        line: str | None = None,
-    ) -> xr.DataArray:
-        component = self.maps_["component"]
-        labelled = self._stacker.signals(signals, component=component.variable, like=like)
-        source = self._stacker.attrs if like is None else like.attrs
-        units = {"units": str(source["units"])} if "units" in source else {}
-        line = self._history_line() if line is None else line
-        labelled.name = "signals"
-        labelled.attrs = {"long_name": "signal", **units, **_history(source, line)}
-        if offset is None:
-            return labelled
-        about = {"long_name": "mean over voxels", **units}
-        return labelled.assign_coords(offset=(self._stacker.sample_dim, offset, about))
+    def _labelled(self, stacker: Stacker, fit: Fit) -> dict[str, Any]:
+        line = self._history_line()
+        component = xr.Variable("component", fit.component, {"long_name": "component"})
+        maps = stacker.maps(fit.maps, component=component, **fit.leading)
+        maps.name = "maps"
+        maps.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
+        energies = normalisation.energies(fit.signals.values, fit.maps.reshape(len(fit.maps), -1))
+        shares = energies / fit.norm2 if fit.norm2 > 0 else np.zeros(len(energies))
+        return {
+            "maps_": maps,
+            "signals_": _signals(fit.signals, stacker, component, source=None, line=line),
+            "energy_": by_component(
+                shares, fit.component, name="energy", long_name="share of the recording's energy"
+            ),
+            "reconstruction_err_": fit.error,
+            "_norm2": float(fit.norm2),
+            "_streamed": fit.streams,
+            **fit.more,
+        }
+
+    def _labelled_signals(self, signals: Signals, *, like: xr.DataArray) -> xr.DataArray:
+        component = self.maps_["component"].variable
+        line = self._history_line()
+        return _signals(signals, self._stacker, component, source=like, line=line)
 
     def _history_line(self) -> str:
         changed = {
-            name: f"<{type(value).__name__}>"
-            if isinstance(value, xr.DataArray | xr.Dataset)
-            else value
+            name: value if _is_short(value) else f"<{type(value).__name__}>"
             for name, value in sorted(self.get_params().items())
             if value is not None and name != "verbose"
         }
         return attrs.describe_call(type(self).__name__, **changed)
 
 
-def _history(source: dict[Any, Any], line: str) -> dict[str, str]:
+def by_component(values: Array, component: Array, *, name: str, long_name: str) -> xr.DataArray:
+    """Return one number a component, a share of something, labelled."""
+    labels = xr.Variable("component", component, {"long_name": "component"})
+    return xr.DataArray(
+        values,
+        dims="component",
+        coords={"component": labels},
+        name=name,
+        attrs={"long_name": long_name, "units": "1"},
+    )
+
+
+def _signals(
+    signals: Signals,
+    stacker: Stacker,
+    component: xr.Variable,
+    *,
+    source: xr.DataArray | None,
+    line: str,
+) -> xr.DataArray:
+    labelled = stacker.signals(signals.values, component=component, like=source)
+    about = stacker.attrs if source is None else source.attrs
+    units = {"units": str(about["units"])} if "units" in about else {}
+    labelled.name = "signals"
+    labelled.attrs = {"long_name": "signal", **units, **_history(about, line)}
+    if signals.offset is None:
+        return labelled
+    off = (stacker.sample_dim, signals.offset, {"long_name": "mean over voxels", **units})
+    return labelled.assign_coords(offset=off)
+
+
+def _history(source: Mapping[Any, Any], line: str) -> dict[str, str]:
     before = source.get("history")
     return {"history": f"{before}\n{line}" if before else line}
 
 
-def check_mode(mode: str) -> None:
-    """Refuse a mode that is neither temporal nor spatial (ValueError)."""
-    if mode not in MODES:
-        raise ValueError(f"mode is 'temporal' or 'spatial', and was given {mode!r}.")
+def _is_short(value: Any) -> bool:
+    """Tell whether a parameter stands in the history as it is: text and numbers, no address."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_short, value))
+    return isinstance(value, str | bool | int | float | np.generic)
 
 
-def check_n_components(n_components: Any) -> None:
-    """Refuse what is not a positive whole number of components."""
-    if not is_whole(n_components) or n_components < 1:
-        raise ValueError(
-            f"n_components must be a whole number of at least 1, and was given {n_components!r}."
-        )
-
-
-def warn_unconverged(name: str, *, n_iter: int, state: str, remedy: str) -> None:
-    """Warn once that a fit ended at its limit of iterations."""
-    warnings.warn(
-        f"{name} stopped after {n_iter} iterations before it converged: {state}. {remedy}",
-        ConvergenceWarning,
-        stacklevel=3,
-    )
+def _dense(matrix: Any) -> Any:
+    kept = isinstance(matrix, np.ndarray | Stream)
+    return matrix if kept else matrix.toarray()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from os import PathLike
 from pathlib import Path
 from time import monotonic
@@ -14,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.stack import Stacker
+from partita._labels.warn import warn
 from partita._solvers.matrices import products
 from partita._solvers.matrices.streamed import Stream
 from partita._solvers.nmf.block_update import Visit
@@ -101,11 +101,9 @@ class Checkpoint:
             return
         self._warned = True
         before = "the one before is whole" if self.path.exists() else "there is none yet"
-        warnings.warn(
+        warn(
             f"The checkpoint {self.path} could not be written ({error}); {before}, and the fit "
-            "goes on. Make room, or give a name on another disk.",
-            UserWarning,
-            stacklevel=2,
+            "goes on. Make room, or give a name on another disk."
         )
 
     def _dataset(self, saved: Saved) -> xr.Dataset:

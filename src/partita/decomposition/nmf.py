@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
-from sklearn.utils import check_random_state
 
+from partita._labels.warn import warn
 from partita._solvers.matrices.streamed import Stream
-from partita.decomposition import _joint, _sessions
-from partita.decomposition._nmf_steps import NMFSteps
-from partita.decomposition._start import gather
-from partita.decomposition._watch import Callback
-from partita.decomposition.memory import warn_if_too_large
+from partita._solvers.peak_memory import Budget, Size
+from partita._solvers.problem import normalisation
+from partita._solvers.problem.solution import Solution
+from partita.decomposition import factorisation, out_of_core, parameters, partial_fit, sessions
+from partita.decomposition._base import Array, Decomposition, Fit, Seen, Signals
+from partita.decomposition.checkpoints import Checkpoint, fingerprint
+from partita.decomposition.convergence import by_iteration, certified, warn_unconverged
+from partita.decomposition.factorisation import Settings
+from partita.decomposition.parameters import Objective
+from partita.decomposition.progress import Callback, name_dashboard, watching
+from partita.decomposition.warm_start import Given, gather
+
+MODES = ("temporal", "spatial")
 
 
-class NMF(NMFSteps):
+class _Found(NamedTuple):
+    """What a fit has found, and what it began from."""
+
+    seen: Seen
+    given: Given
+    solution: Solution
+    fit: Fit
+
+
+class NMF(Decomposition):
     r"""Non-negative parts: maps and signals that only ever add up.
 
     Minimises over non-negative signals :math:`s_k` and maps :math:`m_k`
@@ -79,7 +96,7 @@ class NMF(NMFSteps):
         Known parts: their maps are held while their signals, and the other parts, are learned.
     sample_dim : str
         The dimension of samples.
-    random_state : int, numpy.random.RandomState or None
+    random_state : int, numpy.random.Generator, RandomState or None
         Of the starts and the sketch.
     verbose : int
         1 shows a progress line with the loss and the residual, and before it the link to the
@@ -130,15 +147,31 @@ class NMF(NMFSteps):
     True
     """
 
-    _saved: ClassVar = (
-        *NMFSteps._saved,
+    modes: ClassVar = MODES
+    non_negative: ClassVar = ("recording", "maps", "signals")
+    iterative: ClassVar = True
+    streams: ClassVar = True
+    weighted: ClassVar = True
+    keeps_sparse: ClassVar = True
+    remembers: ClassVar = (
+        *Decomposition.remembers,
         "optimality_",
         "losses_",
         "n_iter_",
         "converged_",
         "fit_report_",
         "n_sessions_",
+        "_left",
     )
+
+    optimality_: xr.Dataset
+    losses_: xr.DataArray
+    n_iter_: int
+    converged_: bool
+    fit_report_: dict[str, Any]
+    n_sessions_: int
+    _left: list[dict[str, Any]]
+    _ledger: partial_fit.Ledger | None
 
     def __init__(
         self,
@@ -238,26 +271,7 @@ class NMF(NMFSteps):
             If the fit needs more memory than there is; if the checkpoint cannot be written: the
             fit goes on.
         """
-        self._check_parameters()
-        warn_if_too_large(recording, self, weights=weights)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        rng = np.random.default_rng(seed)
-        stacker, matrix, numbers = self._prepared(recording, weights, rng)
-        given = gather(
-            stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
-        )
-        keeper = self._keeper(checkpoint, stacker, matrix, numbers)
-        solution = self._solve(stacker, matrix, given, numbers, callback, rng, keeper)
-        if keeper is not None and not solution.interrupted and solution.failure is None:
-            keeper.remove()
-        _sessions.forget(self)
-        self._keep(stacker, matrix, given, numbers, solution)
-        self._lazily = isinstance(matrix, Stream)
-        if solution.failure is not None:
-            raise solution.failure
-        if solution.interrupted:
-            raise KeyboardInterrupt
-        self._warn_if_unconverged(solution)
+        self._kept(recording, weights=weights, callback=callback, checkpoint=checkpoint)
         return self
 
     def partial_fit(self, recording: xr.DataArray, y: None = None) -> Self:
@@ -293,10 +307,26 @@ class NMF(NMFSteps):
         A model that comes from `fit`, or from a file, counts as one session whose best maps are
         its ``maps_`` for its ``signals_``: files do not hold the products of earlier sessions.
         """
-        _sessions.continue_with(self, recording)
-        return self
+        caller = "NMF.partial_fit"
+        self._refuse_more_than_products(caller=caller)
+        if hasattr(self, "maps_"):
+            seen = partial_fit.visited(self._stacker, recording, caller=caller)
+            fit, ledger = partial_fit.folded(
+                seen,
+                self.maps_,
+                ledger=getattr(self, "_ledger", None),
+                signals=self.signals_,
+                n_held=0 if self.fixed_maps is None else self.fixed_maps.sizes["component"],
+            )
+        else:
+            found = self._kept(partial_fit.in_memory(recording))
+            seen, fit = found.seen, found.fit
+            ledger = partial_fit.opened(seen, fit.signals.values)
+        report = {"route": "incremental", "sessions": ledger.n_sessions}
+        more = {"n_sessions_": ledger.n_sessions, "fit_report_": report, "_ledger": ledger}
+        return self._remember(seen.stacker, fit._replace(more=more))
 
-    def fit_sessions(self, recordings: _joint.Sources, *, n_passes: int | None = 2) -> Self:
+    def fit_sessions(self, recordings: sessions.Sources, *, n_passes: int | None = 2) -> Self:
         """Fit one set of maps to many sessions, one of which at a time is in memory.
 
         Starts from the first session and folds the others in as `partial_fit` does: the first
@@ -340,6 +370,216 @@ class NMF(NMFSteps):
         >>> nmf = partita.NMF(n_components=3, random_state=0).fit_sessions(halves)
         >>> late = nmf.signals_[nmf.signals_.session == "late"]
         """
-        certificate = _joint.fit_all(self, recordings, n_passes=n_passes)
-        _joint.warn_if_unconverged(self, certificate, n_passes=n_passes)
+        caller = "NMF.fit_sessions"
+        self._check_parameters()
+        self._refuse_more_than_products(caller=caller)
+        sessions.check_passes(n_passes)
+        listed = sessions.listed(recordings, caller=caller)
+        first = sessions.opened(next(iter(listed.values())), caller=caller)
+        begin = self._found(partial_fit.in_memory(first))
+        joint = (
+            None
+            if begin.solution.interrupted
+            else sessions.fit_jointly(
+                listed,
+                self._begin_of(begin),
+                tol=float(self.tol),
+                n_passes=int(self.max_iter if n_passes is None else n_passes),
+                rng=parameters.generator(self.random_state),
+                verbose=bool(self.verbose),
+                caller=caller,
+            )
+        )
+        if joint is None:  # Ctrl-C before there was anything of more than the first session
+            unsettled = {**begin.fit.more, "converged_": False}
+            self._remember(begin.seen.stacker, begin.fit._replace(more=unsettled))
+            raise KeyboardInterrupt
+        self._remember(joint.stacker, joint.fit)
+        if joint.interrupted:
+            raise KeyboardInterrupt
+        if n_passes is None and self.tol > 0 and not self.converged_:
+            warn_unconverged(
+                caller,
+                n_iter=self.n_iter_,
+                state=self._residual_in_words(joint.certificate.residual),
+                remedy="Raise max_iter, which counts passes here, or tol.",
+            )
         return self
+
+    # The steps of a fit
+
+    def _kept(self, recording: xr.DataArray, **how: Any) -> _Found:
+        """Keep what is found; then say what kept the fit from its end, if anything did."""
+        found = self._found(recording, **how)
+        self._remember(found.seen.stacker, found.fit)
+        if found.solution.failure is not None:
+            raise found.solution.failure
+        if found.solution.interrupted:
+            raise KeyboardInterrupt
+        self._warn_if_unconverged(found.solution)
+        return found
+
+    def _found(
+        self,
+        recording: xr.DataArray,
+        *,
+        weights: xr.DataArray | None = None,
+        callback: Callback | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> _Found:
+        """Look a recording over, begin, solve; nothing is kept on the model."""
+        objective = self._check_parameters()
+        rng = parameters.generator(self.random_state)
+        if self.verbose and self._in_parts(recording, weights):
+            name_dashboard("NMF")
+        seen = self._look_over(recording, weights=weights, rng=rng)
+        self._warn_of_surplus(min(seen.matrix.shape))
+        given = gather(
+            seen.stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
+        )
+        keeper = self._keeper(checkpoint, seen, objective)
+        solution = self._solved(seen, objective, given, rng, callback, keeper)
+        if keeper is not None and not solution.interrupted and solution.failure is None:
+            keeper.remove()
+        return _Found(seen, given, solution, self._fit_of(seen, objective, given, solution))
+
+    def _check_parameters(self) -> Objective:
+        parameters.check_mode(self.mode, self.modes)
+        parameters.check_n_components(self.n_components)
+        objective = self._objective()
+        parameters.check_solver(
+            solver=self.solver,
+            n_starts=self.n_starts,
+            beta=objective.beta,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+        return objective
+
+    def _objective(self) -> Objective:
+        return parameters.objective_of(
+            self.loss,
+            self.penalty,
+            maps_l1=self.maps_l1,
+            signals_l1=self.signals_l1,
+            l2=self.l2,
+        )
+
+    def _in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
+        return super()._in_parts(recording, weights) and self._objective().beta == 2.0
+
+    def _peak_memory(self, size: Size, *, chunks: Any, entrywise: bool) -> Budget:
+        return factorisation.peak_memory_of(
+            size, self._objective(), chunks=chunks, entrywise=entrywise
+        )
+
+    def _signals_for(self, seen: Seen, maps: Array) -> Signals:
+        beta, left = self._objective().beta, getattr(self, "_left", [])
+        return Signals(factorisation.signals_of(seen, maps, beta, left))
+
+    def _warn_of_surplus(self, most: int) -> None:
+        if self.n_components > most:
+            warn(
+                f"n_components={self.n_components} is more than min(samples, voxels) = {most}: "
+                "the surplus explains nothing that fewer would not."
+            )
+
+    def _keeper(
+        self, checkpoint: str | PathLike[str] | None, seen: Seen, objective: Objective
+    ) -> Checkpoint | None:
+        if checkpoint is None:
+            return None
+        if objective.beta != 2.0 or isinstance(seen.weights, np.ndarray):
+            weighed = seen.weights is not None
+            raise ValueError(
+                "checkpoint= keeps the state of the Frobenius solver, and this fit has "
+                f"{'entrywise weights' if weighed else f'loss={self.loss!r}'}, which "
+                "another one solves. Leave checkpoint=None."
+            )
+        facts = fingerprint(self.get_params(), seen.stacker, seen.matrix, seen.weights)
+        return Checkpoint(checkpoint, facts)
+
+    def _solved(
+        self,
+        seen: Seen,
+        objective: Objective,
+        given: Given,
+        rng: np.random.Generator,
+        callback: Callback | None,
+        keeper: Checkpoint | None,
+    ) -> Solution:
+        settings = Settings(
+            n_components=int(self.n_components),
+            first="W" if self.mode == "temporal" else "H",
+            solver=self.solver,
+            n_starts=self.n_starts if self.n_starts == "auto" else int(self.n_starts),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+        )
+        with watching(
+            "NMF",
+            verbose=self.verbose,
+            callback=callback,
+            max_iter=settings.max_iter,
+            stacker=seen.stacker,
+            component=given.component,
+        ) as watch:
+            return factorisation.factorised(
+                seen, objective, given, settings, rng=rng, watch=watch, keeper=keeper
+            )
+
+    def _fit_of(self, seen: Seen, objective: Objective, given: Given, solution: Solution) -> Fit:
+        signals, maps, order, lengths = normalisation.canonicalise(
+            solution.W, solution.H, keep_order=given.n_kept
+        )
+        whole = not solution.interrupted and solution.failure is None
+        return Fit(
+            Signals(signals),
+            maps,
+            given.component,
+            norm2=factorisation.norm2_of(seen, solution),
+            error=factorisation.error_of(seen, solution, signals, maps, objective),
+            streams=isinstance(seen.matrix, Stream),
+            more={
+                "n_iter_": solution.n_iter,
+                "converged_": whole and bool(solution.certificate.residual <= self.tol),
+                "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
+                "optimality_": certified(solution.certificate),
+                "losses_": by_iteration(solution.losses),
+                "_left": factorisation.left_of_penalty(solution.penalty, order, lengths),
+            },
+        )
+
+    def _warn_if_unconverged(self, solution: Solution) -> None:
+        if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
+            return
+        warn_unconverged(
+            "NMF",
+            n_iter=self.n_iter_,
+            state=self._residual_in_words(solution.certificate.residual),
+            remedy="Raise max_iter, or standardise the recording first (zscore and split_sign).",
+        )
+
+    def _residual_in_words(self, residual: float) -> str:
+        return f"the optimality residual is {residual:.1e}, and tol is {self.tol:.1e}"
+
+    # Sessions
+
+    def _refuse_more_than_products(self, *, caller: str) -> None:
+        if self._objective().is_plain:
+            return
+        raise ValueError(
+            f"{caller} keeps products of the data, which suffice for loss='frobenius' without "
+            f"penalties only; given: loss={self.loss!r}, maps_l1={self.maps_l1!r}, "
+            f"signals_l1={self.signals_l1!r}, l2={self.l2!r}. Leave these at their defaults, or "
+            "fit the sessions joined along time: xarray.concat(recordings, 'time')."
+        )
+
+    def _begin_of(self, found: _Found) -> sessions.Begin:
+        return sessions.Begin(
+            found.seen.stacker,
+            found.fit.maps,
+            found.fit.component,
+            n_held=found.given.n_held,
+            n_kept=found.given.n_kept,
+        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,18 +12,16 @@ import xarray as xr
 from sklearn.utils.validation import check_is_fitted
 
 from partita import io
-from partita._labels import attrs, stored
+from partita._labels import packing, unpacking
+from partita._labels.stack import Stacker
 from partita._version import __version__
-from partita.decomposition._base import Decomposition
+from partita.decomposition import registry
 
-# The attribute that marks a saved model.
-_MARK = "partita_model"
-_MODELS = ("NMF", "PCA", "FastICA")
+# The attribute that marks a saved model, and the variable that says how to put it together.
+_MARK, _RECIPE = "partita_model", "recipe"
 
 
-def save(
-    thing: xr.DataArray | Decomposition, path: str | PathLike[str], *, chunks: Any = None
-) -> list[Path]:
+def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[Path]:
     """Save a recording or a fitted model.
 
     Parameters
@@ -60,8 +56,8 @@ def save(
 
     Notes
     -----
-    Parameters and every fitted attribute are in the ``.nc``; callbacks, ``RandomState`` objects,
-    times of day and durations are not.
+    Parameters and every fitted attribute are in the ``.nc``; callbacks, ``RandomState`` and
+    ``Generator`` objects, times of day and durations are not.
 
     Examples
     --------
@@ -75,7 +71,7 @@ def save(
     """
     if isinstance(thing, xr.DataArray):
         return [io.save_recording(thing, path, chunks=chunks)]
-    if not isinstance(thing, Decomposition):
+    if not registry.is_estimator(thing):
         raise TypeError(
             f"save takes a recording (xarray.DataArray) or a fitted estimator of Partita, and was "
             f"given {type(thing).__name__}."
@@ -85,7 +81,7 @@ def save(
             f"chunks says how a recording is stored, and was given for {type(thing).__name__}. "
             "Leave it out."
         )
-    check_is_fitted(thing, "maps_")
+    check_is_fitted(thing)
     suffix = Path(path).suffix if Path(path).suffix in (".nc", ".zarr") else ""
     _refuse_suffix(Path(path))
     if suffix:
@@ -119,7 +115,7 @@ def load_model(path: str | PathLike[str]) -> Any:
 
     Returns
     -------
-    NMF, PCA or FastICA
+    NMF, PCA, FastICA or a user's own
         Fitted, with identical ``maps_`` and ``signals_``; ``transform`` works.
 
     Raises
@@ -127,7 +123,8 @@ def load_model(path: str | PathLike[str]) -> Any:
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If the file holds no model.
+        If the file holds no model, or one of a class that is not defined here: the module that
+        defines a class of one's own has to be imported first.
     """
     return from_dataset(io.read_dataset(path), source=str(path))
 
@@ -137,30 +134,33 @@ def open_session(path: str | PathLike[str]) -> xr.DataArray:
     return io.load(path)
 
 
-def to_dataset(model: Decomposition) -> xr.Dataset:
-    """Return a fitted model as one Dataset (see `from_dataset`)."""
-    dataset = stored.to_dataset(model._stacker)
-    own_coords: dict[str, list[str]] = {}
-    for name, array in _arrays(model):
-        own_coords[name] = [str(coord) for coord in array.coords]
-        dataset = dataset.assign_coords(
-            {c: v for c, v in array.coords.items() if c not in dataset.coords}
-        )
-        dataset[name] = array.reset_coords(drop=True).drop_vars(array.dims, errors="ignore")
-        dataset[name].attrs = attrs.storable(array.attrs)
-    about: dict[str, Any] = {
-        "class": type(model).__name__,
-        "version": __version__,
-        "parameters": _plain_parameters(model),
-        "numbers": _plain_results(model),
-        "coords": own_coords,
-        "parameter_arrays": {},
+def to_dataset(model: Any) -> xr.Dataset:
+    """Return a fitted model as one Dataset (see `from_dataset`).
+
+    Each parameter and each fitted attribute stands under its own name, and so does the geometry of
+    the recording; how they are put together again is told by the recipe.
+    """
+    parts = {
+        "parameters": model._stored_parameters(),
+        "fitted": _fitted(model),
+        "recording": {"stacker": vars(model._stacker)},
     }
-    for name, value in model.get_params(deep=False).items():
-        if isinstance(value, xr.DataArray | xr.Dataset):
-            packed, about["parameter_arrays"][name] = _packed(value, f"parameter.{name}")
-            dataset = dataset.assign(packed)
-    return dataset.assign_attrs({_MARK: json.dumps(about)})
+    variables: dict[str, xr.Variable] = {}
+    recipes: dict[str, Any] = {}
+    for kind, values in parts.items():
+        recipes[kind] = {}
+        for name, value in values.items():
+            prefix = name if kind == "fitted" else f"{kind}.{name}"
+            packed, recipes[kind][name] = packing.pack(value, prefix)
+            variables |= packed
+    # An attribute of a file holds 64 KB; a variable, what it takes.
+    text = np.frombuffer(json.dumps(recipes).encode(), np.uint8)
+    about = {
+        "class": type(model).__name__,
+        "module": type(model).__module__,
+        "version": __version__,
+    }
+    return xr.Dataset({**variables, _RECIPE: ("recipe:0", text)}, attrs={_MARK: json.dumps(about)})
 
 
 def from_dataset(dataset: xr.Dataset, *, source: str = "the dataset") -> Any:
@@ -170,109 +170,46 @@ def from_dataset(dataset: xr.Dataset, *, source: str = "the dataset") -> Any:
             f"{source} holds no model of Partita. Recordings are opened with partita.load."
         )
     about = json.loads(dataset.attrs[_MARK])
-    if about["class"] not in _MODELS:
-        raise ValueError(
-            f"{source} holds a model of class {about['class']!r}, written by Partita "
-            f"{about['version']}; this is {__version__}. Update Partita to open it."
-        )
-    kind = getattr(importlib.import_module("partita.decomposition"), about["class"])
-    arrays = {
-        name: _unpacked(dataset, f"parameter.{name}", how)
-        for name, how in about["parameter_arrays"].items()
-    }
-    model = kind(**about["parameters"], **arrays)
-    model._stacker = stored.from_dataset(dataset)
-    for name, coords in about["coords"].items():
-        _restore(model, name, _variable(dataset, name, coords))
-    for name, value in about["numbers"].items():
-        setattr(model, name, value)
-    return model
+    kind = registry.find(
+        about["class"], module=about["module"], version=about["version"], source=source
+    )
+    recipes = json.loads(dataset[_RECIPE].values.tobytes())
+    parameters, fitted, recording = (
+        {name: unpacking.unpack(dataset.variables, how) for name, how in recipes[part].items()}
+        for part in ("parameters", "fitted", "recording")
+    )
+    return kind(**parameters)._restored(Stacker(**recording["stacker"]), fitted)
 
 
-def _arrays(model: Decomposition) -> Iterator[tuple[str, xr.DataArray]]:
-    """Give the fitted arrays by name; those of a Dataset as ``dataset.variable``."""
-    for name in ("maps_", "signals_", *model._saved):
-        value = getattr(model, name, None)
-        if isinstance(value, xr.DataArray):
-            yield name.rstrip("_"), value
-        elif isinstance(value, xr.Dataset):
-            yield from ((f"{name.rstrip('_')}.{key}", value[key]) for key in value.data_vars)
+def _fitted(model: Any) -> dict[str, Any]:
+    """Return what the fit has left and the class remembers, durations left out."""
+    values = {name: vars(model)[name] for name in model._fitted if name in model.remembers}
+    report = values.get("fit_report_")
+    if report is not None:
+        values["fit_report_"] = {key: item for key, item in report.items() if key != "seconds"}
+    return values
 
 
-def _restore(model: Any, name: str, array: xr.DataArray) -> None:
-    owner, _, variable = name.partition(".")
-    if not variable:
-        setattr(model, f"{owner}_", array.rename(owner))
-        return
-    whole = getattr(model, f"{owner}_", xr.Dataset())
-    setattr(model, f"{owner}_", whole.assign({variable: array.rename(variable)}))
-
-
-def _variable(dataset: xr.Dataset, name: str, coords: list[str]) -> xr.DataArray:
-    bare = dataset[name].reset_coords(drop=True).drop_vars(dataset[name].dims, errors="ignore")
-    return bare.assign_coords({coord: dataset[coord].variable for coord in coords}).load()
-
-
-def _packed(value: xr.DataArray | xr.Dataset, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an array parameter as variables under names of its own, and how to undo that."""
-    whole = value.to_dataset(name="values") if isinstance(value, xr.DataArray) else value
-    names = {name: f"{prefix}.{name}" for name in {*whole.variables, *whole.dims}}
-    packed = {
-        names[name]: xr.Variable(
-            [names[d] for d in var.dims], var.values, attrs.storable(var.attrs)
-        )
-        for name, var in whole.variables.items()
-    }
-    array = isinstance(value, xr.DataArray)
-    how: dict[str, Any] = {"array": array, "coords": [str(name) for name in whole.coords]}
-    named = isinstance(value, xr.DataArray) and value.name is not None
-    how["name"] = str(value.name) if named else None
-    return packed, how
-
-
-def _unpacked(dataset: xr.Dataset, prefix: str, how: dict[str, Any]) -> xr.DataArray | xr.Dataset:
-    names = [name for name in dataset.variables if str(name).startswith(f"{prefix}.")]
-    variables = {}
-    for name in names:
-        variable = dataset[name].variable.load()
-        dims = [str(dim).removeprefix(f"{prefix}.") for dim in variable.dims]
-        variables[str(name).removeprefix(f"{prefix}.")] = (dims, variable.values, variable.attrs)
-    whole = xr.Dataset(variables).set_coords(how["coords"])
-    return whole["values"].rename(how["name"]) if how["array"] else whole
-
-
-def _plain_parameters(model: Decomposition) -> dict[str, Any]:
-    plain = {}
-    for name, value in model.get_params(deep=False).items():
-        if isinstance(value, np.generic):
-            plain[name] = value.item()
-        elif value is None or isinstance(value, str | int | float | tuple | list):
-            plain[name] = value
-    return plain
-
-
-def _plain_results(model: Decomposition) -> dict[str, Any]:
-    """Return the fitted numbers and reports, durations left out."""
-    results: dict[str, Any] = {}
-    for name in model._saved:
-        value = getattr(model, name, None)
-        if isinstance(value, dict):
-            results[name] = {key: item for key, item in value.items() if key != "seconds"}
-        elif isinstance(value, int | float | str | np.generic):
-            results[name] = value.item() if isinstance(value, np.generic) else value
-    return results
-
-
-def _description(model: Decomposition) -> dict[str, Any]:
+def _description(model: Any) -> dict[str, Any]:
     """Return what the JSON beside the maps says of the model."""
     return {
         "Method": type(model).__name__,
-        "Parameters": _plain_parameters(model),
-        "Results": _plain_results(model),
+        "Parameters": _plain(model._stored_parameters()),
+        "Results": _plain(_fitted(model)),
         "EnergyShare": {
             f"component_{label}": float(share)
             for label, share in zip(
                 model.energy_["component"].values, model.energy_.values, strict=True
             )
         },
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON holds of parameters and results: no arrays, and nothing private."""
+    kinds = (str, int, float, tuple, list, dict, np.generic, type(None))
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in values.items()
+        if isinstance(value, kinds) and not name.startswith("_")
     }

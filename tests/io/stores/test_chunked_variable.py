@@ -15,7 +15,7 @@ import xarray as xr
 
 import partita as pt
 from partita._solvers.matrices import streamed
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 zarr = pytest.importorskip("zarr")
 
@@ -133,7 +133,7 @@ def test_a_truncated_hdf5_is_named(recording, tmp_path):
 
 
 def test_a_fit_whose_store_breaks_keeps_its_best_factors(store, monkeypatch, tmp_path):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     file = Path(store / "movie/c/1/0/0")
 
     def lose_a_chunk(state):
@@ -206,7 +206,7 @@ def contents(folder):
 def test_whenever_a_store_breaks_the_fit_names_it_and_overwrites_nothing(
     recording, monkeypatch, tmp_path, phase, name, harm, chunk
 ):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     lazy = stored(recording, name, tmp_path)
     model, left, passes = pt.NMF(3, random_state=0, tol=1e-9), {}, []
     before = model.fit(recording).maps_
@@ -243,7 +243,7 @@ def test_whenever_a_store_breaks_the_fit_names_it_and_overwrites_nothing(
 
 
 def test_a_fit_that_cannot_begin_leaves_the_estimator_as_it_was(store, monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     lazy = pt.load(store)
     (store / "movie/c/0/0/0").unlink()
     for model in (pt.NMF(3), pt.PCA(3)):

@@ -6,14 +6,14 @@ import xarray as xr
 
 import partita as pt
 from partita._solvers.matrices import partition
-from partita.decomposition import _lazy
+from partita.decomposition import out_of_core
 
 CHUNKS = {"by time": {"time": 23}, "by place": {"y": 7, "x": 11}}
 
 
 @pytest.fixture(autouse=True)
 def _streams_in_many_parts_whatever_the_size(monkeypatch):
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 50_000)
 
 

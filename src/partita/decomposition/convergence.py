@@ -1,4 +1,4 @@
-"""What a fit reports beside its factors, labelled."""
+"""How a fit went, as it is kept on the model and as it is said."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from sklearn.exceptions import ConvergenceWarning
 
+from partita._labels.warn import warn
 from partita._solvers.problem.solution import Certificate
 
 
-def labelled_certificate(certificate: Certificate) -> xr.Dataset:
+def certified(certificate: Certificate) -> xr.Dataset:
     """Return the certificate over (factor), maps first."""
     values = {
         "residual": [certificate.H_residual, certificate.W_residual],
@@ -29,7 +31,7 @@ def labelled_certificate(certificate: Certificate) -> xr.Dataset:
     )
 
 
-def labelled_losses(losses: Any) -> xr.DataArray:
+def by_iteration(losses: Any) -> xr.DataArray:
     """Return the losses over (iteration), counted from 1."""
     return xr.DataArray(
         losses,
@@ -37,4 +39,12 @@ def labelled_losses(losses: Any) -> xr.DataArray:
         coords={"iteration": np.arange(1, len(losses) + 1)},
         name="losses",
         attrs={"long_name": "objective"},
+    )
+
+
+def warn_unconverged(name: str, *, n_iter: int, state: str, remedy: str) -> None:
+    """Warn once that a fit ended at its limit of iterations."""
+    warn(
+        f"{name} stopped after {n_iter} iterations before it converged: {state}. {remedy}",
+        ConvergenceWarning,
     )

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
-from partita._labels import checks
-from partita._solvers import peak_memory
+from partita._labels import checks, weighting
+from partita._labels.warn import warn
 from partita._solvers.compute.memory import available_memory
-from partita._solvers.linear import least_squares
-from partita._solvers.matrices.streamed import threads_here
 from partita._solvers.peak_memory import Budget, Size
-from partita.decomposition import _lazy
-from partita.decomposition._base import Decomposition
+from partita.decomposition import out_of_core, registry
 
 _UNITS = ((1e9, "GB", ".1f"), (1e6, "MB", ".0f"), (1, "bytes", ".0f"))
 
@@ -73,7 +69,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    recording: xr.DataArray, estimator: Decomposition, *, weights: xr.DataArray | None = None
+    recording: xr.DataArray, estimator: Any, *, weights: xr.DataArray | None = None
 ) -> MemoryEstimate:
     """Tell what a fit will take of memory at its peak, without reading the recording.
 
@@ -81,7 +77,7 @@ def estimate_memory(
     ----------
     recording : xarray.DataArray, (time, ...), any order
         What would be fitted, in memory or dask-backed.
-    estimator : NMF, PCA or FastICA
+    estimator : a decomposition
         With the parameters of the fit.
     weights : xarray.DataArray, optional
         Those of the fit.
@@ -109,7 +105,7 @@ def estimate_memory(
     >>> estimate.streams, estimate.fits, estimate.input >= recording.nbytes
     (False, True, True)
     """
-    if not isinstance(estimator, Decomposition):
+    if not registry.is_estimator(estimator):
         raise TypeError(
             "estimate_memory takes a recording and an estimator of Partita, and was given "
             f"{type(estimator).__name__}."
@@ -117,22 +113,20 @@ def estimate_memory(
     sample_dim = estimator.sample_dim
     checks.require_recording(recording, sample_dim=sample_dim, caller="estimate_memory")
     size = _size(recording, estimator, sample_dim)
-    lazy = recording.chunks is not None
-    if lazy and _streams(recording, estimator, weights):
+    taken: Budget
+    entrywise = weights is not None and weighting.is_entrywise(weights, sample_dim=sample_dim)
+    if estimator._in_parts(recording, weights):
         ordered: Any = recording.transpose(sample_dim, ...)
-        linear_one = not hasattr(estimator, "loss")
-        taken = peak_memory.of_streamed(
-            size, ordered.chunks, threads=threads_here(), linear=linear_one
-        )
+        taken = estimator._peak_memory(size, chunks=ordered.chunks, entrywise=entrywise)
         return MemoryEstimate(0, *taken, 0, True, available_memory())
-    held = 0 if lazy else recording.nbytes
-    taken = _in_memory(size, estimator, weights)
+    held = 0 if recording.chunks is not None else recording.nbytes
+    taken = estimator._peak_memory(size, chunks=None, entrywise=entrywise)
     copied = _is_copied(recording, estimator, sample_dim, size)
     return MemoryEstimate(recording.nbytes + copied, *taken, held, False, available_memory())
 
 
 def warn_if_too_large(
-    recording: Any, estimator: Decomposition, *, weights: xr.DataArray | None = None
+    recording: Any, estimator: Any, *, weights: xr.DataArray | None = None
 ) -> None:
     """Say before a fit that it will not fit in memory, and what would.
 
@@ -141,18 +135,16 @@ def warn_if_too_large(
     UserWarning
         If more is needed than is available.
     """
-    if not isinstance(recording, xr.DataArray) or recording.nbytes <= _lazy.KEPT_BYTES:
+    if not isinstance(recording, xr.DataArray) or recording.nbytes <= out_of_core.KEPT_BYTES:
         return  # what is no recording is refused where fits look it over
     estimate = estimate_memory(recording, estimator, weights=weights)
     if estimate.fits:
         return
     available = 0 if estimate.available is None else estimate.available
-    warnings.warn(
+    warn(
         f"{type(estimator).__name__} needs about {_words(estimate.total - estimate.held)} "
         f"more memory at its peak, and {_words(available)} are available. "
-        f"{_remedy(recording, estimate)}",
-        UserWarning,
-        stacklevel=3,
+        f"{_remedy(recording, estimate)}"
     )
 
 
@@ -176,7 +168,7 @@ def _remedy(recording: xr.DataArray, estimate: MemoryEstimate) -> str:
     return "Ask for fewer components, crop or decimate the recording, or use a larger machine."
 
 
-def _size(recording: xr.DataArray, estimator: Decomposition, sample_dim: str) -> Size:
+def _size(recording: xr.DataArray, estimator: Any, sample_dim: str) -> Size:
     n = recording.sizes[sample_dim]
     p = math.prod(size for dim, size in recording.sizes.items() if dim != sample_dim)
     mask = estimator.mask
@@ -186,30 +178,10 @@ def _size(recording: xr.DataArray, estimator: Decomposition, sample_dim: str) ->
     return Size(n, p, k, checks.promote(recording.dtype).itemsize)
 
 
-def _streams(recording: xr.DataArray, estimator: Any, weights: xr.DataArray | None) -> bool:
-    if hasattr(estimator, "_streams"):
-        return bool(estimator._streams(recording, weights))
-    return _lazy.is_large(recording)
-
-
-def _in_memory(size: Size, estimator: Any, weights: xr.DataArray | None) -> Budget:
-    if not hasattr(estimator, "loss"):
-        shape = (size.n, size.p) if estimator.mode == "temporal" else (size.p, size.n)
-        solver = least_squares.eigensolver(shape, size.k)
-        return peak_memory.of_linear(
-            size, by_covariance=solver == "covariance_eigh", fully=solver == "full"
-        )
-    if estimator._objective()[0] == 2.0 and (weights is None or weights.ndim == 1):
-        return peak_memory.of_nmf(size)
-    return peak_memory.of_divergence(size)
-
-
-def _is_copied(
-    recording: xr.DataArray, estimator: Decomposition, sample_dim: str, size: Size
-) -> int:
+def _is_copied(recording: xr.DataArray, estimator: Any, sample_dim: str, size: Size) -> int:
     """Return the bytes of the copy that is worked on, where the recording cannot be as it is."""
     if recording.nbytes < recording.size * recording.dtype.itemsize:  # sparse
-        return recording.nbytes if hasattr(estimator, "loss") else size.data
+        return recording.nbytes if estimator.keeps_sparse else size.data
     masked = estimator.mask is not None
     promoted = checks.promote(recording.dtype) != recording.dtype
     inner = sample_dim not in (recording.dims[0], recording.dims[-1])

@@ -15,7 +15,7 @@ import scipy.sparse
 import xarray as xr
 
 import partita
-from partita.decomposition import _lazy, memory
+from partita.decomposition import memory_estimate, out_of_core
 
 
 def lazily(n_times, side, chunks, dtype="f4"):
@@ -86,14 +86,14 @@ def test_other_things_than_estimators_are_refused():
     ],
 )
 def test_a_fit_that_will_not_fit_says_so_and_what_would(recording, model, remedy, monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 10_000_000)
+    monkeypatch.setattr(memory_estimate, "available_memory", lambda: 10_000_000)
     with pytest.warns(UserWarning, match=f"10 MB are available.*{remedy}"):
-        memory.warn_if_too_large(recording, model)
+        memory_estimate.warn_if_too_large(recording, model)
 
 
 def test_fits_ask_before_they_begin(monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    monkeypatch.setattr(_lazy, "KEPT_BYTES", 0)
+    monkeypatch.setattr(memory_estimate, "available_memory", lambda: 1000)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     values = np.random.default_rng(0).random((200, 30, 30), np.float32)
     recording = xr.DataArray(values, dims=("time", "y", "x"))
     for model in (partita.NMF(2, max_iter=2, tol=0), partita.PCA(2), partita.FastICA(2)):
@@ -102,7 +102,7 @@ def test_fits_ask_before_they_begin(monkeypatch):
 
 
 def test_there_is_no_warning_where_it_fits(recwarn):
-    memory.warn_if_too_large(lazily(3000, 256, (10, 256, 256)), partita.NMF(5))
+    memory_estimate.warn_if_too_large(lazily(3000, 256, (10, 256, 256)), partita.NMF(5))
     assert not recwarn.list
 
 

@@ -1,19 +1,15 @@
-"""A joint fit of many sessions: one in memory at a time, all of them certified together."""
+"""One fit of many sessions: one in memory at a time, all of them certified together."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from partita._labels.numbers import is_whole
@@ -24,77 +20,95 @@ from partita._solvers.nmf.online import Gauge, Statistics
 from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Certificate
 from partita._solvers.signals import solve_signals
-from partita.decomposition import _base, persistence
-from partita.decomposition._base import Array
-from partita.decomposition._outcome import labelled_certificate, labelled_losses
-from partita.decomposition._sessions import (
-    ROUNDS,
-    Ledger,
-    Visited,
-    forget,
-    in_memory,
-    n_held,
-    require_plain_loss,
-    visited,
-)
-from partita.decomposition._start import gather
-
-if TYPE_CHECKING:
-    from partita.decomposition.nmf import NMF
+from partita.decomposition import persistence
+from partita.decomposition._base import Array, Fit, Seen, Signals
+from partita.decomposition.convergence import by_iteration, certified
+from partita.decomposition.partial_fit import ROUNDS, Ledger, visited
 
 Source = xr.DataArray | str | PathLike[str]
 Sources = Sequence[Source] | Mapping[Any, Source]
 
 
-def fit_all(model: NMF, recordings: Sources, *, n_passes: int | None) -> Certificate:
-    """Fit one set of maps to sessions that are loaded one by one; return the certificate."""
-    caller = "NMF.fit_sessions"
-    model._check_parameters()
-    require_plain_loss(model, caller=caller)
-    _check_passes(n_passes)
-    sessions = _listed(recordings, caller=caller)
-    first = clone(model)
+class Begin(NamedTuple):
+    """What the fit of the first session gives the others.
+
+    `maps` (n_components, n_features) with their labels `component`: the first `n_held` stay as they
+    are, the first `n_kept` where they are.
+    """
+
+    stacker: Stacker
+    maps: Array
+    component: Array
+    n_held: int
+    n_kept: int
+
+
+class Outcome(NamedTuple):
+    """The factors of all sessions as a fit, whose `more` says how it went.
+
+    `interrupted` says that they are the best so far at Ctrl-C.
+    """
+
+    stacker: Stacker
+    fit: Fit
+    certificate: Certificate
+    interrupted: bool
+
+
+def fit_jointly(
+    sessions: Mapping[Any, Source],
+    begin: Begin,
+    *,
+    tol: float,
+    n_passes: int,
+    rng: np.random.Generator,
+    verbose: bool,
+    caller: str,
+) -> Outcome | None:
+    """Fit one set of maps to sessions that are loaded one by one.
+
+    Parameters
+    ----------
+    sessions : mapping of xarray.DataArray or path
+        By name.
+    begin : Begin
+        From the fit of the first of them.
+    tol : float
+        Residual of the joint certificate at which it ends.
+    n_passes : int
+        Passes at most.
+    rng : numpy.random.Generator
+        Random numbers.
+    verbose : bool
+        Whether a line of progress is drawn.
+    caller : str
+        Who asks, for the messages.
+
+    Returns
+    -------
+    Outcome or None
+        None where Ctrl-C came before the first session was folded in.
+    """
+    joint = _Joint(sessions, begin, tol=tol, rng=rng, caller=caller)
     try:
-        joint = _Joint.begun(first, sessions, caller=caller)
-    except KeyboardInterrupt:
-        _take_over(model, first)
-        raise
-    limit = model.max_iter if n_passes is None else n_passes
-    try:
-        end = _passes(joint, limit, n_passes=n_passes, verbose=bool(model.verbose))
+        end = _passes(joint, n_passes, verbose=verbose)
     except KeyboardInterrupt:
         so_far = joint.so_far()
-        if so_far is None:
-            _take_over(model, first)
-        else:
-            joint.keep(model, so_far, interrupted=True)
-        raise
-    joint.keep(model, end)
-    return end.certificate
+        return None if so_far is None else joint.outcome(so_far, interrupted=True)
+    return joint.outcome(end, interrupted=False)
 
 
-def _passes(joint: _Joint, limit: int, *, n_passes: int | None, verbose: bool) -> _End:
+def _passes(joint: _Joint, n_passes: int, *, verbose: bool) -> _End:
     """Go over the sessions until the joint fit is certified, or as often as is allowed."""
     with tqdm(desc="NMF.fit_sessions", unit="session", disable=not verbose) as bar:
         joint.first_pass(bar)
         end = joint.last_look(bar) if n_passes == 1 else None
-        for _ in range(1, limit):
+        for _ in range(1, n_passes):
             joint.descend(bar)
             end = joint.last_look(bar)
             if end.certificate.residual <= joint.tol:
                 break
         return joint.last_look(bar) if end is None else end
-
-
-def _take_over(model: NMF, first: NMF) -> None:
-    """Keep on the model what the interrupted fit of the first session has found, if anything."""
-    if hasattr(first, "maps_"):
-        forget(model)
-        parameters = first.get_params()
-        for name, value in vars(first).items():
-            if name not in parameters:
-                setattr(model, name, value)
-        model.converged_ = False
 
 
 class _Look(NamedTuple):
@@ -124,21 +138,21 @@ class _End(NamedTuple):
 class _Joint:
     """A joint fit under way: the maps, and the signals and statistics of the sessions seen."""
 
-    def __init__(self, sessions: dict[Any, Source], first: NMF, *, caller: str) -> None:
-        self.sessions, self.caller = sessions, caller
-        self.stacker, self.component = first._stacker, first.maps_["component"].values
-        self.maps = self.stacker.flat_maps(first.maps_, caller="maps_").astype(np.float64)
-        self.free = np.arange(n_held(first), len(self.maps))
-        given = gather(
-            self.stacker,
-            init=first.init,
-            fixed_maps=first.fixed_maps,
-            n_components=len(self.maps),
-        )
-        self.n_kept = given.n_kept
-        self.tol = float(first.tol)
+    def __init__(
+        self,
+        sessions: Mapping[Any, Source],
+        begin: Begin,
+        *,
+        tol: float,
+        rng: np.random.Generator,
+        caller: str,
+    ) -> None:
+        self.sessions, self.begin, self.tol, self.caller = sessions, begin, tol, caller
+        self.stacker = begin.stacker
+        self.maps = begin.maps.astype(np.float64)
+        self.free = np.arange(begin.n_held, len(self.maps))
         self.directions = online.directions(
-            self.maps.shape[1], len(self.maps), rng=_generator(first), dtype=self.stacker.dtype
+            self.maps.shape[1], len(self.maps), rng=rng, dtype=self.stacker.dtype
         )
         self.signals: dict[Any, Array] = {}
         self.folded = self.maps  # those that `signals` and `statistics` belong to
@@ -150,16 +164,8 @@ class _Joint:
         self.losses: list[float] = []
         self.n_visits = 0
 
-    @classmethod
-    def begun(cls, first: NMF, sessions: dict[Any, Source], *, caller: str) -> _Joint:
-        """Start with an ordinary fit of the first session."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            first.fit(in_memory(_opened(next(iter(sessions.values())), caller=caller)))
-        return cls(sessions, first, caller=caller)
-
-    def _visit(self, name: Any, bar: Any) -> Visited:
-        recording = _opened(self.sessions[name], caller=self.caller)
+    def _visit(self, name: Any, bar: Any) -> Seen:
+        recording = opened(self.sessions[name], caller=self.caller)
         seen = visited(self.stacker, recording, caller=f"{self.caller}, session {name!r},")
         self.n_visits += 1
         self.stackers[name] = seen.stacker
@@ -229,7 +235,7 @@ class _Joint:
         if self.looked is not None or self.statistics is None:
             return self.looked
         pieces = [
-            _piece(self.stackers[name], columns, self.component, name)
+            _piece(self.stackers[name], columns, self.begin.component, name)
             for name, columns in self.signals.items()
         ]
         error2 = 2 * self.statistics.loss(self.folded)
@@ -237,55 +243,63 @@ class _Joint:
         return _End(self.folded, dict(self.signals), pieces, [], self.statistics, error2, unknown)
 
     def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics, Array]:
-        stacker, matrix = self._visit(name, bar)
+        stacker, matrix, _ = self._visit(name, bar)
         columns, linear = solve_signals(matrix, maps), products.times(matrix, maps.T)
         self.linear[name] = linear
         gram, every = self.maps @ self.maps.T, np.arange(len(maps))
         look = _Look(
-            _piece(stacker, columns, self.component, name),
+            _piece(stacker, columns, self.begin.component, name),
             online.fingerprint(matrix),
             products.residual_norm2(matrix, columns, maps),
             online.gauge(gram, linear.T, columns.T, free=every),
         )
         return look, online.gather(matrix, columns), columns
 
-    def keep(self, model: NMF, end: _End, *, interrupted: bool = False) -> None:
-        """Label the factors of all sessions and keep them on the model."""
-        forget(model)
+    def outcome(self, end: _End, *, interrupted: bool) -> Outcome:
+        """Return the factors of all sessions in the order of the components, and how it went."""
         joined = _joined(end.pieces, sample_dim=self.stacker.sample_dim)
         maps = end.maps.astype(self.stacker.dtype)
         signals, unit, order, _ = normalisation.canonicalise(
-            joined.values, maps, keep_order=self.n_kept
+            joined.values, maps, keep_order=self.begin.n_kept
         )
-        lengths = np.linalg.norm(end.maps, axis=1)
-        stacker = _over_all(self.stacker, joined)
-        norm2 = end.statistics.norm2
-        model._remember(stacker, signals, unit, component=self.component, norm2=norm2)
-        model.reconstruction_err_ = math.sqrt(end.error2)
-        model.losses_ = labelled_losses(self.losses or [0.5 * end.error2])
-        model.n_iter_ = len(self.losses)
-        model.converged_ = end.certificate.residual <= model.tol and not interrupted
-        model.optimality_ = labelled_certificate(end.certificate)
-        model.n_sessions_ = len(end.signals)
-        model.fit_report_ = {
+        report = {
             "route": "sessions",
             "sessions": len(end.signals),
             "visits": self.n_visits + 1,
         }
-        if not end.keys:
-            return
-        scaled = end.statistics.scaled(lengths)
-        ordered = Statistics(scaled.A[order], scaled.B[np.ix_(order, order)], norm2)
-        kept = zip(end.keys, end.signals.values(), strict=True)
-        model._ledger = Ledger(
-            ordered,
-            {key: (columns * lengths.astype(columns.dtype))[:, order] for key, columns in kept},
+        more = {
+            "losses_": by_iteration(self.losses or [0.5 * end.error2]),
+            "n_iter_": len(self.losses),
+            "converged_": bool(end.certificate.residual <= self.tol and not interrupted),
+            "optimality_": certified(end.certificate),
+            "n_sessions_": len(end.signals),
+            "fit_report_": report,
+            "_ledger": _ledger(end, order),
+        }
+        fit = Fit(
+            Signals(signals),
+            unit,
+            self.begin.component,
+            norm2=end.statistics.norm2,
+            error=math.sqrt(end.error2),
+            more=more,
         )
+        stacker = _over_all(self.stacker, joined)
+        return Outcome(stacker, fit, end.certificate, interrupted)
 
 
-def _generator(model: NMF) -> np.random.Generator:
-    seed = check_random_state(model.random_state).randint(np.iinfo(np.int32).max)
-    return np.random.default_rng(seed)
+def _ledger(end: _End, order: Array) -> Ledger | None:
+    """Return what is kept of the sessions, for maps at unit norm in their order."""
+    if not end.keys:
+        return None
+    lengths = np.linalg.norm(end.maps, axis=1)
+    scaled = end.statistics.scaled(lengths)
+    ordered = Statistics(scaled.A[order], scaled.B[np.ix_(order, order)], end.statistics.norm2)
+    kept = zip(end.keys, end.signals.values(), strict=True)
+    return Ledger(
+        ordered,
+        {key: (columns * lengths.astype(columns.dtype))[:, order] for key, columns in kept},
+    )
 
 
 def _piece(stacker: Stacker, columns: Array, component: Array, name: Any) -> xr.DataArray:
@@ -321,18 +335,18 @@ def _joined(pieces: list[xr.DataArray], *, sample_dim: str) -> xr.DataArray:
 def _over_all(stacker: Stacker, joined: xr.DataArray) -> Stacker:
     """Return the stacker of all sessions together: the places of one, the times of all."""
     sample_dim, scalars = stacker.sample_dim, set(joined.coords)
-    places = {
-        name: coord.variable
+    dropped = [
+        name
         for name, coord in stacker.coords.coords.items()
-        if sample_dim not in coord.dims and (coord.dims or name in scalars) and name != "session"
-    }
+        if sample_dim in coord.dims or not (coord.dims or name in scalars) or name == "session"
+    ]
     times = {n: c.variable for n, c in joined.coords.items() if c.dims == (sample_dim,)}
-    coords = xr.Dataset(coords={**places, **times})
+    coords = stacker.coords.drop_vars(dropped).assign_coords(times)
     sizes = {**stacker.sizes, sample_dim: joined.sizes[sample_dim]}
     return replace(stacker, coords=coords, sizes=sizes)
 
 
-def _listed(recordings: Any, *, caller: str) -> dict[Any, Source]:
+def listed(recordings: Any, *, caller: str) -> dict[Any, Source]:
     """Return sessions by name, or by number where none is given."""
     single = isinstance(recordings, xr.DataArray | xr.Dataset | str | PathLike)
     if single or not isinstance(recordings, Sequence | Mapping):
@@ -345,7 +359,8 @@ def _listed(recordings: Any, *, caller: str) -> dict[Any, Source]:
     return dict(recordings) if isinstance(recordings, Mapping) else dict(enumerate(recordings))
 
 
-def _opened(source: Any, *, caller: str) -> xr.DataArray:
+def opened(source: Any, *, caller: str) -> xr.DataArray:
+    """Return a session, loaded lazily where it is a path."""
     if isinstance(source, xr.DataArray):
         return source
     if isinstance(source, str | PathLike):
@@ -356,22 +371,11 @@ def _opened(source: Any, *, caller: str) -> xr.DataArray:
     )
 
 
-def _check_passes(n_passes: Any) -> None:
+def check_passes(n_passes: Any) -> None:
+    """Refuse what is no number of passes, and not None either (ValueError)."""
     if n_passes is None or (is_whole(n_passes) and n_passes >= 1):
         return
     raise ValueError(
         f"n_passes is a whole number of at least 1, or None for as many as it takes to reach tol; "
         f"given: {n_passes!r}."
-    )
-
-
-def warn_if_unconverged(model: NMF, certificate: Certificate, *, n_passes: int | None) -> None:
-    """Warn once if passes until convergence were asked for and did not suffice."""
-    if model.converged_ or n_passes is not None or model.tol == 0:
-        return
-    _base.warn_unconverged(
-        "NMF.fit_sessions",
-        n_iter=model.n_iter_,
-        state=f"the optimality residual is {certificate.residual:.1e}, and tol is {model.tol:.1e}",
-        remedy="Raise max_iter, which counts passes here, or tol.",
     )

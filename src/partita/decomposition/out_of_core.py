@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +11,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.stack import Stacker
+from partita._labels.warn import warn
 from partita._solvers.matrices.streamed import Stream, cost_of_a_block, open_stream
 from partita._solvers.matrices.survey import Survey, locate, survey
 
@@ -31,6 +31,7 @@ def surveyed(
     mask: xr.DataArray | None,
     rng: np.random.Generator,
     caller: str,
+    taken: tuple[str, ...] = ("component",),
     signed: bool = False,
     fits: bool = True,
 ) -> tuple[Stacker, Stream]:
@@ -48,6 +49,8 @@ def surveyed(
         Random numbers.
     caller : str
         Who asks, for the messages.
+    taken : tuple of str
+        As `Stacker.of` takes it.
     signed : bool
         Whether negative values may be.
     fits : bool
@@ -64,7 +67,7 @@ def surveyed(
         If the blocks are many and tiny, or costly to compute.
     """
     _warn_of_tiny_blocks(recording, sample_dim)
-    stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask)
+    stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask, taken=taken)
     values = stacker.blocks(recording)
     stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
     clock = perf_counter()
@@ -85,18 +88,18 @@ def _warn_of_tiny_blocks(recording: xr.DataArray, sample_dim: str) -> None:
     if blocks <= _MANY or each >= _TINY:
         return
     samples = max(1, (32 << 20) * recording.sizes[sample_dim] // recording.nbytes)
-    warnings.warn(
+    warn(
         f"This recording is cut into {blocks} blocks of {each / 1e6:.2g} MB, which take longer to "
         "keep account of than to read. Give larger ones to load: partita.load(path, "
         f"chunks={{{sample_dim!r}: {samples}}}); if the file itself is stored so, convert it "
-        "once: partita convert FILE session.zarr.",
-        UserWarning,
-        stacklevel=5,
+        "once: partita convert FILE session.zarr."
     )
 
 
 def advise(recording: xr.DataArray) -> None:
     """Say how much faster a fit would be from a store, where its blocks are costly to compute.
+
+    Nothing is said of blocks made of what is in memory, nor where a cluster computes them.
 
     Warns
     -----
@@ -107,14 +110,12 @@ def advise(recording: xr.DataArray) -> None:
     if cost is None or cost.whole <= _COSTLY * cost.reading:
         return
     gain = _PASSES * cost.whole / (cost.whole + (_PASSES + 1) * max(cost.reading, 1e-9))
-    warnings.warn(
+    warn(
         f"Every pass of this fit computes its blocks anew, which takes "
         f"{min(cost.whole / max(cost.reading, 1e-9), 999):.1f} times as long as reading them. "
         "Save them first and fit what was saved, about "
         f"{min(gain, _PASSES):.1f} times faster in all: partita.save(recording, 'clean.zarr'), "
-        "then partita.load('clean.zarr').",
-        UserWarning,
-        stacklevel=5,
+        "then partita.load('clean.zarr')."
     )
 
 

@@ -1,10 +1,11 @@
-"""Parameters of NMF: refused in words, and translated for the solver."""
+"""Parameters of estimators: refused in words, and translated for the solvers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from partita._labels.numbers import is_number, is_whole
 from partita._solvers.penalties.penalty import Penalty
@@ -16,8 +17,66 @@ SOLVERS = ("auto", "hals", "sketch")
 PENALTIES = ("unit-norm", "scikit-learn")
 
 
-def beta_of(loss: Any) -> float:
-    """Return the β of a loss given by name or number (ValueError where there is none)."""
+class Objective(NamedTuple):
+    """What a non-negative fit minimises: a divergence by its β, and penalties."""
+
+    beta: float
+    penalty: Penalty
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is least squares alone."""
+        return self.beta == 2.0 and not self.penalty.active
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return random numbers from any state that scikit-learn knows, or numpy's Generator."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    seed = check_random_state(_checked(random_state)).randint(np.iinfo(np.int32).max)
+    return np.random.default_rng(seed)
+
+
+def state_for_sklearn(random_state: Any) -> Any:
+    """Return a random state as scikit-learn takes it: a number drawn, where it is a Generator."""
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int32).max))
+    return _checked(random_state)
+
+
+def _checked(random_state: Any) -> Any:
+    try:
+        check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            "random_state is None, a whole number from 0, a numpy.random.Generator or a "
+            f"RandomState, and was given {random_state!r}."
+        ) from None
+    return random_state
+
+
+def check_n_components(n_components: Any) -> None:
+    """Refuse what is not a positive whole number of components (ValueError)."""
+    if not is_whole(n_components) or n_components < 1:
+        raise ValueError(
+            f"n_components must be a whole number of at least 1, and was given {n_components!r}."
+        )
+
+
+def check_mode(mode: Any, modes: tuple[str, ...]) -> None:
+    """Refuse a mode that is none of those of the estimator (ValueError)."""
+    if mode not in modes:
+        known = " or ".join(repr(one) for one in modes)
+        raise ValueError(f"mode is {known}, and was given {mode!r}.")
+
+
+def objective_of(loss: Any, kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Objective:
+    """Return what is minimised (ValueError where a parameter has no meaning)."""
+    penalty = _penalty_of(kind, maps_l1=maps_l1, signals_l1=signals_l1, l2=l2)
+    return Objective(_beta_of(loss), penalty)
+
+
+def _beta_of(loss: Any) -> float:
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
     if is_number(loss) and 0 <= loss <= 2:
@@ -27,11 +86,8 @@ def beta_of(loss: Any) -> float:
     )
 
 
-def penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
-    """Return the solver's penalty (ValueError where a strength is negative or no number).
-
-    `l2` is one number or, with scikit-learn's penalty, those of maps and of signals.
-    """
+def _penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty:
+    """Return the solver's penalty; scikit-learn's may have two `l2`, of maps and of signals."""
     _one_of("penalty", kind, PENALTIES)
     pair = isinstance(l2, tuple | list) and len(l2) == 2
     if pair and kind != "scikit-learn":

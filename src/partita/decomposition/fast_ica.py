@@ -1,0 +1,211 @@
+"""Independent components of a labelled recording, under the same contract as NMF."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import xarray as xr
+from sklearn import decomposition as sk
+from sklearn.exceptions import ConvergenceWarning
+
+from partita._solvers.linear import least_squares
+from partita._solvers.peak_memory import Budget, Size
+from partita.decomposition import parameters
+from partita.decomposition._base import Array, Decomposition, Seen, Signals
+from partita.decomposition.centred import (
+    MODES,
+    Centred,
+    centred,
+    fit_of,
+    peak_memory_of,
+    signals_for,
+    with_mean,
+)
+from partita.decomposition.convergence import warn_unconverged
+
+
+class Rotated(NamedTuple):
+    """White scores rotated to independence, and how that went."""
+
+    sources: Array
+    n_iter: int
+    converged: bool
+
+
+class FastICA(Decomposition):
+    r"""Independent components: the parts whose signals, or maps, depend least on one another.
+
+    Whitens to ``n_components`` dimensions and rotates to the largest non-Gaussianity (Hyvärinen &
+    Oja, 2000). ``mode="temporal"`` centres each voxel over time and makes the signals
+    independent; ``mode="spatial"`` centres each time point over voxels and makes the maps so.
+    Computed by `sklearn.decomposition.FastICA`.
+
+    Parameters
+    ----------
+    n_components : int
+        How many parts.
+    mode : {"temporal", "spatial"}
+        What is centred, and what is independent.
+    fun : {"logcosh", "exp", "cube"}
+        The contrast.
+    tol : float
+        Largest change of the rotation at which it stops.
+    max_iter : int
+        Most iterations.
+    mask : xarray.DataArray of bool, optional
+        Voxels to use, matched by label.
+    sample_dim : str
+        The dimension of samples.
+    random_state : int, numpy.random.Generator, RandomState or None
+        The rotation to start from.
+
+    Attributes
+    ----------
+    maps_ : xarray.DataArray, (component, ...)
+        Unit Euclidean norm; the largest value of each is positive.
+    signals_ : xarray.DataArray, (time, component)
+        In the recording's units; in spatial mode with the coordinate ``offset`` (time).
+    energy_ : xarray.DataArray, (component,)
+        Share of the recording's energy in each part, largest first.
+    mean_ : xarray.DataArray, (...)
+        Each voxel's mean over time (temporal mode only).
+    reconstruction_err_ : float
+        :math:`\|X - \hat X\|_F` inside the mask.
+    n_iter_ : int
+        Iterations done.
+    converged_ : bool
+        Whether the rotation settled within ``tol``.
+
+    See Also
+    --------
+    NMF : Parts that are non-negative.
+
+    Examples
+    --------
+    >>> recording = partita.datasets.load_sample()
+    >>> ica = partita.FastICA(n_components=3, mode="spatial", random_state=0).fit(recording)
+    >>> ica.maps_.sizes["component"]
+    3
+    """
+
+    modes: ClassVar = MODES
+    iterative: ClassVar = True
+    streams: ClassVar = True
+    signal_coords: ClassVar = ("offset",)
+    remembers: ClassVar = (*Decomposition.remembers, "n_iter_", "converged_", "mean_")
+
+    n_iter_: int
+    converged_: bool
+    mean_: xr.DataArray
+
+    def __init__(
+        self,
+        n_components: int = 10,
+        *,
+        mode: str = "temporal",
+        fun: str = "logcosh",
+        tol: float = 1e-4,
+        max_iter: int = 500,
+        mask: xr.DataArray | None = None,
+        sample_dim: str = "time",
+        random_state: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.mode = mode
+        self.fun = fun
+        self.tol = tol
+        self.max_iter = max_iter
+        self.mask = mask
+        self.sample_dim = sample_dim
+        self.random_state = random_state
+
+    def fit(self, recording: xr.DataArray, y: None = None) -> Self:
+        """Find the independent components of a recording.
+
+        Parameters
+        ----------
+        recording : xarray.DataArray, (time, ...), any order
+            Integers up to 16 bits are worked on as float32, larger ones as float64.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        FastICA
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
+
+        Warns
+        -----
+        UserWarning
+            If the fit needs more memory than there is.
+        """
+        parameters.check_mode(self.mode, self.modes)
+        parameters.check_n_components(self.n_components)
+        streams = self._in_parts(recording, None)
+        rng = parameters.generator(self.random_state) if streams else None
+        seen = self._look_over(recording, rng=rng)
+        found = centred(seen, self.n_components, self.mode, rng, caller=type(self).__name__)
+        state = parameters.state_for_sklearn(self.random_state)
+        signals, maps, rotated = self._independent(found, state)
+        fit = fit_of(seen, found, signals, maps)
+        about = {"n_iter_": rotated.n_iter, "converged_": rotated.converged}
+        self._remember(seen.stacker, fit._replace(more={**fit.more, **about}))
+        self._warn_if_unconverged()
+        return self
+
+    def _independent(self, found: Centred, state: Any) -> tuple[Array, Array, Rotated]:
+        """Whiten once, exactly, so that the rotation works on n_components columns alone."""
+        temporal = self.mode == "temporal"
+        if found.singular is not None:
+            U, s, V = found.singular
+            white, other = (U, V.T) if temporal else (V.T, U)
+            rotated = self._rotated(white * np.sqrt(len(white) - 1).astype(white.dtype), state)
+            mixing = (other * s) @ least_squares.least_squares(white.T, rotated.sources.T)
+        else:
+            samples = found.matrix if temporal else found.matrix.T
+            solver = least_squares.eigensolver(samples.shape, self.n_components)
+            whitening = sk.PCA(
+                self.n_components, whiten=True, svd_solver=solver, random_state=state
+            )
+            rotated = self._rotated(whitening.fit_transform(samples), state)
+            mixing = least_squares.least_squares(samples.T, rotated.sources.T)
+        pair = (rotated.sources, mixing.T) if temporal else (mixing, rotated.sources.T)
+        return *pair, rotated
+
+    def _rotated(self, white: Array, state: Any) -> Rotated:
+        """Rotate white scores (n, k) to independence."""
+        model = sk.FastICA(
+            whiten=False, fun=self.fun, tol=self.tol, max_iter=self.max_iter, random_state=state
+        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            sources: Array = model.fit_transform(white)
+        settled = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+        return Rotated(sources, int(model.n_iter_), settled)
+
+    def _warn_if_unconverged(self) -> None:
+        if self.converged_:
+            return
+        warn_unconverged(
+            "FastICA",
+            n_iter=self.n_iter_,
+            state=f"the rotation still changes by more than tol={self.tol:g}",
+            remedy="Raise max_iter, loosen tol, or ask for fewer components.",
+        )
+
+    def _signals_for(self, seen: Seen, maps: Array) -> Signals:
+        return signals_for(seen, maps, getattr(self, "mean_", None))
+
+    def _compose(self, signals: xr.DataArray, maps: Array) -> Any:
+        parts, mean = super()._compose(signals, maps), getattr(self, "mean_", None)
+        return with_mean(parts, signals, mean, self._stacker, caller=type(self).__name__)
+
+    def _peak_memory(self, size: Size, *, chunks: Any, entrywise: bool) -> Budget:
+        return peak_memory_of(size, mode=self.mode, chunks=chunks)
