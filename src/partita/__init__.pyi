@@ -1,5 +1,8 @@
-from . import datasets as datasets, decomposition as decomposition, io as io
-from . import plotting as plotting, preprocess as preprocess
+from . import datasets as datasets
+from . import decomposition as decomposition
+from . import io as io
+from . import plotting as plotting
+from . import preprocess as preprocess
 from ._labels.sparse import from_sparse as from_sparse
 from ._version import __version__ as __version__
 from .decomposition import NMF as NMF

@@ -12,6 +12,8 @@ from .nmf import multistart, streamed_multistart
 _COPIES, _STREAMED_COPIES = 8, 6
 
 
+# Arrays of a penalty that is majorised entry by entry, in float64.
+_TERMS = 6
 # Scratch of blocks and of the allocator, at most a share of the data.
 _SCRATCH, _STREAMED_SCRATCH, _SCRATCH_SHARE = 64 << 20, 32 << 20, 0.45
 
@@ -73,6 +75,14 @@ def of_nmf(size: Size) -> Budget:
 def of_divergence(size: Size) -> Budget:
     """Return what an NMF of another loss than Frobenius, or with entrywise weights, takes."""
     return Budget(_COPIES * size.factors, 0, size.data // 2 + _scratch(size))
+
+
+def with_smoothness(budget: Budget, size: Size) -> Budget:
+    """Return what a fit takes whose penalties have terms for every entry of a factor.
+
+    Gradient and bound of the factor that moves are there in float64, with what they are made of.
+    """
+    return budget._replace(factors=budget.factors + _TERMS * 8 * size.k * max(size.n, size.p))
 
 
 def of_linear(size: Size, *, by_covariance: bool, fully: bool) -> Budget:

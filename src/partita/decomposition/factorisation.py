@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from partita._labels.neighbours import neighbouring_features, steps_between_samples
 from partita._solvers import peak_memory
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices import products
-from partita._solvers.matrices.streamed import threads_here
+from partita._solvers.matrices.streamed import Stream, threads_here
 from partita._solvers.optimality import reconstruction_error
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.penalties.penalty import Penalty, Separable, Together, for_unit_maps
+from partita._solvers.penalties.smoothness import Graph, Smoothness, chain
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
 from partita._solvers.problem.stopping import Stopping
@@ -66,7 +68,7 @@ def factorised(
         seen.matrix,
         settings.n_components,
         loss=objective.beta,
-        penalty=objective.penalty,
+        penalty=_penalty_on(seen, objective),
         weights=seen.weights,
         held=given.held,
         columns=seen.stacker.canonical_columns(),
@@ -80,28 +82,66 @@ def factorised(
     return factorise(problem, start, stopping, rng=rng)
 
 
-def left_of_penalty(penalty: Penalty, order: Array, lengths: Array) -> list[dict[str, Any]]:
-    """Return what is left of a penalty for new signals of unit maps, as arrays that are saved.
+def _penalty_on(seen: Seen, objective: Objective) -> Penalty:
+    """Return all penalties, those of smoothness along the samples and the grid of a recording."""
+    if not objective.is_smooth:
+        return objective.penalty
+    parts = [objective.penalty]
+    if objective.signals_smoothness:
+        parts.append(_smooth_signals(seen, objective.signals_smoothness))
+    if objective.maps_smoothness:
+        if isinstance(seen.matrix, Stream):
+            raise ValueError(
+                "maps_smoothness ties voxels that are read in different parts of this recording. "
+                "Bring it into memory, recording.compute(), or leave maps_smoothness=0."
+            )
+        pairs = neighbouring_features(seen.stacker, caller="maps_smoothness")
+        graph = Graph(*pairs, seen.stacker.n_features)
+        parts.append(Smoothness.along(graph, objective.maps_smoothness, signals=False))
+    return Together(tuple(parts))
 
-    Parameters
-    ----------
-    penalty : Penalty
-        As a solution leaves it.
-    order, lengths : numpy.ndarray, (n_components,)
-        Where each component came from, and the lengths of the old maps.
+
+def _smooth_signals(seen: Seen, strength: float) -> Penalty:
+    return Smoothness.along(chain(steps_between_samples(seen.stacker)), strength)
+
+
+class Left(NamedTuple):
+    """What is left of the penalties of a fit for the signals of new samples, for unit maps.
+
+    `terms` are arrays that every sample has; `smoothness` ties each to the next.
     """
-    left = for_unit_maps(penalty, order, lengths)
-    assert isinstance(left, Together)
-    return [vars(part) for part in left.parts if isinstance(part, Separable)]
+
+    terms: list[dict[str, Any]]
+    smoothness: float
+
+    @classmethod
+    def of(cls, penalty: Penalty, order: Array, lengths: Array) -> Left:
+        """Return it of the penalty that a solution leaves.
+
+        Parameters
+        ----------
+        penalty : Penalty
+            As a solution leaves it.
+        order, lengths : numpy.ndarray, (n_components,)
+            Where each component came from, and the lengths of the old maps.
+        """
+        left = for_unit_maps(penalty, order, lengths)
+        assert isinstance(left, Together)
+        terms = [vars(part) for part in left.parts if isinstance(part, Separable)]
+        smooth = sum(part.strength for part in left.parts if isinstance(part, Smoothness))
+        return cls(terms, float(smooth))
+
+    def on(self, seen: Seen) -> Penalty:
+        """Return it as a penalty on the signals of a recording."""
+        parts: list[Penalty] = [Separable(**terms) for terms in self.terms]
+        if self.smoothness:
+            parts.append(_smooth_signals(seen, self.smoothness))
+        return Together(tuple(parts))
 
 
-def signals_of(seen: Seen, maps: Array, beta: float, left: list[dict[str, Any]]) -> Array:
-    """Return the signals (n_samples, n_components) that are best for maps.
-
-    `left` is what `left_of_penalty` returned of the fit.
-    """
-    penalty = Together(tuple(Separable(**terms) for terms in left))
-    return solve_signals(seen.matrix, maps, penalty=penalty, weights=seen.weights, loss=beta)
+def signals_of(seen: Seen, maps: Array, beta: float, left: Left) -> Array:
+    """Return the signals (n_samples, n_components) that are best for maps."""
+    return solve_signals(seen.matrix, maps, penalty=left.on(seen), weights=seen.weights, loss=beta)
 
 
 def norm2_of(seen: Seen, solution: Solution) -> float:
@@ -126,6 +166,6 @@ def peak_memory_of(size: Size, objective: Objective, *, chunks: Any, entrywise: 
     """Return what a fit takes beside the recording (see `Decomposition._peak_memory`)."""
     if chunks is not None:
         return peak_memory.of_streamed(size, chunks, threads=threads_here(), linear=False)
-    if objective.beta == 2.0 and not entrywise:
-        return peak_memory.of_nmf(size)
-    return peak_memory.of_divergence(size)
+    plain = objective.beta == 2.0 and not entrywise
+    budget = peak_memory.of_nmf(size) if plain else peak_memory.of_divergence(size)
+    return peak_memory.with_smoothness(budget, size) if objective.is_smooth else budget

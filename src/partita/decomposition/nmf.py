@@ -17,7 +17,7 @@ from partita.decomposition import factorisation, out_of_core, parameters, partia
 from partita.decomposition._base import Array, Decomposition, Fit, Seen, Signals
 from partita.decomposition.checkpoints import Checkpoint, fingerprint
 from partita.decomposition.convergence import by_iteration, certified, warn_unconverged
-from partita.decomposition.factorisation import Settings
+from partita.decomposition.factorisation import Left, Settings
 from partita.decomposition.parameters import Objective
 from partita.decomposition.progress import Callback, name_dashboard, watching
 from partita.decomposition.warm_start import Given, gather
@@ -44,11 +44,18 @@ class NMF(Decomposition):
         D\Big(X \,\Big|\, \sum_k s_k m_k^\top\Big)
         + r \Big(\lambda_m \sum_k \|s_k\| \|m_k\|_1 + \lambda_s \sum_k \|m_k\| \|s_k\|_1\Big)
         + \tfrac{1}{2} \lambda_2 \sum_k \|m_k\|^2 \|s_k\|^2
+        + \tfrac{1}{2} \lambda_t \sum_k \|m_k\|^2
+          \sum_i \frac{\bar\Delta}{\Delta_i} (s_{k,i+1} - s_{k,i})^2
+        + \tfrac{1}{2} \lambda_v \sum_k \|s_k\|^2
+          \sum_{v \sim w} \frac{\bar\Delta}{\Delta_{vw}} (m_{k,v} - m_{k,w})^2
 
     with :math:`D = \tfrac12 \|X - \hat X\|_F^2` by default, r the root mean square of X,
-    :math:`\lambda_m` = ``maps_l1``, :math:`\lambda_s` = ``signals_l1`` and :math:`\lambda_2` =
-    ``l2`` (Paatero & Tapper, 1994; Lee & Seung, 1999). Rescaling X or a component changes nothing;
-    for other divergences the penalty is multiplied by :math:`r^{\beta - 2}` to that end.
+    :math:`\lambda_m` = ``maps_l1``, :math:`\lambda_s` = ``signals_l1``, :math:`\lambda_2` =
+    ``l2``, :math:`\lambda_t` = ``signals_smoothness`` over the steps :math:`\Delta_i` between
+    samples (:math:`\bar\Delta` their median) and :math:`\lambda_v` = ``maps_smoothness`` over
+    neighbouring voxels (Paatero & Tapper, 1994; Lee & Seung, 1999; Cai et al., 2011). Rescaling X
+    or a component changes nothing; for other divergences the penalty is multiplied by
+    :math:`r^{\beta - 2}` to that end.
     Solved by extrapolated hierarchical alternating least squares (Cichocki & Phan, 2009; Gillis &
     Glineur, 2012; Ang & Gillis, 2019), started from several points on a random sketch, and
     certified: `optimality_` says how far the answer is from a stationary point.
@@ -90,6 +97,13 @@ class NMF(Decomposition):
         ``maps_l1`` then stand for ``alpha_W`` and ``alpha_H`` times ``l1_ratio``, and ``l2`` for
         either times ``1 - l1_ratio``; where those two differ,
         ``l2=(alpha_H * (1 - l1_ratio), alpha_W * (1 - l1_ratio))``.
+    signals_smoothness : float
+        How strongly each sample of a signal is tied to the next, more where they are near in time:
+        what is faster than about its square root in samples is smoothed away, so 1 is gentle and
+        10 strong. Where times fall or repeat another run begins, untied.
+    maps_smoothness : float
+        The like for voxels that are neighbours on the grid and inside the mask: along x, y and z,
+        and along dimensions whose coordinate is a number with units. In memory only.
     mask : xarray.DataArray of bool, (some feature dimensions), optional
         Voxels to use, matched by label.
     fixed_maps : xarray.DataArray, (component, ...), optional
@@ -170,7 +184,7 @@ class NMF(Decomposition):
     converged_: bool
     fit_report_: dict[str, Any]
     n_sessions_: int
-    _left: list[dict[str, Any]]
+    _left: tuple[list[dict[str, Any]], float]
     _ledger: partial_fit.Ledger | None
 
     def __init__(
@@ -188,6 +202,8 @@ class NMF(Decomposition):
         signals_l1: float = 0.0,
         l2: float | tuple[float, float] = 0.0,
         penalty: str = "unit-norm",
+        signals_smoothness: float = 0.0,
+        maps_smoothness: float = 0.0,
         mask: xr.DataArray | None = None,
         fixed_maps: xr.DataArray | None = None,
         sample_dim: str = "time",
@@ -206,6 +222,8 @@ class NMF(Decomposition):
         self.signals_l1 = signals_l1
         self.l2 = l2
         self.penalty = penalty
+        self.signals_smoothness = signals_smoothness
+        self.maps_smoothness = maps_smoothness
         self.mask = mask
         self.fixed_maps = fixed_maps
         self.sample_dim = sample_dim
@@ -463,6 +481,8 @@ class NMF(Decomposition):
             maps_l1=self.maps_l1,
             signals_l1=self.signals_l1,
             l2=self.l2,
+            signals_smoothness=self.signals_smoothness,
+            maps_smoothness=self.maps_smoothness,
         )
 
     def _in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
@@ -474,8 +494,8 @@ class NMF(Decomposition):
         )
 
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:
-        beta, left = self._objective().beta, getattr(self, "_left", [])
-        return Signals(factorisation.signals_of(seen, maps, beta, left))
+        left = Left(*getattr(self, "_left", ([], 0.0)))
+        return Signals(factorisation.signals_of(seen, maps, self._objective().beta, left))
 
     def _warn_of_surplus(self, most: int) -> None:
         if self.n_components > most:
@@ -546,7 +566,7 @@ class NMF(Decomposition):
                 "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
                 "optimality_": certified(solution.certificate),
                 "losses_": by_iteration(solution.losses),
-                "_left": factorisation.left_of_penalty(solution.penalty, order, lengths),
+                "_left": tuple(Left.of(solution.penalty, order, lengths)),
             },
         )
 
@@ -571,8 +591,10 @@ class NMF(Decomposition):
         raise ValueError(
             f"{caller} keeps products of the data, which suffice for loss='frobenius' without "
             f"penalties only; given: loss={self.loss!r}, maps_l1={self.maps_l1!r}, "
-            f"signals_l1={self.signals_l1!r}, l2={self.l2!r}. Leave these at their defaults, or "
-            "fit the sessions joined along time: xarray.concat(recordings, 'time')."
+            f"signals_l1={self.signals_l1!r}, l2={self.l2!r}, "
+            f"signals_smoothness={self.signals_smoothness!r}, "
+            f"maps_smoothness={self.maps_smoothness!r}. Leave these at their defaults, or fit the "
+            "sessions joined along time: xarray.concat(recordings, 'time')."
         )
 
     def _begin_of(self, found: _Found) -> sessions.Begin:

@@ -18,15 +18,22 @@ PENALTIES = ("unit-norm", "scikit-learn")
 
 
 class Objective(NamedTuple):
-    """What a non-negative fit minimises: a divergence by its β, and penalties."""
+    """What a non-negative fit minimises: a divergence by its β, penalties, and smoothness."""
 
     beta: float
     penalty: Penalty
+    signals_smoothness: float = 0.0
+    maps_smoothness: float = 0.0
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether signals or maps are to be smooth."""
+        return bool(self.signals_smoothness or self.maps_smoothness)
 
     @property
     def is_plain(self) -> bool:
         """Whether it is least squares alone."""
-        return self.beta == 2.0 and not self.penalty.active
+        return self.beta == 2.0 and not self.penalty.active and not self.is_smooth
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -70,10 +77,20 @@ def check_mode(mode: Any, modes: tuple[str, ...]) -> None:
         raise ValueError(f"mode is {known}, and was given {mode!r}.")
 
 
-def objective_of(loss: Any, kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Objective:
+def objective_of(
+    loss: Any,
+    kind: Any,
+    *,
+    maps_l1: Any,
+    signals_l1: Any,
+    l2: Any,
+    signals_smoothness: Any = 0.0,
+    maps_smoothness: Any = 0.0,
+) -> Objective:
     """Return what is minimised (ValueError where a parameter has no meaning)."""
     penalty = _penalty_of(kind, maps_l1=maps_l1, signals_l1=signals_l1, l2=l2)
-    return Objective(_beta_of(loss), penalty)
+    _refuse_negative(signals_smoothness=signals_smoothness, maps_smoothness=maps_smoothness)
+    return Objective(_beta_of(loss), penalty, float(signals_smoothness), float(maps_smoothness))
 
 
 def _beta_of(loss: Any) -> float:
@@ -96,14 +113,18 @@ def _penalty_of(kind: Any, *, maps_l1: Any, signals_l1: Any, l2: Any) -> Penalty
             "each has a meaning with penalty='scikit-learn' only."
         )
     maps_l2, signals_l2 = l2 if pair else (l2, l2)
-    given = [("maps_l1", maps_l1), ("signals_l1", signals_l1), ("l2", maps_l2), ("l2", signals_l2)]
-    for name, value in given:
-        if not is_number(value) or not 0 <= value < np.inf:
-            raise ValueError(f"{name} is a non-negative number, and was given {value!r}.")
+    _refuse_negative(maps_l1=maps_l1, signals_l1=signals_l1, l2=maps_l2)
+    _refuse_negative(l2=signals_l2)
     if kind == "scikit-learn":
         l2s = float(signals_l2), float(maps_l2)
         return PerEntry(float(signals_l1), float(maps_l1), *l2s)
     return UnitNorm(float(signals_l1), float(maps_l1), float(maps_l2))
+
+
+def _refuse_negative(**strengths: Any) -> None:
+    for name, value in strengths.items():
+        if not is_number(value) or not 0 <= value < np.inf:
+            raise ValueError(f"{name} is a non-negative number, and was given {value!r}.")
 
 
 def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter: Any) -> None:

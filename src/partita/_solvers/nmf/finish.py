@@ -11,14 +11,18 @@ from ..compute.types import Array
 from ..matrices.matrix import Columns, Sums, add
 from ..matrices.products import squared_distance
 from ..nnls.active_set import negligible, solve_rows
-from ..problem.oriented import Oriented, products_of
+from ..nnls.solve import solve_majorised
+from ..penalties.penalty import Terms
+from ..problem.oriented import Oriented, Products, products_of, project
 from ..problem.solution import Certificate
 from .block_update import Sweeps, Visit, evaluate, penalty_of, solve_short, terms_of, visit
 from .hals import Descent, relative_gradient
 
 _TO_THE_END = Sweeps(most=400, ratio=1e-9)
 _MEASURE = Sweeps(most=20, ratio=1e-3, measure=True, bound=True, gather=False)
-_MAJORISATIONS, _STILL = 200, 1e-3
+
+
+_UNMEASURED = (math.nan, math.nan, math.nan)
 
 
 class Finish(NamedTuple):
@@ -52,10 +56,11 @@ def finish(descent: Descent, *, signals_short: bool) -> Finish:
     problem, S, L = descent.problem, descent.S, descent.L
     if signals_short:
         if descent.seen is None:
-            nothing = (math.nan,) * 3
-            descent.seen = Visit(*products_of(problem, L.ahead), *nothing)
+            descent.seen = Visit(*products_of(problem, L.ahead), *_UNMEASURED)
         seen = descent.seen
-        solve_exactly(problem, S.ahead, seen, L.ahead)
+        solve_exactly(problem, S.ahead, seen, L.ahead, of_long=False)
+    elif problem.penalty.active:
+        seen = descent.seen = _solve_long_exactly(problem, S.ahead, L.ahead)
     else:
         L.restart()
         seen = descent.seen = visit(problem, S.ahead, L, _TO_THE_END)
@@ -69,49 +74,60 @@ def finish(descent: Descent, *, signals_short: bool) -> Finish:
     return Finish(Certificate(W_residual, H_residual, W_decrease, H_decrease), loss)
 
 
-def solve_exactly(problem: Oriented, S: Array, seen: Visit, L: Array) -> None:
-    """Replace the free rows of S by the least-squares answer for L, exact to rounding.
+def solve_exactly(
+    problem: Oriented, factor: Array, normal: Products | Visit, given: Array, *, of_long: bool
+) -> None:
+    """Replace the free rows of a factor by the answer that is best for the other one, exactly.
 
-    Rows of L that are rounding beside the longest get zeros. A penalty is majorised again where
-    the answer has moved to, until it moves no further.
+    Rows whose counterpart is rounding beside the longest get zeros.
+
+    Parameters
+    ----------
+    problem : Oriented
+        The fit.
+    factor : ndarray, (k, m)
+        Replaced in place.
+    normal : Products
+        The other factor times the data, as (k, m), and times itself.
+    given : ndarray
+        The other factor.
+    of_long : bool
+        Whether it is the long factor that is solved.
     """
-    counts = np.diagonal(seen.B)[problem.S_free] > negligible(seen.B)
-    free = problem.S_free[counts]
-    S[problem.S_free[~counts]] = 0
+    may_move = problem.L_free if of_long else problem.S_free
+    counts = np.diagonal(normal.B)[may_move] > negligible(normal.B)
+    free = may_move[counts]
+    factor[may_move[~counts]] = 0
+    held = np.setdiff1d(np.arange(len(factor)), free)
+    gram = np.ascontiguousarray(normal.B[np.ix_(free, free)])
+    linear = normal.A[free] - normal.B[np.ix_(free, held)] @ factor[held]
+    C = np.ascontiguousarray(linear.T, np.float64)
+    rows = np.ascontiguousarray(factor[free].T, np.float64)
     if not problem.penalty.active:
-        _solve_free(S, seen.A, seen.B, free)
+        solve_rows(gram[None], C, rows, 0, rows.shape[0], 100)
+        factor[free] = rows.T
         return
-    still = _STILL * float(np.sqrt(np.finfo(S.dtype).eps))
-    for _ in range(_MAJORISATIONS):
-        before = S.copy()
-        terms = terms_of(problem, S, L, of_long=False)
-        gram = seen.B if terms.gram is None else seen.B + terms.gram
-        if terms.ridge.shape[1] == 1:
-            grams = gram + np.diag(terms.ridge[:, 0])
-        else:
-            grams = gram + terms.ridge.T[:, :, None] * np.eye(len(S))
-        _solve_free(S, seen.A - terms.linear, grams, free)
-        if np.linalg.norm(S - before) <= still * np.linalg.norm(S):
-            return
+
+    def terms_at(moving: Array) -> Terms:
+        whole = factor.astype(np.float64)
+        whole[free] = moving.T
+        terms = terms_of(problem, whole, given, of_long=of_long)
+        linear, ridge = terms.linear[free], terms.ridge[free]
+        if terms.gram is None:
+            return Terms(linear, ridge)
+        tied = terms.gram[np.ix_(free, held)] @ whole[held]
+        return Terms(linear + tied, ridge, terms.gram[np.ix_(free, free)])
+
+    factor[free] = solve_majorised(gram, C, terms_at, rows).T
 
 
-def _solve_free(S: Array, C: Array, grams: Array, free: Array) -> None:
-    """Solve the free rows of S, with one Gram matrix (k, k) for all columns or (n, k, k)."""
-    held = np.setdiff1d(np.arange(S.shape[0]), free)
-    grams = grams[None] if grams.ndim == 2 else grams
-    across = _across(grams[:, free][:, :, held], S[held])
-    rows = np.ascontiguousarray(S[free].T, np.float64)
-    inner = np.ascontiguousarray(grams[:, free][:, :, free], np.float64)
-    linear = np.ascontiguousarray((C[free] - across).T, np.float64)
-    solve_rows(inner, linear, rows, 0, rows.shape[0], 100)
-    S[free] = rows.T
-
-
-def _across(grams: Array, held: Array) -> Array:
-    """Return the products of rows that stay with what ties them to the others."""
-    if len(grams) == 1:
-        return np.asarray(grams[0] @ held)
-    return np.asarray(np.einsum("nij,jn->in", grams, held))
+def _solve_long_exactly(problem: Oriented, S: Array, L: Array) -> Visit:
+    """Solve the long factor under a penalty, in two passes; return the products for S."""
+    weighted = S if problem.S_weights is None else S * problem.S_weights
+    gram = weighted.astype(np.float64) @ S.T.astype(np.float64)
+    normal = Products(project(problem, weighted), gram)
+    solve_exactly(problem, L, normal, S, of_long=True)
+    return Visit(*products_of(problem, L), *_UNMEASURED)
 
 
 def exact_loss(problem: Oriented, S: Array, L: Array, seen: Visit) -> float:

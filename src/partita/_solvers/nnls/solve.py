@@ -8,6 +8,8 @@ to rounding; every other row ends on a Cholesky solution of its face, as in an a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -116,15 +118,46 @@ def solve_normal(
     if not penalty.active:
         return W
     lengths = np.linalg.norm(W, axis=0)
-    at = np.maximum(W, _LIFT * float(W.max(initial=0.0)))  # what is zero might be so no longer
+    begin = np.maximum(W, _LIFT * float(W.max(initial=0.0)))  # what is zero might be so no longer
+
+    def terms_at(signals: Floats) -> Terms:
+        return penalty.majorise(signals.T, H, signals=True, weights=weights)
+
+    W = solve_majorised(gram, C, terms_at, begin)
+    silenced = np.linalg.norm(W, axis=0) <= _SILENCED * lengths
+    return np.asarray(np.where(silenced, 0.0, W))
+
+
+def solve_majorised(
+    gram: Floats, C: Floats, terms_at: Callable[[Floats], Terms], begin: Floats
+) -> Floats:
+    """Solve normal equations under W >= 0 and a penalty that is majorised where W has moved to.
+
+    Between the rounds W runs ahead as long as that leads on (Beck & Teboulle 2009; O'Donoghue &
+    Candes 2015): neighbours that are tied strongly move one round at a time.
+
+    Parameters
+    ----------
+    gram : ndarray, (k, k), or (n, k, k)
+        Products of the maps.
+    C : ndarray, (n, k)
+        Products of the data with the maps.
+    terms_at : callable
+        Gives the terms of the penalty at signals (n, k).
+    begin : ndarray, (n, k)
+        Where to start.
+    """
+    at, before, age = begin, begin, 1.0
     for _ in range(_MOST_MAJORISATIONS):
-        terms = penalty.majorise(at.T, H, signals=True, weights=weights)
+        terms = terms_at(at)
         W = _minimise_rows(_with_terms(gram, terms), C - terms.linear.T, start=at)
         if np.linalg.norm(W - at) <= _SETTLED_AT * np.linalg.norm(W):
             break
-        at = W
-    silenced = np.linalg.norm(W, axis=0) <= _SILENCED * lengths
-    return np.asarray(np.where(silenced, 0.0, W))
+        age = 1.0 if np.vdot(at - W, W - before) > 0 else age
+        older = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * age**2))
+        at = np.maximum(W + (age - 1.0) / older * (W - before), 0.0)
+        before, age = W, older
+    return W
 
 
 def _with_terms(gram: Floats, terms: Terms) -> Floats:
