@@ -47,10 +47,12 @@ def test_every_public_name_is_there() -> None:
 
 
 def names_for_type_checkers(package: str) -> set[str]:
-    """Return what a package imports under ``if TYPE_CHECKING``."""
-    source = Path(str(importlib.import_module(package).__file__)).read_text(encoding="utf-8")
-    guarded = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
-    imports = [node for block in guarded for node in block.body if isinstance(node, ast.ImportFrom)]
+    """Return what a package imports in its stub, or under ``if TYPE_CHECKING``."""
+    source = Path(str(importlib.import_module(package).__file__))
+    stub = source.with_suffix(".pyi")
+    body = ast.parse((stub if stub.exists() else source).read_text(encoding="utf-8")).body
+    blocks = [body] if stub.exists() else [node.body for node in body if isinstance(node, ast.If)]
+    imports = [node for block in blocks for node in block if isinstance(node, ast.ImportFrom)]
     return {alias.asname or alias.name for node in imports for alias in node.names}
 
 

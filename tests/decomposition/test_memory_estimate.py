@@ -60,6 +60,16 @@ def test_what_is_sparse_is_counted_as_it_is_held():
     assert partita.estimate_memory(recording, partita.PCA(3)).input > 2000 * 5000 * 4
 
 
+@pytest.mark.parametrize("dims", [("time",), ("y", "x"), ("x",)])
+def test_weights_of_samples_or_of_places_cost_nothing_extra(dims):
+    plain = lazily(100, 64, (10, 64, 64)).compute()
+    weights = xr.DataArray(np.ones([plain.sizes[dim] for dim in dims]), dims=dims)
+    without = partita.estimate_memory(plain, partita.NMF(5))
+    assert partita.estimate_memory(plain, partita.NMF(5), weights=weights).total == without.total
+    entrywise = partita.estimate_memory(plain, partita.NMF(5), weights=xr.ones_like(plain))
+    assert entrywise.total > without.total
+
+
 def test_larger_blocks_take_more():
     small, large = (
         partita.estimate_memory(lazily(3000, 512, (n, 512, 512)), partita.NMF(10))

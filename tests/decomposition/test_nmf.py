@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -413,3 +415,37 @@ def test_zeros_are_allowed_under_itakura_saito(truth) -> None:
     nmf = NMF(4, loss="itakura-saito", random_state=0, max_iter=2000).fit(holed)
     assert np.isfinite(nmf.reconstruction_err_)
     assert np.isfinite(nmf.maps_).all()
+
+
+def test_a_number_of_starts_of_numpys_is_that_number(truth) -> None:
+    plain = NMF(4, n_starts=3, random_state=0).fit(truth["recording"])
+    other = NMF(4, n_starts=np.int64(3), random_state=0).fit(truth["recording"])
+    assert other.fit_report_["starts"] == plain.fit_report_["starts"] == 3
+    xr.testing.assert_identical(other.maps_.drop_attrs(), plain.maps_.drop_attrs())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-12])
+def test_converged_is_what_the_certificate_says(truth, weighted: bool, tol: float) -> None:
+    recording = truth["recording"]
+    weights = recording.notnull() if weighted else None
+    nmf = NMF(4, tol=tol, max_iter=60, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        nmf.fit(recording, weights=weights)
+    assert nmf.converged_ == bool(np.hypot(*nmf.optimality_["residual"].values) <= tol)
+
+
+def test_a_generator_goes_on_from_fit_to_fit(truth) -> None:
+    rng = np.random.default_rng(0)
+    nmf = NMF(4, init="random", n_starts=1, solver="hals", max_iter=3, tol=0, random_state=rng)
+    first, second = (nmf.fit(truth["recording"]).losses_.values[0] for _ in range(2))
+    assert first != second
+
+
+def test_parts_of_another_models_signals_are_found_under_another_name(truth) -> None:
+    signals = NMF(4, random_state=0).fit(truth["recording"]).signals_
+    with pytest.raises(ValueError, match=r"labels its results by 'component'.*rename\(component="):
+        NMF(2, random_state=0).fit(signals)
+    nmf = NMF(2, random_state=0).fit(signals.rename(component="part"))
+    assert nmf.maps_.dims == ("component", "part")

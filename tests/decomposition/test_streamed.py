@@ -337,6 +337,27 @@ def test_costly_blocks_are_better_saved_first_and_by_how_much_is_said_once(recor
     assert gain == pytest.approx(passes * 10 / (10 + 2 + passes * 2), rel=0.1)
 
 
+def test_nothing_is_said_of_blocks_made_of_what_is_in_memory(recording, clock):
+    def slowly(block):
+        clock.append(10.0)
+        return block
+
+    held = recording.chunk(time=40).data.map_blocks(slowly, dtype=recording.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pt.NMF(3, random_state=0).fit(recording.copy(data=held))
+
+
+def test_a_block_that_was_held_up_once_is_timed_again(recording, clock):
+    waits = iter([500.0, 2.0, 2.0])
+    lazy = taking(recording, clock, reading=2.0, computing=0.0)
+    held_up = lazy.data.map_blocks(
+        lambda block: clock.append(next(waits, 2.0)) or block, dtype=lazy.dtype
+    )
+    cost = streamed.cost_of_a_block(held_up)
+    assert cost == (4.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("reading", "computing"), [(10.0, 9.0), (0.01, 0.05)], ids=["hardly dearer", "all of it short"]
 )

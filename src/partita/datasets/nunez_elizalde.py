@@ -6,10 +6,10 @@ import json
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from partita._labels.warn import warn
 from partita.datasets.cache import (
     VARIABLE,
     HostError,
@@ -123,7 +123,7 @@ def fetch_nunez_elizalde_2022(
     for name in hosts:
         title, listed = HOSTS[name]
         if failures:
-            warnings.warn(f"{failures[-1]}. Trying {title} instead.", stacklevel=2)
+            warn(f"{failures[-1]}. Trying {title} instead.")
         try:
             return _fetch_from(title, listed(), wanted, root, verbose=verbose)
         except HostError as error:
@@ -173,10 +173,9 @@ def _download_all(
         tqdm.write(f"{NAME}: downloading {amount}, from {title} to {root}", file=sys.stderr)
     unhashed = [file.path for file in missing if file.digest is None]
     if unhashed:
-        warnings.warn(
+        warn(
             f"{title} publishes no hash for {len(unhashed)} of the files to download; only their "
-            f"size is checked: {', '.join(unhashed[:5])}{', …' if len(unhashed) > 5 else ''}.",
-            stacklevel=4,
+            f"size is checked: {', '.join(unhashed[:5])}{', …' if len(unhashed) > 5 else ''}."
         )
     hidden = not (verbose and missing)
     with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:

@@ -1,7 +1,7 @@
 from ._base import Decomposition as Decomposition
-from ._base import Fit as Fit
-from ._base import Signals as Signals
 from .fast_ica import FastICA as FastICA
+from .fit import Fit as Fit
+from .fit import Signals as Signals
 from .memory_estimate import estimate_memory as estimate_memory
 from .nmf import NMF as NMF
 from .pca import PCA as PCA

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -20,60 +19,7 @@ from partita._solvers.matrices.streamed import Stream
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition import memory_estimate, out_of_core, registry
-
-Array = np.ndarray[Any, Any]
-
-
-class Seen(NamedTuple):
-    """A recording that has been looked over, as numbers: nothing in it is missing or forbidden.
-
-    The matrix (n_samples, n_features) is dense, sparse, or a stream of what stays on disk.
-    """
-
-    stacker: Stacker
-    matrix: Any
-    weights: Weights | None = None
-
-
-class Signals(NamedTuple):
-    """Signals (n_samples, n_components), and what was taken off each sample, where it was."""
-
-    values: Array
-    offset: Array | None = None
-
-
-class Fit(NamedTuple):
-    """What a fit has found, before it is labelled.
-
-    Attributes
-    ----------
-    signals : Signals
-        Of the samples that were fitted.
-    maps : numpy.ndarray, (n_components, ..., n_features)
-        At unit norm.
-    component : numpy.ndarray, (n_components,)
-        Labels of the components.
-    norm2 : float
-        Squared norm of the recording, of which each component's energy is a share.
-    error : float
-        Norm of what is left over.
-    streams : bool
-        Whether the recording was read part by part: then it is rebuilt so, too.
-    leading : mapping of str to array
-        Dimensions of the maps between components and features, with their labels.
-    more : mapping of str to object
-        What else is fitted, by attribute: numbers, text, labelled arrays, and tuples, lists and
-        mappings of them. What `remembers` names is saved.
-    """
-
-    signals: Signals
-    maps: Array
-    component: Array
-    norm2: float
-    error: float
-    streams: bool = False
-    leading: Mapping[str, Any] = {}
-    more: Mapping[str, Any] = {}
+from partita.decomposition.fit import Array, Fit, Seen, Signals, labelled, labelled_signals
 
 
 class Decomposition(TransformerMixin, BaseEstimator):
@@ -425,7 +371,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
     def _remember(self, stacker: Stacker, fit: Fit) -> Self:
         """Label what a fit has found and keep it, in place of all that an earlier fit has left."""
-        return self._restored(stacker, self._labelled(stacker, fit))
+        return self._restored(stacker, labelled(stacker, fit, line=self._history_line()))
 
     def _restored(self, stacker: Stacker, fitted: dict[str, Any]) -> Self:
         """Set fitted attributes, those of a file too, in place of all that there were before."""
@@ -435,30 +381,9 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self.__dict__.update(fitted, _fitted=tuple(fitted))
         return self
 
-    def _labelled(self, stacker: Stacker, fit: Fit) -> dict[str, Any]:
-        line = self._history_line()
-        component = xr.Variable("component", fit.component, {"long_name": "component"})
-        maps = stacker.maps(fit.maps, component=component, **fit.leading)
-        maps.name = "maps"
-        maps.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
-        energies = normalisation.energies(fit.signals.values, fit.maps.reshape(len(fit.maps), -1))
-        shares = energies / fit.norm2 if fit.norm2 > 0 else np.zeros(len(energies))
-        return {
-            "maps_": maps,
-            "signals_": _signals(fit.signals, stacker, component, source=None, line=line),
-            "energy_": by_component(
-                shares, fit.component, name="energy", long_name="share of the recording's energy"
-            ),
-            "reconstruction_err_": fit.error,
-            "_norm2": float(fit.norm2),
-            "_streamed": fit.streams,
-            **fit.more,
-        }
-
     def _labelled_signals(self, signals: Signals, *, like: xr.DataArray) -> xr.DataArray:
-        component = self.maps_["component"].variable
-        line = self._history_line()
-        return _signals(signals, self._stacker, component, source=like, line=line)
+        component, line = self.maps_["component"].variable, self._history_line()
+        return labelled_signals(signals, self._stacker, component, source=like, line=line)
 
     def _history_line(self) -> str:
         changed = {
@@ -467,42 +392,6 @@ class Decomposition(TransformerMixin, BaseEstimator):
             if value is not None and name != "verbose"
         }
         return attrs.describe_call(type(self).__name__, **changed)
-
-
-def by_component(values: Array, component: Array, *, name: str, long_name: str) -> xr.DataArray:
-    """Return one number a component, a share of something, labelled."""
-    labels = xr.Variable("component", component, {"long_name": "component"})
-    return xr.DataArray(
-        values,
-        dims="component",
-        coords={"component": labels},
-        name=name,
-        attrs={"long_name": long_name, "units": "1"},
-    )
-
-
-def _signals(
-    signals: Signals,
-    stacker: Stacker,
-    component: xr.Variable,
-    *,
-    source: xr.DataArray | None,
-    line: str,
-) -> xr.DataArray:
-    labelled = stacker.signals(signals.values, component=component, like=source)
-    about = stacker.attrs if source is None else source.attrs
-    units = {"units": str(about["units"])} if "units" in about else {}
-    labelled.name = "signals"
-    labelled.attrs = {"long_name": "signal", **units, **_history(about, line)}
-    if signals.offset is None:
-        return labelled
-    off = (stacker.sample_dim, signals.offset, {"long_name": "mean over voxels", **units})
-    return labelled.assign_coords(offset=off)
-
-
-def _history(source: Mapping[Any, Any], line: str) -> dict[str, str]:
-    before = source.get("history")
-    return {"history": f"{before}\n{line}" if before else line}
 
 
 def _is_short(value: Any) -> bool:

@@ -15,7 +15,7 @@ from partita._solvers.matrices import products
 from partita._solvers.matrices.streamed import Stream, threads_here
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
-from partita.decomposition._base import Array, Fit, Seen, Signals
+from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 MODES = ("temporal", "spatial")
 

@@ -19,7 +19,7 @@ from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
 from partita._solvers.problem.stopping import Stopping
 from partita._solvers.signals import solve_signals
-from partita.decomposition._base import Array, Seen
+from partita.decomposition.fit import Array, Seen
 from partita.decomposition.parameters import Objective
 from partita.decomposition.warm_start import Given
 

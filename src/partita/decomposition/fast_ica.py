@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from partita._solvers.linear import least_squares
 from partita._solvers.peak_memory import Budget, Size
 from partita.decomposition import parameters
-from partita.decomposition._base import Array, Decomposition, Seen, Signals
+from partita.decomposition._base import Decomposition
 from partita.decomposition.centred import (
     MODES,
     Centred,
@@ -24,6 +24,7 @@ from partita.decomposition.centred import (
     with_mean,
 )
 from partita.decomposition.convergence import warn_unconverged
+from partita.decomposition.fit import Array, Seen, Signals
 
 
 class Rotated(NamedTuple):

@@ -14,10 +14,11 @@ from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Solution
 from partita.decomposition import factorisation, out_of_core, parameters, partial_fit, sessions
-from partita.decomposition._base import Array, Decomposition, Fit, Seen, Signals
+from partita.decomposition._base import Decomposition
 from partita.decomposition.checkpoints import Checkpoint, fingerprint
 from partita.decomposition.convergence import by_iteration, certified, warn_unconverged
 from partita.decomposition.factorisation import Left, Settings
+from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.parameters import Objective
 from partita.decomposition.progress import Callback, name_dashboard, watching
 from partita.decomposition.warm_start import Given, gather

@@ -15,7 +15,7 @@ from partita._solvers.matrices import products
 from partita._solvers.nmf import online
 from partita._solvers.nmf.online import Statistics
 from partita._solvers.problem import normalisation
-from partita.decomposition._base import Array, Fit, Seen, Signals
+from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 ROUNDS = 3
 

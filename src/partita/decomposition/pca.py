@@ -11,7 +11,7 @@ from partita._solvers.linear import least_squares
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition import parameters
-from partita.decomposition._base import Array, Decomposition, Fit, Seen, Signals, by_component
+from partita.decomposition._base import Decomposition
 from partita.decomposition.centred import (
     MODES,
     Centred,
@@ -21,6 +21,7 @@ from partita.decomposition.centred import (
     signals_for,
     with_mean,
 )
+from partita.decomposition.fit import Array, Fit, Seen, Signals, by_component
 
 
 class PCA(Decomposition):

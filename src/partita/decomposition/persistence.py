@@ -16,9 +16,10 @@ from partita._labels import packing, unpacking
 from partita._labels.stack import Stacker
 from partita._version import __version__
 from partita.decomposition import registry
+from partita.io.stores.netcdf_zarr import MODEL
 
-# The attribute that marks a saved model, and the variable that says how to put it together.
-_MARK, _RECIPE = "partita_model", "recipe"
+# The variable of a saved model that says how to put it together.
+_RECIPE = "recipe"
 
 
 def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[Path]:
@@ -160,16 +161,16 @@ def to_dataset(model: Any) -> xr.Dataset:
         "module": type(model).__module__,
         "version": __version__,
     }
-    return xr.Dataset({**variables, _RECIPE: ("recipe:0", text)}, attrs={_MARK: json.dumps(about)})
+    return xr.Dataset({**variables, _RECIPE: ("recipe:0", text)}, attrs={MODEL: json.dumps(about)})
 
 
 def from_dataset(dataset: xr.Dataset, *, source: str = "the dataset") -> Any:
     """Return the fitted model that `to_dataset` made a Dataset of."""
-    if _MARK not in dataset.attrs:
+    if MODEL not in dataset.attrs:
         raise ValueError(
             f"{source} holds no model of Partita. Recordings are opened with partita.load."
         )
-    about = json.loads(dataset.attrs[_MARK])
+    about = json.loads(dataset.attrs[MODEL])
     kind = registry.find(
         about["class"], module=about["module"], version=about["version"], source=source
     )

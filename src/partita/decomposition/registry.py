@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 from typing import Any
+from weakref import WeakSet
 
 from partita._version import __version__
 
 _KINDS: dict[str, type[Any]] = {}
+_ALL: WeakSet[type[Any]] = WeakSet()  # those too that a later one of the same name has replaced
 _ROOM = "partita.decomposition"
 
 
@@ -30,6 +32,7 @@ def register(kind: type[Any]) -> None:
             f"Give {kind.__module__}.{kind.__qualname__} another name."
         )
     _KINDS[kind.__name__] = kind
+    _ALL.add(kind)
 
 
 def estimators() -> dict[str, type[Any]]:
@@ -42,7 +45,7 @@ def estimators() -> dict[str, type[Any]]:
 
 def is_estimator(thing: object) -> bool:
     """Tell whether a thing is an estimator, Partita's or a user's own."""
-    return any(isinstance(thing, kind) for kind in _KINDS.values())
+    return any(isinstance(thing, kind) for kind in _ALL)
 
 
 def find(name: str, *, module: str, version: str, source: str) -> type[Any]:

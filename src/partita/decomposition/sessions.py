@@ -21,8 +21,8 @@ from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Certificate
 from partita._solvers.signals import solve_signals
 from partita.decomposition import persistence
-from partita.decomposition._base import Array, Fit, Seen, Signals
 from partita.decomposition.convergence import by_iteration, certified
+from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.partial_fit import ROUNDS, Ledger, visited
 
 Source = xr.DataArray | str | PathLike[str]

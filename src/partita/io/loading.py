@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from partita._labels.warn import warn
 from partita.io.formats import Loaded, recognise
 from partita.io.movies.joining import read_movies
 from partita.io.nifti.image import recording_from_image
@@ -149,7 +149,7 @@ def load(
             "dims=('time', 'y', 'x'))."
         )
     for note in notes:
-        warnings.warn(f"{name}: {note}", UserWarning, stacklevel=2)
+        warn(f"{name}: {note}")
     return recording
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.stack import Stacker
+from partita._labels.warn import warn
 from partita.preprocess.voxels import moments
 from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import refuse_isolated
@@ -115,11 +115,9 @@ def tsnr(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
             "detrend(recording, keep_mean=True), and likewise in regress_out and the filters."
         )
     if constant.any():
-        warnings.warn(
+        warn(
             f"tsnr: {int(constant.sum())} of {constant.size} voxels do not change over time; "
-            "theirs is NaN.",
-            UserWarning,
-            stacklevel=2,
+            "theirs is NaN."
         )
     result = _as_map(ratio, recording, sample_dim, long_name="tSNR", units="1")
     return append_history(result, "tsnr()")

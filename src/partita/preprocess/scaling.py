@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
+from partita._labels.warn import warn
 from partita.preprocess.voxels import gaps, moments
 
 
@@ -94,11 +94,9 @@ def _spread(found: moments.Moments, ddof: int, dtype: np.dtype[Any]) -> np.ndarr
         sd = np.sqrt(found.deviation / (found.n_samples - ddof))
     sd[constant] = np.inf
     if constant.any():
-        warnings.warn(
+        warn(
             f"zscore: {int(constant.sum())} of {constant.size} voxels do not change over time; "
-            "their z-scores are 0.",
-            UserWarning,
-            stacklevel=3,
+            "their z-scores are 0."
         )
     return sd
 

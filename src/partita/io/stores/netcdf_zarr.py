@@ -14,6 +14,9 @@ from partita.io.formats import named
 from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
 
+MODEL = "partita_model"
+"""The attribute of a Dataset that holds a fitted model."""
+
 
 def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     """Write a Dataset to NetCDF or Zarr, by the suffix; `read_dataset` gives it back identical.

@@ -14,7 +14,7 @@ from partita.io.entries import Entry, SeveralArrays
 from partita.io.formats import Loaded
 from partita.io.request import Wanted
 from partita.io.stores.chunked_variable import ChunkedVariable
-from partita.io.stores.netcdf_zarr import opened, write
+from partita.io.stores.netcdf_zarr import MODEL, opened, write
 
 _RECORDING = "partita_recording"
 
@@ -116,6 +116,10 @@ def _about(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
+    if MODEL in dataset.attrs:
+        raise ValueError(
+            f"{path} holds a saved model, not a recording. Load it with partita.load_model(path)."
+        )
     names = list(dataset.data_vars)
     if len(names) == 1:
         return names[0]
@@ -123,11 +127,6 @@ def _only_variable(dataset: xr.Dataset, path: Path) -> Hashable:
         raise ValueError(
             f"{path} holds no variable, and a recording is one. It is of another kind or damaged: "
             "copy or download it again, or write it again from what it was made of."
-        )
-    if {"maps", "signals"} & {str(name) for name in names}:
-        raise ValueError(
-            f"{path} holds {names}: a saved model, not a recording. Load it with "
-            "partita.load_model(path)."
         )
     entries = [
         Entry(str(name), array.shape, str(array.dtype)) for name, array in dataset.data_vars.items()

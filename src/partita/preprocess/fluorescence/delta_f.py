@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 
 import numpy as np
@@ -10,6 +9,7 @@ import xarray as xr
 
 from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_finite
+from partita._labels.warn import warn
 from partita._solvers.baselines import running_baseline
 from partita._solvers.baselines.running_baseline import Held, Plan
 from partita.preprocess.fluorescence.f0 import (
@@ -158,13 +158,11 @@ def _near_zero(found: Held, low: np.ndarray, n_times: int, offset: float) -> np.
     lost = ~safe
     count = int((lost & ~empty).sum())
     if count:
-        warnings.warn(
+        warn(
             f"delta_f_over_f: the baseline of {count} of {lost.size} voxels comes near zero or "
             "below it at some time; they are NaN at all times. ΔF/F needs raw fluorescence, above "
             "zero: not z-scores, nor what has been filtered or centred. If it is raw, offset= may "
-            "be too large, or these voxels hold no tissue.",
-            UserWarning,
-            stacklevel=3,
+            "be too large, or these voxels hold no tissue."
         )
     return np.asarray(lost)
 
