@@ -12,6 +12,7 @@ from partita.datasets.canvas import Canvas
 Floats = NDArray[np.float64]
 
 POWER_RANGE = (4e3, 5e4)
+"""Dimmest and brightest voxel, as in the recordings of Nunez-Elizalde et al. (2022)."""
 STEP = 0.02
 """Length of one step along a vessel, mm."""
 POINT_SPREAD = 0.05

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 VARIABLE = "PARTITA_DATA_DIR"
-TIMEOUT = 60.0
-CHUNK = 2**17
-DIGEST_LENGTHS = {"md5": 32, "sha256": 64}
+TIMEOUT = 60.0  # s without a byte
+CHUNK = 2**17  # bytes written at a time
+DIGEST_LENGTHS = {"md5": 32, "sha256": 64}  # hexadecimal digits
 
 
 class HostError(Exception):

@@ -25,14 +25,15 @@ from partita.datasets.coordinates import (
     time_coordinate,
     with_history,
 )
+from partita.datasets.neuropil import CELL_RADIUS
 from partita.datasets.seeds import Seed, seed_words, spawn_generators
 from partita.datasets.time_courses import calcium_courses
 
 Floats = npt.NDArray[np.float64]
 
 CALLER = "simulate_calcium"
-CELL_RADIUS = 0.006
 BASELINE = 100.0
+"""Mean of the out-of-focus fluorescence, in standard deviations of the noise."""
 
 
 def simulate_calcium(

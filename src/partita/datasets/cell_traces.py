@@ -21,8 +21,11 @@ Floats = npt.NDArray[np.float64]
 
 CALLER = "simulate_traces"
 LEVEL = 100.0
+"""Of the baseline at the start."""
 RISE_TIME = 0.07
+"""Time constant of the rise of a transient, s: that of a fast calcium indicator."""
 DRIFT_TIME = 20.0
+"""Standard deviation of the Gaussian that smooths the drift, s."""
 
 
 def simulate_traces(

@@ -35,6 +35,7 @@ from partita.datasets.time_courses import haemodynamic_courses
 Floats = npt.NDArray[np.float64]
 
 CALLER = "simulate_fusi"
+# Of the first voxel, mm: as in the recordings of Nunez-Elizalde et al. (2022).
 FIRST_DEPTH = 2.73008
 FIRST_PLANE = 1.0
 

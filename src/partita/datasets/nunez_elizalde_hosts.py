@@ -17,7 +17,7 @@ OSF_FILES = "https://osf.io"
 
 DATASET = "nunez-elizalde-2022-bids"
 OSF_NODE = "43skw"
-MOST_PAGES = 100
+MOST_PAGES = 100  # of one listing, lest a host that answers in circles is read for ever
 
 Index = dict[str, RemoteFile]
 

@@ -12,10 +12,8 @@ from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.stack import Stacker
 from partita._labels.warn import warn
 from partita.preprocess.voxels import moments
-from partita.preprocess.voxels.cutting import spans_of
+from partita.preprocess.voxels.cutting import BLOCK, spans_of
 from partita.preprocess.voxels.gaps import refuse_isolated
-
-_BLOCK = 1 << 20  # values worked on at a time
 
 
 def temporal_mean(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
@@ -262,7 +260,7 @@ def _squares(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.nda
     """Return the sum of squared changes of each frame from the one before, and of how many."""
     n_times = len(values)
     squares, counts = np.zeros(n_times - 1), np.zeros(n_times - 1, np.int64)
-    rows = max(1, _BLOCK // max(1, inside.size))
+    rows = max(1, BLOCK // max(1, inside.size))
     for start in range(0, n_times - 1, rows):
         picked = values[start : start + rows + 1][:, inside].astype(np.float64)
         with np.errstate(invalid="ignore"):

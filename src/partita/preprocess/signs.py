@@ -10,10 +10,9 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history
+from partita.preprocess.voxels.cutting import BLOCK
 
 SIGNS = ("positive", "negative")
-
-_BLOCK = 1 << 17  # values worked on at a time: small enough to stay in cache
 
 
 def split_sign(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
@@ -182,7 +181,7 @@ def _split(values: Any, dtype: np.dtype[Any]) -> Any:
 
 def _split_block(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     result = np.empty((values.shape[0], 2, *values.shape[1:]), dtype=dtype)
-    rows = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
+    rows = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
     for start in range(0, values.shape[0], rows):
         block = values[start : start + rows]
         positive, negative = (result[start : start + rows, i] for i in (0, 1))

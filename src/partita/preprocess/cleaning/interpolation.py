@@ -20,8 +20,9 @@ from partita.preprocess.voxels.columns import Window, transform
 LEAST = {"linear": 2, "cubic": 4}
 """How many samples each method needs."""
 
-_REACH = {"linear": 1, "cubic": 60}
-# Of the low-pass: its half width in samples of the result, and the shape of its window.
+_REACH = {"linear": 1, "cubic": 60}  # samples on either side: 2^-60 is below rounding
+# Of the low-pass, as `scipy.signal.resample_poly` has it: the half width in samples of the result
+# and the shape of the window.
 _HALF_WIDTH = 10
 _KAISER = 5.0
 

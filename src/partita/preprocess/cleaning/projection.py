@@ -16,10 +16,8 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels.columns import Window, transform
-from partita.preprocess.voxels.cutting import spans_of
+from partita.preprocess.voxels.cutting import join_in_tree, spans_of
 from partita.preprocess.voxels.gaps import Gaps, find_gaps, merge_gaps, refuse_isolated
-
-_MERGE = 8  # partial sums added at a time, so that few are held
 
 
 def orthonormal(courses: np.ndarray) -> np.ndarray:
@@ -167,9 +165,7 @@ def _weigh(values: Any, basis: np.ndarray, first: np.ndarray, axis: int) -> list
         where = spans_of(values.chunks[:axis] + values.chunks[axis + 1 :], at)
         column = blocks[(slice(None), *at)]
         parts = [weigh(b, r, first[where], axis) for b, r in zip(column, rows, strict=True)]
-        while len(parts) > 1:
-            parts = [join(parts[i : i + _MERGE]) for i in range(0, len(parts), _MERGE)]
-        trees.append(parts[0])
+        trees.append(join_in_tree(parts, join))
     return list(compute(*trees))
 
 

@@ -14,12 +14,12 @@ from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 from partita._labels.numbers import is_finite
+from partita.preprocess.voxels.cutting import BLOCK
 
 _SPACE = ("z", "y", "x")
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 # The Gaussian ends at this many standard deviations, as in `scipy.ndimage`.
 _TRUNCATE = 4.0
-_BLOCK = 1 << 20  # values worked on at a time
 
 
 def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.DataArray:
@@ -152,7 +152,7 @@ def _smooth_block(
         return _smooth_piece(values, sigmas, dtype)
     # Along the longest axis that is not smoothed, a few megabytes at a time.
     axis = max(free, key=lambda i: values.shape[i])
-    rows = max(1, _BLOCK * values.shape[axis] // max(1, values.size))
+    rows = max(1, BLOCK * values.shape[axis] // max(1, values.size))
     result = np.empty(values.shape, dtype)
     for start in range(0, values.shape[axis], rows):
         part = (slice(None),) * axis + (slice(start, start + rows),)

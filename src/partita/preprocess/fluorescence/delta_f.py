@@ -29,7 +29,10 @@ from partita.preprocess.fluorescence.f0_interpolated import (
 )
 
 NEAR_ZERO = 0.05
-"""A baseline below this share of the root mean square of its voxel is near zero."""
+"""A baseline below this share of the root mean square of its voxel is near zero.
+
+What is left is divided by a twentieth of its size at least, so that noise grows twentyfold at most.
+"""
 
 
 def delta_f_over_f(

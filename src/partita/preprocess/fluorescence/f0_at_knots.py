@@ -24,7 +24,7 @@ from partita._solvers.compute.memory import available_memory
 from partita._solvers.compute.threads import Crew
 from partita.preprocess.voxels.cutting import as_cube, memory_order
 
-BUDGET = 1 << 29  # bytes of bins held at a time
+BUDGET = 1 << 29  # bytes of means over bins held at a time; beyond, the recording is read again
 
 
 def fit(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: int) -> Held:

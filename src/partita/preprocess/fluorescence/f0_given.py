@@ -12,8 +12,7 @@ from partita._labels import checks
 from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
 from partita.preprocess.fluorescence.f0_interpolated import BASELINE, RISE
-
-_BLOCK = 1 << 20  # values compared at a time
+from partita.preprocess.voxels.cutting import BLOCK
 
 
 class GivenF0(NamedTuple):
@@ -128,7 +127,7 @@ def _in_slabs(
     work: Any, values: np.ndarray, level: np.ndarray, lost: np.ndarray, dtype: np.dtype[Any]
 ) -> np.ndarray:
     result = np.empty(values.shape, dtype)
-    rows = max(1, _BLOCK * values.shape[0] // values.size)
+    rows = max(1, BLOCK * values.shape[0] // values.size)
     for start in range(0, values.shape[0], rows):
         part = slice(start, start + rows)
         pieces = (array[part] if array.shape[0] > 1 else array for array in (level, lost))

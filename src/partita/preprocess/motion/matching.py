@@ -15,8 +15,11 @@ from partita._solvers.registration.translation import TranslationTemplate
 from partita._solvers.registration.warping import unbend
 
 _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
-_CLEAR = 0.5  # similarity below which noise moves a frame more than what it lacks does
-_LEAST_KNOWN = 0.5  # share of a frame that must have values
+# Similarity below which noise moves a frame more than what it lacks does. Frames without a quarter
+# of their voxels, at 50 photons each, are off by 0.042 voxels as correlation puts them and by 0.030
+# followed on; at one photon by 0.236 and 0.241.
+_CLEAR = 0.5
+_LEAST_KNOWN = 0.5  # share of a frame that must have values: what it lacks may not outweigh it
 
 
 class Patches(NamedTuple):

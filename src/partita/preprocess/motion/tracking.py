@@ -20,12 +20,17 @@ from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
 TRANSFORMS = ("translation", "rigid", "piecewise")
 
 _SPAN_BYTES = 1 << 26  # of a recording held at a time
-_SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from
+_SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from, at most
+# How many frames a reference is built from, in planes and in volumes. With two photons a pixel, 8
+# leave shifts an error of 0.17 voxels, 24 of 0.15, 48 of 0.140, 96 of 0.136 and 192 of 0.133;
+# power Doppler gains nothing, in planes or volumes, and a volume is as good as many planes.
 _MOST_SAMPLES = {2: 96, 3: 24}
-_LEAST_SAMPLES = 8
-_PICTURED = 8  # frames resampled at a time for the picture of a reference
-_QUARTER, _HALF = 0.25, 0.5  # of the field
-_ROOM = 2.0  # voxels beyond the quarter
+_LEAST_SAMPLES = 8  # however large the frames are
+_PICTURED = 8  # frames resampled at a time for the picture of a reference, so that few are held
+# How far tissue may shift, as shares of the field: by default, and at most. The voxels beyond the
+# quarter let small fields shift too.
+_QUARTER, _HALF = 0.25, 0.5
+_BEYOND = 2.0
 
 Follow = Callable[[np.ndarray, Crew], Found]
 
@@ -220,7 +225,7 @@ def in_voxels(
 def _limit(grid: VoxelGrid, max_shift: float | None) -> np.ndarray:
     sizes, step = np.array(grid.shape), np.abs(grid.spacing)
     if max_shift is None:
-        return step * (sizes * _QUARTER + _ROOM)
+        return step * (sizes * _QUARTER + _BEYOND)
     return np.minimum(max_shift, step * sizes * _HALF)
 
 

@@ -14,6 +14,7 @@ SAMPLES = "time"
 LEAST_SIZE = 8
 """Voxels along an axis of a plane; fewer hold too little structure to align."""
 LEAST_PLANES = 4
+"""Voxels along z: a cubic spline needs as many."""
 
 _ALONE = "_plane"
 _TAKEN = ("axis", "rotation_axis", "row", "column", "patch_y", "patch_x")

@@ -17,12 +17,10 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._solvers.compute.threads import Crew, single_blas
-from partita.preprocess.voxels.cutting import as_cube
+from partita.preprocess.voxels.cutting import BLOCK, as_cube
 from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
 
 Work = Callable[[np.ndarray], np.ndarray]
-
-_BLOCK = 1 << 19  # values: 4 MB in float64
 
 
 class Window(NamedTuple):
@@ -168,8 +166,8 @@ def _window(values: Any, window: Window, axis: int) -> Any:
 def _cut(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     """Cut what lies before and after time so that whole columns make small blocks."""
     n_before, n_times, n_after = shape
-    across = max(1, min(n_after, _BLOCK // max(1, n_times)))
-    along = max(1, _BLOCK // max(1, n_times * across))
+    across = max(1, min(n_after, BLOCK // max(1, n_times)))
+    along = max(1, BLOCK // max(1, n_times * across))
     return [
         (slice(i, i + along), slice(j, j + across))
         for i in range(0, n_before, along)

@@ -12,11 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partita.preprocess.voxels.cutting import as_cube, frame_blocks, spans_of, time_blocks
+from partita.preprocess.voxels.cutting import (
+    as_cube,
+    frame_blocks,
+    join_in_tree,
+    spans_of,
+    time_blocks,
+)
 
-# A range of this many roundings of the largest value is noise of the arithmetic, no signal.
+# A range of this many roundings of the largest value is noise of the arithmetic, no signal: values
+# that were scaled or averaged once or twice are off by a few.
 _ROUNDINGS = 8
-_MERGE = 4  # partial moments joined at a time, so that few are held
 
 
 class Moments(NamedTuple):
@@ -77,8 +83,10 @@ def over_chunks(values: Any, *, axis: int) -> Moments:
 
     blocks = np.moveaxis(values.to_delayed(), axis, 0)
     places = list(np.ndindex(blocks.shape[1:]))
-    partial = delayed(over_time, pure=True)
-    trees = [_tree([partial(block, axis=axis) for block in blocks[:, *at]]) for at in places]
+    partial, join = delayed(over_time, pure=True), delayed(_merge_all, pure=True)
+    trees = [
+        join_in_tree([partial(block, axis=axis) for block in blocks[:, *at]], join) for at in places
+    ]
     chunks = values.chunks[:axis] + values.chunks[axis + 1 :]
     shape = values.shape[:axis] + values.shape[axis + 1 :]
     found = _empty(values.shape[axis], shape, values.dtype)
@@ -149,15 +157,6 @@ def _of_block(values: np.ndarray) -> Moments:
     return Moments(
         count, mean, deviation, low, high, np.isnan(values).sum(axis=1), bad.sum(axis=1), first
     )
-
-
-def _tree(parts: list[Any]) -> Any:
-    from dask import delayed  # type: ignore[attr-defined]
-
-    join = delayed(_merge_all, pure=True)
-    while len(parts) > 1:
-        parts = [join(parts[i : i + _MERGE]) for i in range(0, len(parts), _MERGE)]
-    return parts[0]
 
 
 def _merge_all(parts: list[Moments]) -> Moments:
