@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from partita._labels.numbers import is_whole
+
 VARIABLE = "PARTITA_DATA_DIR"
 TIMEOUT = 60.0  # s without a byte
 CHUNK = 2**17  # bytes written at a time
@@ -58,7 +60,7 @@ def remote_file(
     """Return one entry of a host's list of files, or refuse it."""
     if not (isinstance(path, str) and is_confined(path)):
         raise HostError(f"its list names {path!r}, which is not a path inside the data set")
-    if not isinstance(size, int) or size < 0:
+    if not is_whole(size) or size < 0:
         raise HostError(f"its list gives {path} the size {size!r}")
     if digest is None:
         return RemoteFile(path, url, size, algorithm, None)
@@ -86,7 +88,7 @@ def place(root: Path, file: RemoteFile) -> Path:
     return target
 
 
-def is_whole(target: Path, file: RemoteFile) -> bool:
+def is_complete(target: Path, file: RemoteFile) -> bool:
     """Whether a file is there, of the right size and, where a hash is known, the right hash."""
     return target.is_file() and _fault(target, file) is None
 

@@ -16,7 +16,7 @@ from partita.datasets.cache import (
     RemoteFile,
     data_folder,
     download,
-    is_whole,
+    is_complete,
     place,
     remote_file,
 )
@@ -117,7 +117,7 @@ def fetch_nunez_elizalde_2022(
     hosts = _hosts(host)
     root = data_folder(data_dir, NAME)
     kept = _select(_read_index(root), wanted)
-    if kept and all(is_whole(place(root, file), file) for file in kept):
+    if kept and all(is_complete(place(root, file), file) for file in kept):
         return _recordings(root, kept)
     failures: list[str] = []
     for name in hosts:
@@ -150,7 +150,7 @@ def _fetch_from(
     """Download from one host what is missing of the chosen files."""
     chosen = _select(index, wanted)
     places = {file: place(root, file) for file in chosen}
-    missing = [file for file in chosen if not is_whole(places[file], file)]
+    missing = [file for file in chosen if not is_complete(places[file], file)]
     root.mkdir(parents=True, exist_ok=True)
     _download_all(missing, places, title, root, verbose=verbose)
     _write_index(root, index)

@@ -1,0 +1,10 @@
+from .calcium import simulate_calcium as simulate_calcium
+from .cell_traces import simulate_traces as simulate_traces
+from .fmri import simulate_fmri as simulate_fmri
+from .fusi import simulate_fusi as simulate_fusi
+from .nunez_elizalde import fetch_nunez_elizalde_2022 as fetch_nunez_elizalde_2022
+from .parts import simulate_parts as simulate_parts
+from .shipped import load_sample as load_sample
+from .shipped import load_sample_truth as load_sample_truth
+from .shipped import sample_path as sample_path
+from .two_photon import simulate_two_photon as simulate_two_photon
