@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
@@ -27,7 +27,6 @@ from partita.datasets.coordinates import (
 )
 from partita.datasets.neuropil import CELL_RADIUS
 from partita.datasets.seeds import Seed, seed_words, spawn_generators
-from partita.datasets.time_courses import calcium_courses
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,7 +109,7 @@ def simulate_calcium(
     cell_rng, spike_rng, background_rng, noise_rng = spawn_generators(random_state, 4)
     maps = _draw_cells(counts, n_components, max(CELL_RADIUS / pixel_size, 1.0), rng=cell_rng)
     spikes = spike_rng.poisson(event_rate * sampling_interval, (n_times, n_components))
-    signals = snr * calcium_courses(
+    signals = snr * _transients(
         spikes.astype(float), decay_time=decay_time, sampling_interval=sampling_interval
     )
     background = _draw_background(n_times, counts, rng=background_rng)
@@ -132,6 +131,12 @@ def simulate_calcium(
         },
     )
     return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+
+
+def _transients(spikes: Floats, *, decay_time: float, sampling_interval: float) -> Floats:
+    """Turn spike counts (n_times, count) into AR(1) transients of unit jump per spike."""
+    decay = np.exp(-sampling_interval / decay_time)
+    return np.asarray(signal.lfilter([1.0], [1.0, -decay], spikes, axis=0), dtype=np.float64)
 
 
 def _draw_cells(

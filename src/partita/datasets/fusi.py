@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy import signal
 
 from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
@@ -30,7 +31,6 @@ from partita.datasets.coordinates import (
 )
 from partita.datasets.rigid_motion import Motion, affines, draw_motion, render_moving
 from partita.datasets.seeds import Seed, seed_words, spawn_generators
-from partita.datasets.time_courses import haemodynamic_courses
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +38,8 @@ CALLER = "simulate_fusi"
 # Of the first voxel, mm: as in the recordings of Nunez-Elizalde et al. (2022).
 FIRST_DEPTH = 2.73008
 FIRST_PLANE = 1.0
+FINE_STEP = 0.05
+"""Interval at which haemodynamic drive is drawn before it is sampled, s."""
 
 
 def simulate_fusi(
@@ -153,7 +155,7 @@ def simulate_fusi(
     power = paint_power(canvas, rng=tissue_rng)
     regions = paint_regions(canvas, n_components, rng=tissue_rng)
     signals = amplitude * course_rng.uniform(0.7, 1.3, n_components)
-    signals = signals * haemodynamic_courses(times, n_components, rng=course_rng)
+    signals = signals * _draw_courses(times, n_components, rng=course_rng)
     path = draw_motion(times, len(counts[moving]), **shaking, rng=motion_rng)
     frames = _render(canvas, power, regions, signals, path, counts[moving], kind)
     _add_speckle(frames, speckle, rng=speckle_rng)
@@ -201,6 +203,27 @@ def _draw_times(
     shifts = timing_jitter * np.clip(rng.standard_normal(n_times), -2, 2)
     times: Floats = np.round(regular + shifts - shifts[0], 3 if timing_jitter else 9)
     return times
+
+
+def _draw_courses(times: Floats, count: int, *, rng: np.random.Generator) -> Floats:
+    """Draw slow signed fluctuations (n_times, count) of zero mean and unit standard deviation.
+
+    Bursts of activity (a Poisson process of 0.08 a second, log-normal strength) over white noise,
+    convolved with a gamma-shaped response that peaks after 1.5 s.
+    """
+    lead = 15.0
+    n_fine = int(np.ceil((times[-1] - times[0] + lead) / FINE_STEP)) + 2
+    fine = times[0] - lead + FINE_STEP * np.arange(n_fine)
+    bursts = rng.random((n_fine, count)) < 0.08 * FINE_STEP
+    drive = bursts * rng.lognormal(0, 0.5, bursts.shape)
+    drive += 0.04 * rng.standard_normal(drive.shape)
+    lag = np.arange(0, 12, FINE_STEP)
+    response = lag**3 * np.exp(-lag / 0.5)
+    courses = signal.fftconvolve(drive, response[:, None], axes=0)[:n_fine]
+    sampled = np.column_stack([np.interp(times, fine, course) for course in courses.T])
+    centred = sampled - sampled.mean(axis=0)
+    courses = centred / np.maximum(centred.std(axis=0), 1e-12)
+    return np.asarray(courses, dtype=np.float64)
 
 
 def _render(
