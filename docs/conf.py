@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 from partita import __version__
+from partita.decomposition.registry import estimators
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
@@ -32,14 +33,14 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "decompositions.rst"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings say more: the shape, not only the class
-autosummary_generate = True
+autosummary_generate = ["reference.rst", "decompositions.rst"]
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_aliases = {
@@ -65,6 +66,12 @@ numpydoc_xref_aliases = {
     "Path": "pathlib.Path",
 }
 numpydoc_xref_ignore = "all"
+
+# The reference includes whatever is in the registry of decompositions.
+_names = "".join(f"   {name}\n" for name in (*estimators(), "estimate_memory"))
+(HERE / "decompositions.rst").write_text(
+    f".. currentmodule:: partita\n\n.. autosummary::\n   :toctree: api\n\n{_names}", encoding="utf-8"
+)
 
 # Inventories are committed, so that an unreachable host fails no build.
 _inventories = tomllib.loads((HERE / "inventories" / "names.toml").read_text(encoding="utf-8"))
