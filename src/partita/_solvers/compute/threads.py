@@ -8,17 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from sys import modules
-from threading import local
+from threading import Lock, get_ident, local
 from typing import TypeVar
 
 import joblib
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 Item = TypeVar("Item")
-
-
 Result = TypeVar("Result")
-
 
 _BLOCK_BYTES = 8 << 20
 
@@ -38,9 +35,77 @@ def count_threads() -> int:
 
 @contextmanager
 def single_blas() -> Iterator[None]:
-    """Keep BLAS to one thread inside the block, and put its limits back afterwards."""
-    with _controller().limit(limits=1, user_api="blas"):
+    """Keep BLAS to one thread inside the block, and put its limits back afterwards.
+
+    Blocks in several threads may overlap in any order: BLAS has one thread as long as any of them
+    lasts, and after the last as many as before the first.
+    """
+    limits = _enter_libraries()
+    try:
         yield
+    finally:
+        _leave_libraries(limits)
+
+
+class _Limit:
+    """One thread set for a library: by whom, how many it had before, how many blocks rely on it."""
+
+    def __init__(self, before: int) -> None:
+        self.thread, self.before, self.blocks = get_ident(), before, 0
+
+
+class _Library:
+    """A BLAS library and the limits that are set for it.
+
+    The limit of most is the process's: a block in a second thread finds one thread set, and relies
+    on the limit of the first. Where the limit is the thread's, each finds and puts back its own.
+    """
+
+    def __init__(self, controller: LibController) -> None:
+        self._controller, self._limits = controller, list[_Limit]()
+
+    def enter(self) -> _Limit:
+        found = self._controller.num_threads
+        if found != 1 or not self._limits:
+            self._limits.append(_Limit(found))
+            self._set(1)
+        own = [limit for limit in self._limits if limit.thread == get_ident()]
+        limit = (own or self._limits)[-1]
+        limit.blocks += 1
+        return limit
+
+    def leave(self, limit: _Limit) -> None:
+        limit.blocks -= 1
+        if limit.blocks == 0:
+            self._limits.remove(limit)
+            self._set(limit.before)
+
+    def _set(self, number: int) -> None:
+        # From 3.8 on threadpoolctl lets one thread set the limit, and ignores others in silence.
+        release = getattr(self._controller, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        self._controller.set_num_threads(number)
+        release(force=True)
+
+
+_blas_lock = Lock()
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> list[_Library]:
+    blas = ThreadpoolController().select(user_api="blas")
+    return [_Library(controller) for controller in blas.lib_controllers]
+
+
+def _enter_libraries() -> list[_Limit]:
+    with _blas_lock:
+        return [library.enter() for library in _libraries()]
+
+
+def _leave_libraries(limits: list[_Limit]) -> None:
+    with _blas_lock:
+        for library, limit in zip(_libraries(), limits, strict=True):
+            library.leave(limit)
 
 
 _here = local()
@@ -93,11 +158,6 @@ class Crew:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _inside_dask_worker() -> bool:
