@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_ROOMS = Path(__file__).parents[1]
 
 
 def compiled(function: Function) -> Function:
     """Compile a function on its first call for each type, and keep the code on disk.
 
-    Sums may be re-associated, so that they run several lanes wide. Where no place is writable
-    (an install that is read-only, without a home) the code is compiled in memory instead.
+    Sums may be re-associated, so that they run several lanes wide. What is kept holds as long as
+    no kernel of the solvers has been edited: the code of those that a kernel calls and the
+    constants that it imports from them are part of its own. Where no place is writable (an install
+    that is read-only, without a home) the code is compiled in memory instead.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
-    try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:
-        return njit(**options)(function)  # type: ignore[no-any-return]
+    kernel: Any = njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})(function)
+    with contextlib.suppress(RuntimeError):
+        kernel._cache = _cache(function)
+    return cast(Function, kernel)
+
+
+def _cache(function: Callable[..., Any]) -> FunctionCache:
+    """Return numba's cache of a function, stamped with all kernels instead of its own file."""
+    cache = FunctionCache(function)
+    cache._cache_file = IndexDataCacheFile(cache.cache_path, cache._impl.filename_base, _STAMP)
+    return cache
+
+
+def _digest(rooms: Path) -> str:
+    """Return a digest of all files that hold kernels."""
+    digest = sha256()
+    for path in sorted(rooms.rglob("*.py")):
+        source = path.read_bytes()
+        if b"@compiled" in source:
+            digest.update(source)
+    return digest.hexdigest()
+
+
+# Taken before any kernel is imported: what is edited later is compiled under a stamp of its own.
+_STAMP = _digest(_ROOMS)
