@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partita._solvers.baselines import bleaching, running_baseline, running_quantiles, soft_minimum
+from partita._solvers.baselines import (
+    bleaching,
+    knot_curve,
+    quantile,
+    running_quantiles,
+    soft_minimum,
+    white_noise,
+)
+from partita._solvers.baselines.binning import bin_traces, join_stretches
+from partita._solvers.baselines.design import cut_design, design_baseline
+from partita._solvers.baselines.running_baseline import fit_cube
 from partita._solvers.baselines.time_grid import lay_grid, place, recentre, spans_of
 from partita._solvers.compute.threads import Crew
 
@@ -14,12 +24,12 @@ TIMES = np.arange(3000) / 10
 
 def fitted(traces: np.ndarray, *, times: np.ndarray = TIMES, **options) -> np.ndarray:
     """Return baselines (n_times, n_voxels) of traces (n_times, n_voxels)."""
-    plan = running_baseline.plan(times, **{"window": 30.0, **options})
+    design = design_baseline(times, **{"window": 30.0, **options})
     with Crew(2) as crew:
-        held = running_baseline.fit_cube(
-            traces[None], plan, dtype=np.dtype(float), crew=crew, progress=lambda _: None
+        held = fit_cube(
+            traces[None], design, dtype=np.dtype(float), crew=crew, progress=lambda _: None
         )
-    return np.array([np.interp(times, plan.knots, curve) for curve in held.knots]).T
+    return np.array([np.interp(times, design.knots, curve) for curve in held.knots]).T
 
 
 def test_bins_and_blocks_cover_every_sample_once():
@@ -48,7 +58,7 @@ def test_lines_through_windows_keep_straight_lines_to_the_very_ends():
     grid = lay_grid(TIMES, 30.0)
     curve = 3 + 0.2 * grid.knots
     smooth = curve.copy()
-    soft_minimum.smooth(smooth, np.empty_like(curve), grid.lines, grid.weights)
+    knot_curve.smooth(smooth, np.empty_like(curve), grid.lines, grid.weights)
     np.testing.assert_allclose(smooth, curve, rtol=1e-12)
 
 
@@ -71,7 +81,7 @@ def test_a_place_between_knots_tells_how_far_it_is_to_the_next():
 def test_noise_is_told_from_second_differences_whatever_the_length(n_times):
     rng = np.random.default_rng(1)
     found = [
-        soft_minimum.bin_variance(5 + 4 * rng.standard_normal(n_times) + np.arange(n_times))
+        white_noise.bin_variance(5 + 4 * rng.standard_normal(n_times) + np.arange(n_times))
         for _ in range(4000 // n_times + 400)
     ]
     assert np.mean(found) == pytest.approx(16, rel=0.12)
@@ -81,7 +91,7 @@ def test_noise_stays_told_where_a_third_of_the_time_is_active():
     rng = np.random.default_rng(2)
     trace = rng.standard_normal(3000)
     trace[1000:2000] += 50 * rng.random(1000)
-    assert soft_minimum.bin_variance(trace) == pytest.approx(1, rel=0.35)
+    assert white_noise.bin_variance(trace) == pytest.approx(1, rel=0.35)
 
 
 @pytest.mark.parametrize("sd", [1.0, 10.0, 25.0])
@@ -118,7 +128,7 @@ def test_quantiles_are_those_of_numpy():
     rng = np.random.default_rng(6)
     values = rng.standard_normal(101)
     for share in (0.0, 0.08, 0.5, 0.999, 1.0):
-        assert running_quantiles.quantile_of(values, np.empty(101), share) == pytest.approx(
+        assert quantile.quantile_of(values, np.empty(101), share) == pytest.approx(
             np.quantile(values, share)
         )
 
@@ -146,31 +156,29 @@ def test_exponential_bleaching_is_found_exactly():
     curves = np.array(
         [80 + 30 * np.exp(-times / 70), 50 * np.exp(-times / 900), np.full(60, 7.0), 5 + times]
     )
-    found = bleaching.fit(curves, times)
+    found = bleaching.fit_bleaching(curves, times)
     np.testing.assert_allclose(found[:3], curves[:3], rtol=2e-3)
     np.testing.assert_allclose(found[3], curves[3].mean())  # what rises does not bleach
 
 
 def test_too_few_knots_for_a_bleaching_give_their_mean():
     curves = np.array([[1.0, 2.0, 3.0]])
-    np.testing.assert_allclose(bleaching.fit(curves, np.arange(3.0)), 2)
+    np.testing.assert_allclose(bleaching.fit_bleaching(curves, np.arange(3.0)), 2)
 
 
 def test_parts_of_a_recording_joined_are_the_summary_of_the_whole():
     rng = np.random.default_rng(8)
     cube = rng.random((1, 3000, 6))
     cube[0, 2500, 2] = np.nan
-    plan = running_baseline.plan(TIMES, kind="minimum", window=30.0)
+    design = design_baseline(TIMES, kind="minimum", window=30.0)
     kind = np.dtype(float)
-    whole = running_baseline.summarise(cube, plan, first=0, last=6, dtype=kind)
-    edges = plan.grid.bins[plan.grid.blocks[[0, 7, 30, len(plan.grid.knots)]]]
+    whole = bin_traces(cube, design, first=0, last=6, dtype=kind)
+    edges = design.grid.bins[design.grid.blocks[[0, 7, 30, len(design.grid.knots)]]]
     parts = [
-        running_baseline.summarise(
-            cube[:, a:b], running_baseline.cut(plan, i, j), first=0, last=6, dtype=kind
-        )
+        bin_traces(cube[:, a:b], cut_design(design, i, j), first=0, last=6, dtype=kind)
         for a, b, i, j in zip(edges[:-1], edges[1:], (0, 7, 30), (7, 30, 99), strict=True)
     ]
-    joined = running_baseline.join(parts, [int(edge) for edge in edges[:-1]], first=2, last=6)
+    joined = join_stretches(parts, [int(edge) for edge in edges[:-1]], first=2, last=6)
     for one, other in zip(joined, whole, strict=True):
         columns = slice(2, 6)
         expected = other[columns] if len(other) == 6 else other[:, columns]

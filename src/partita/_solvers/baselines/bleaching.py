@@ -9,7 +9,7 @@ from ..compute.types import Array
 _COARSE, _FINE = 48, 17
 
 
-def fit(curves: Array, knots: Array) -> Array:
+def fit_bleaching(curves: Array, knots: Array) -> Array:
     """Return the least-squares ``a + b exp(-t / tau)`` of every curve, a and b not negative.
 
     Parameters

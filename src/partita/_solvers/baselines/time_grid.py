@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compute.compilation import compiled
 from ..compute.types import Array
 
 BINS_A_WINDOW = 45
@@ -21,7 +20,7 @@ LINE = 1.8
 """Length of the stretch that a straight line is fitted through, in windows."""
 
 
-class Grid(NamedTuple):
+class TimeGrid(NamedTuple):
     """Where bins and blocks begin, and what a curve at the knots is between them.
 
     Attributes
@@ -54,7 +53,7 @@ class Grid(NamedTuple):
     places: Array
 
 
-def lay_grid(times: Array, window: float) -> Grid:
+def lay_grid(times: Array, window: float) -> TimeGrid:
     """Lay bins and blocks over the times of samples.
 
     Parameters
@@ -75,10 +74,10 @@ def lay_grid(times: Array, window: float) -> Grid:
     knots = np.add.reduceat(times, first) / np.diff(edges[blocks])
     windows, lines = (_around(knots, share * window / 2) for share in (1.0, LINE))
     weights = _line_weights(knots, lines)
-    return Grid(edges, blocks, counts, knots, windows, lines, weights, place(centres, knots))
+    return TimeGrid(edges, blocks, counts, knots, windows, lines, weights, place(centres, knots))
 
 
-def spans_of(grid: Grid) -> Array:
+def spans_of(grid: TimeGrid) -> Array:
     """Return the first sample, and the one after the last, of every window: (n_blocks, 2)."""
     return np.asarray(grid.bins[grid.blocks[grid.windows]])
 
@@ -162,80 +161,3 @@ def _line_through(x: Array) -> Array:
     spread = ((x - x.mean()) ** 2).sum()
     slope = x.mean() * (x - x.mean()) / spread if spread > 0 else 0.0
     return np.asarray(1 / len(x) - slope)
-
-
-@compiled
-def bin_voxels(
-    cube: Array,
-    first: int,
-    last: int,
-    bins: Array,
-    blocks: Array,
-    means: Array,
-    noise: Array,
-    sums: Array,
-    bad: Array,
-) -> None:
-    """Average voxels `first` to `last` of a cube (before, time, after) over bins, in place.
-
-    Parameters
-    ----------
-    cube : ndarray, (before, time, after)
-        Real values; voxel v lies at (v // after, v % after).
-    bins, blocks : ndarray
-        As in `Grid`, from the first sample of the cube.
-    means : ndarray, (last - first, n_bins)
-    noise : ndarray, (last - first, n_blocks), or (last - first, 0) to leave it out
-        Mean squared second difference within a block, over 6: the variance of white noise.
-    sums : ndarray, (2, last - first)
-        Sums over time of the values and of their squares are added to what they hold.
-    bad : ndarray, (3, last - first)
-        Count of values that are not finite, index of the first or -1, count of NaN.
-    """
-    n_after = cube.shape[2]
-    total = np.empty(last - first)
-    rough = np.empty(last - first)
-    voxel = first
-    while voxel < last:
-        row, column = voxel // n_after, voxel % n_after
-        run = min(n_after - column, last - voxel)
-        at = voxel - first
-        for block in range(len(blocks) - 1):
-            begin, end = bins[blocks[block]], bins[blocks[block + 1]]
-            rough[:run] = 0.0
-            for i in range(blocks[block], blocks[block + 1]):
-                total[:run] = 0.0
-                for t in range(bins[i], bins[i + 1]):
-                    for j in range(run):
-                        x = np.float64(cube[row, t, column + j])
-                        total[j] += x
-                        sums[1, at + j] += x * x
-                    if noise.shape[1] > 0 and t >= begin + 2:
-                        for j in range(run):
-                            a = np.float64(cube[row, t, column + j])
-                            b = np.float64(cube[row, t - 1, column + j])
-                            c = np.float64(cube[row, t - 2, column + j])
-                            rough[j] += (a - b - (b - c)) ** 2
-                share = 1.0 / (bins[i + 1] - bins[i])
-                for j in range(run):
-                    means[at + j, i] = total[j] * share
-                    sums[0, at + j] += total[j]
-            if noise.shape[1] > 0:
-                for j in range(run):
-                    noise[at + j, block] = rough[j] / (6.0 * max(end - begin - 2, 1))
-        for j in range(run):
-            if not np.isfinite(sums[1, at + j]):
-                _count_bad(cube[row, :, column + j], bad[:, at + j])
-        voxel += run
-
-
-@compiled
-def _count_bad(values: Array, bad: Array) -> None:
-    for t in range(len(values)):
-        x = np.float64(values[t])
-        if not np.isfinite(x):
-            bad[0] += 1
-            if bad[1] < 0:
-                bad[1] = t
-            if np.isnan(x):
-                bad[2] += 1

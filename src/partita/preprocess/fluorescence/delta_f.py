@@ -10,8 +10,8 @@ import xarray as xr
 from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_finite
 from partita._labels.warn import warn
-from partita._solvers.baselines import running_baseline
-from partita._solvers.baselines.running_baseline import Held, Plan
+from partita._solvers.baselines.design import BaselineDesign, design_baseline
+from partita._solvers.baselines.running_baseline import Baselines
 from partita.preprocess.fluorescence.f0 import (
     Baseline,
     checked,
@@ -146,12 +146,12 @@ def delta_f_over_f(
     return result, append_history(used, describe_call(caller, **described))
 
 
-def _mean_alone(n_times: int) -> Plan:
+def _mean_alone(n_times: int) -> BaselineDesign:
     """Return a plan that takes the mean: a pass over the recording that finds what is missing."""
-    return running_baseline.plan(np.arange(float(n_times)), kind="mean", window=None)
+    return design_baseline(np.arange(float(n_times)), kind="mean", window=None)
 
 
-def _near_zero(found: Held, low: np.ndarray, n_times: int, offset: float) -> np.ndarray:
+def _near_zero(found: Baselines, low: np.ndarray, n_times: int, offset: float) -> np.ndarray:
     """Tell which voxels have a baseline that comes near zero, and warn of them."""
     total, squares = found.sums
     power = (squares - 2 * offset * total) / n_times + offset**2

@@ -12,8 +12,8 @@ from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_number, is_positive
 from partita._labels.stack import Stacker
 from partita._labels.time import sample_times
-from partita._solvers.baselines import running_baseline as solver
-from partita._solvers.baselines.running_baseline import Held, Plan
+from partita._solvers.baselines.design import BaselineDesign, design_baseline
+from partita._solvers.baselines.running_baseline import Baselines
 from partita._solvers.baselines.time_grid import place
 from partita.preprocess.fluorescence.f0_at_knots import fit
 from partita.preprocess.fluorescence.f0_interpolated import BASELINE, InterpolatedF0
@@ -144,7 +144,7 @@ def plan_of(
     percentile: float,
     sample_dim: str,
     caller: str,
-) -> tuple[Plan, np.ndarray]:
+) -> tuple[BaselineDesign, np.ndarray]:
     """Return how the baseline is computed, and where the times lie among its knots."""
     if baseline not in BASELINES:
         raise ValueError(
@@ -154,11 +154,14 @@ def plan_of(
     share = _require_percentile(percentile, caller) / 100 if baseline == "percentile" else 0.5
     kind = "quantile" if baseline in ("percentile", "median") else baseline
     times = sample_times(recording, sample_dim=sample_dim, caller=caller)
-    plan = solver.plan(times, kind=kind, window=_require_window(window, times, caller), share=share)  # type: ignore[arg-type]
+    length = _require_window(window, times, caller)
+    plan = design_baseline(times, kind=kind, window=length, share=share)  # type: ignore[arg-type]
     return plan, place(times, plan.knots)
 
 
-def refuse_isolated(found: Held, recording: xr.DataArray, sample_dim: str, caller: str) -> None:
+def refuse_isolated(
+    found: Baselines, recording: xr.DataArray, sample_dim: str, caller: str
+) -> None:
     """Refuse voxels that lack some of their values, not all (ValueError)."""
     n_bad, first_bad, n_nan = found.bad
     missing = gaps.Gaps(recording.sizes[sample_dim], n_nan, n_bad, first_bad)

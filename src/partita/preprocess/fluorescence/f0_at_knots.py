@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from partita._solvers.baselines import running_baseline as solver
-from partita._solvers.baselines.running_baseline import Held, Plan, Summary
-from partita._solvers.baselines.running_quantiles import gather, quantiles_of
+from partita._solvers.baselines.binning import BinnedTraces, bin_traces, join_stretches
+from partita._solvers.baselines.design import BaselineDesign, cut_design
+from partita._solvers.baselines.running_baseline import TILE, Baselines, fit_cube, fit_tiles
+from partita._solvers.baselines.running_quantiles import gather_traces, quantiles_of
 from partita._solvers.compute.memory import available_memory
 from partita._solvers.compute.threads import Crew
 from partita.preprocess.voxels.cutting import as_cube, memory_order
@@ -27,7 +28,9 @@ from partita.preprocess.voxels.cutting import as_cube, memory_order
 BUDGET = 1 << 29  # bytes of means over bins held at a time; beyond, the recording is read again
 
 
-def fit(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: int) -> Held:
+def fit(
+    values: Any, plan: BaselineDesign, *, axis: int, dtype: np.dtype[Any], verbose: int
+) -> Baselines:
     """Compute F0 of every voxel; arrays are (n, *features) with the values' features."""
     shape = values.shape[:axis] + values.shape[axis + 1 :]
     with _bar(math.prod(shape), hidden=not verbose) as progress, Crew() as crew:
@@ -35,22 +38,24 @@ def fit(values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], verbose: in
         return share(plan, axis=axis, dtype=dtype, crew=crew, progress=progress)
 
 
-def _fit_memory(values: np.ndarray, plan: Plan, *, axis: int, **options: Any) -> Held:
+def _fit_memory(
+    values: np.ndarray, plan: BaselineDesign, *, axis: int, **options: Any
+) -> Baselines:
     order = memory_order(values)
     turned = values.transpose(order)
-    fitted = solver.fit_cube(as_cube(turned, order.index(axis)), plan, **options)
+    fitted = fit_cube(as_cube(turned, order.index(axis)), plan, **options)
     shape = tuple(values.shape[i] for i in order if i != axis)
     kept = [i for i in order if i != axis]
     back = [0, *(1 + kept.index(i) for i in range(values.ndim) if i != axis)]
     arrays = (fitted.knots.T, fitted.sums, fitted.bad)
-    return Held(*(array.reshape(-1, *shape).transpose(back) for array in arrays))
+    return Baselines(*(array.reshape(-1, *shape).transpose(back) for array in arrays))
 
 
 def _fit_chunks(
-    values: Any, plan: Plan, *, axis: int, dtype: np.dtype[Any], **options: Any
-) -> Held:
+    values: Any, plan: BaselineDesign, *, axis: int, dtype: np.dtype[Any], **options: Any
+) -> Baselines:
     shape = values.shape[:axis] + values.shape[axis + 1 :]
-    held = Held(
+    held = Baselines(
         np.empty((len(plan.knots), *shape), dtype),
         np.empty((2, *shape)),
         np.empty((3, *shape), np.int64),
@@ -73,18 +78,18 @@ Tile = tuple[slice, ...]
 def _fit_group(
     values: Any,
     tiles: list[Tile],
-    plan: Plan,
+    plan: BaselineDesign,
     axis: int,
     dtype: np.dtype[Any],
     options: dict[str, Any],
-) -> Iterator[tuple[Tile, Held]]:
+) -> Iterator[tuple[Tile, Baselines]]:
     """Summarise some tiles of features in one pass over their chunks, and fit them one by one."""
     from dask import compute, delayed  # type: ignore[attr-defined]
 
     sizes = values.chunks[axis]
     edges = _edges_of_blocks(sizes, plan)
     at = np.searchsorted(plan.grid.bins[plan.grid.blocks], edges)
-    pieces = [solver.cut(plan, a, b) for a, b in pairwise(at)]
+    pieces = [cut_design(plan, a, b) for a, b in pairwise(at)]
     stretches = _spans_in_chunks(np.array(list(pairwise(edges))), sizes)
     windows = _spans_in_chunks(plan.spans, sizes) if plan.kind == "quantile" else []
     summarise, rank = delayed(_summarise_blocks, pure=True), delayed(_rank_blocks, pure=True)
@@ -100,32 +105,36 @@ def _fit_group(
     for tile, (parts, ranks) in zip(tiles, compute(*wanted), strict=True):
         work = partial(_join_tile, parts, ranks, edges[:-1])
         n_voxels = parts[0].sums.shape[1]
-        yield tile, solver.fit_tiles(work, n_voxels, plan, dtype=dtype, **options)
+        yield tile, fit_tiles(work, n_voxels, plan, dtype=dtype, **options)
 
 
 def _join_tile(
-    parts: list[Summary], ranks: list[np.ndarray], starts: list[int], first: int, last: int
-) -> tuple[Summary, np.ndarray | None]:
-    summary = solver.join(parts, starts, first=first, last=last)
+    parts: list[BinnedTraces], ranks: list[np.ndarray], starts: list[int], first: int, last: int
+) -> tuple[BinnedTraces, np.ndarray | None]:
+    summary = join_stretches(parts, starts, first=first, last=last)
     return summary, np.stack([rank[first:last] for rank in ranks], axis=1) if ranks else None
 
 
 def _summarise_blocks(
-    blocks: list[np.ndarray], span: tuple[int, int], plan: Plan, axis: int, dtype: np.dtype[Any]
-) -> Summary:
+    blocks: list[np.ndarray],
+    span: tuple[int, int],
+    plan: BaselineDesign,
+    axis: int,
+    dtype: np.dtype[Any],
+) -> BinnedTraces:
     """Summarise a span that may begin and end within blocks, without putting them together."""
     cubes = [as_cube(block, axis) for block in blocks]
     n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
     if len(cubes) == 1 and span == (0, cubes[0].shape[1]):
-        return solver.summarise(cubes[0], plan, first=0, last=n_voxels, dtype=dtype)
+        return bin_traces(cubes[0], plan, first=0, last=n_voxels, dtype=dtype)
     parts = [
-        solver.summarise(
-            traces[:, slice(*span), None], plan, first=0, last=len(traces), dtype=dtype
-        )
+        bin_traces(traces[:, slice(*span), None], plan, first=0, last=len(traces), dtype=dtype)
         for traces in _traces(cubes, dtype)
     ]
     means, noise, sums, bad = zip(*parts, strict=True)
-    return Summary(np.concatenate(means), np.concatenate(noise), np.hstack(sums), np.hstack(bad))
+    return BinnedTraces(
+        np.concatenate(means), np.concatenate(noise), np.hstack(sums), np.hstack(bad)
+    )
 
 
 def _rank_blocks(
@@ -144,11 +153,11 @@ def _traces(cubes: list[np.ndarray], dtype: np.dtype[Any]) -> Iterator[np.ndarra
     """Yield the courses of consecutive cubes, (voxels, times), some voxels at a time."""
     edges = np.cumsum([0, *(cube.shape[1] for cube in cubes)])
     n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
-    for first in range(0, n_voxels, solver.TILE):
-        last = min(first + solver.TILE, n_voxels)
+    for first in range(0, n_voxels, TILE):
+        last = min(first + TILE, n_voxels)
         traces = np.empty((last - first, edges[-1]), dtype)
         for cube, start, stop in zip(cubes, edges[:-1], edges[1:], strict=True):
-            gather(cube, first, last, traces[:, start:stop])
+            gather_traces(cube, first, last, traces[:, start:stop])
         yield traces
 
 
@@ -172,7 +181,7 @@ def _spans_in_chunks(
     return found
 
 
-def _edges_of_blocks(sizes: tuple[int, ...], plan: Plan) -> list[int]:
+def _edges_of_blocks(sizes: tuple[int, ...], plan: BaselineDesign) -> list[int]:
     """Return edges in time near those of the chunks, between whole blocks of the grid."""
     edges = plan.grid.bins[plan.grid.blocks]
     ends = np.cumsum(sizes)[:-1]
