@@ -25,10 +25,11 @@ from scipy.ndimage import correlate1d
 
 import partita as pt
 from partita._solvers.compute.threads import Crew, single_blas
+from partita._solvers.registration.displacement_field import field_basis
 from partita._solvers.registration.frame_resampling import resample
 from partita._solvers.registration.piecewise import PiecewiseTemplate
 from partita._solvers.registration.translation import TranslationTemplate
-from partita._solvers.registration.warping import field_basis, unbend
+from partita._solvers.registration.warping import unbend
 from partita.datasets import simulate_two_photon
 
 PACKAGES = ("partita", "numpy", "scipy", "numba", "scikit-image", "pystackreg")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from partita._solvers.compute.threads import Crew
-from partita._solvers.registration.patches import Layout
-from partita._solvers.registration.piecewise import PiecewiseTemplate, estimate_piecewise
-from partita._solvers.registration.warping import field_basis, unbend
+from partita._solvers.registration.displacement_field import field_basis
+from partita._solvers.registration.patches import PatchLayout
+from partita._solvers.registration.piecewise import PiecewiseTemplate
+from partita._solvers.registration.warping import unbend
 from partita.datasets import simulate_two_photon
 
 PIXEL = 0.002
@@ -32,9 +33,8 @@ def bending():
 
 def estimate(truth, crew, **options):
     shifts = truth.translation.values / PIXEL
-    return estimate_piecewise(
-        truth.recording.values, truth.reference.values, shifts=shifts, crew=crew, **options
-    )
+    template = PiecewiseTemplate(truth.reference.values, **options)
+    return template.estimate(truth.recording.values, shifts=shifts, crew=crew)
 
 
 def dense(answer, shape):
@@ -161,9 +161,8 @@ def test_no_patch_strays_further_than_allowed(bending, crew):
 
 def test_a_template_without_contrast_bends_nothing(crew):
     frames = np.random.default_rng(0).standard_normal((2, 64, 64))
-    answer = estimate_piecewise(
-        frames, np.ones((64, 64)), shifts=np.array([[1.0, 2.0], [np.nan, 0]]), crew=crew
-    )
+    template = PiecewiseTemplate(np.ones((64, 64)))
+    answer = template.estimate(frames, shifts=np.array([[1.0, 2.0], [np.nan, 0]]), crew=crew)
     np.testing.assert_allclose(answer.displacement[0, 0], 1)
     np.testing.assert_allclose(answer.displacement[1], 0)
     assert np.isnan(answer.similarity).all()
@@ -186,7 +185,7 @@ def test_fields_smaller_than_a_patch_have_one(crew):
 
 
 def test_patches_cover_the_field_and_overlap_as_asked():
-    layout = Layout.over((200, 64), (64, 64), (32, 20))
+    layout = PatchLayout.over((200, 64), (64, 64), (32, 20))
     assert layout.grid == (6, 1)
     starts = layout.starts[0]
     assert (starts[0], starts[-1] + 64) == (0, 200)

@@ -7,16 +7,17 @@ import pytest
 
 from partita._solvers.compute.threads import Crew
 from partita._solvers.registration import gauss_newton, rigid, rotations
-from partita._solvers.registration.coarse_shift import find_shifts, prepare
-from partita._solvers.registration.frame_normalisation import condition, shading
-from partita._solvers.registration.template import NoContrastError, adopt_reference, build_reference
+from partita._solvers.registration.coarse_shift import find_shifts, prepare_correlator
+from partita._solvers.registration.frame_normalisation import normalise_frames, shading
+from partita._solvers.registration.rigid_template import Field
+from partita._solvers.registration.template import NoContrastError, adopt_template, build_template
 
 PLANE, VOLUME = (40, 48), (10, 28, 30)
 
 
 def field_of(shape, spacing=None, *, turning=True, limit=0.25):
     step = np.ones(len(shape)) if spacing is None else np.array(spacing)
-    return rigid.Field(shape, step, turning, np.abs(step) * (np.array(shape) * limit + 2))
+    return Field(shape, step, turning, np.abs(step) * (np.array(shape) * limit + 2))
 
 
 def draw(shape, *, n=12, reach=1.5, turn=1.0, seed=0):
@@ -30,10 +31,10 @@ def draw(shape, *, n=12, reach=1.5, turn=1.0, seed=0):
 
 def follow(frames, image, field, *, threads=1, roots=False):
     with Crew(threads) as crew:
-        expected = adopt_reference(image, frames, field, roots=roots, crew=crew)
+        expected = adopt_template(image, frames, field, roots=roots, crew=crew)
         return rigid.follow(
             frames,
-            expected.reference,
+            expected.template,
             field,
             roots=roots,
             wide=expected.wide,
@@ -93,10 +94,10 @@ def test_a_frame_is_followed_as_if_it_were_alone(moving_blobs):
     frames = moving_blobs(PLANE, shift, angles, noise=3.0)
     field = field_of(PLANE)
     with Crew(1) as crew:
-        expected = build_reference(frames, field, roots=False, crew=crew)
+        expected = build_template(frames, field, roots=False, crew=crew)
         settings = {"roots": False, "wide": False, "trusted": expected.trusted, "crew": crew}
-        together = rigid.follow(frames, expected.reference, field, **settings)
-        alone = rigid.follow(frames[5:6], expected.reference, field, **settings)
+        together = rigid.follow(frames, expected.template, field, **settings)
+        alone = rigid.follow(frames[5:6], expected.template, field, **settings)
     np.testing.assert_allclose(alone.shift[0], together.shift[5], atol=1e-4)
 
 
@@ -105,7 +106,7 @@ def test_the_built_reference_lies_at_the_median_place(moving_blobs):
     shift += [4.0, -5.0]
     frames = moving_blobs(PLANE, shift, angles, noise=2.0)
     with Crew(1) as crew:
-        motion = build_reference(frames, field_of(PLANE), roots=False, crew=crew).motion
+        motion = build_template(frames, field_of(PLANE), roots=False, crew=crew).motion
     np.testing.assert_allclose(np.median(motion.shift, axis=0), 0, atol=0.05)
     error = motion.shift - shift
     assert (error - np.median(error, axis=0)).std() < 0.1
@@ -116,11 +117,11 @@ def test_no_contrast_is_refused():
     textured = np.random.default_rng(0).random((5, *PLANE), dtype=np.float32)
     with Crew(1) as crew:
         with pytest.raises(NoContrastError, match="every frame is constant"):
-            build_reference(constant, field_of(PLANE), roots=True, crew=crew)
+            build_template(constant, field_of(PLANE), roots=True, crew=crew)
         with pytest.raises(NoContrastError, match="the reference is constant"):
-            adopt_reference(constant[0], textured, field_of(PLANE), roots=True, crew=crew)
+            adopt_template(constant[0], textured, field_of(PLANE), roots=True, crew=crew)
         with pytest.raises(NoContrastError, match="every frame is constant"):
-            adopt_reference(textured[0], constant, field_of(PLANE), roots=True, crew=crew)
+            adopt_template(textured[0], constant, field_of(PLANE), roots=True, crew=crew)
 
 
 def test_stripes_leave_the_shift_along_them_unknown_and_unconverged():
@@ -133,7 +134,8 @@ def test_conditioned_frames_forget_gain_offset_and_shading(moving_blobs):
     frames = moving_blobs(PLANE, np.zeros((1, 2)), np.zeros((1, 1)))
     wave = shading(PLANE)[4].reshape(PLANE)
     plain, changed = (
-        condition(values, roots=False).values for values in (frames, 2.5 * frames - 40 + 300 * wave)
+        normalise_frames(values, roots=False).values
+        for values in (frames, 2.5 * frames - 40 + 300 * wave)
     )
     np.testing.assert_allclose(plain / plain.std(), changed / changed.std(), atol=1e-4)
 
@@ -142,7 +144,7 @@ def test_roots_make_noise_of_counts_even():
     rng = np.random.default_rng(0)
     rate = np.repeat([4.0, 100.0], 800).reshape(1, 40, 40)
     counts = rng.poisson(rate, (200, 40, 40)).astype(np.float32)
-    spread = condition(counts, roots=True).values.std(axis=0)
+    spread = normalise_frames(counts, roots=True).values.std(axis=0)
     assert 0.8 < spread[:18].mean() / spread[22:].mean() < 1.25
 
 
@@ -152,7 +154,7 @@ def test_blank_and_mostly_missing_frames_are_told():
     frames[2] = 255
     frames[3, 2:] = np.nan
     frames[4, :5] = np.inf
-    ready = condition(frames, roots=True)
+    ready = normalise_frames(frames, roots=True)
     np.testing.assert_array_equal(ready.blank, [False, True, True, True, False])
     assert ready.missing[4, :7].all()
     assert not ready.missing[4, 7:].any()
@@ -174,7 +176,7 @@ def test_cross_correlation_finds_whole_and_part_shifts():
     shift = np.array([[0, 0], [3, -7], [2.5, 0.25]])
     y, x = np.fft.fftfreq(64)[:, None], np.fft.fftfreq(64)
     moved = [np.fft.ifft2(base * np.exp(-2j * np.pi * (y * a + x * b))).real for a, b in shift]
-    correlator = prepare(moved[0], reach=(10, 10))
+    correlator = prepare_correlator(moved[0], reach=(10, 10))
     found = find_shifts(np.array(moved, np.float32), correlator)
     np.testing.assert_allclose(found, shift, atol=0.15)
 

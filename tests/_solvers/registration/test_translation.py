@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from partita._solvers.compute.threads import Crew
-from partita._solvers.registration.translation import TranslationTemplate, estimate_translation
+from partita._solvers.registration.translation import TranslationTemplate
 from partita.datasets import simulate_two_photon
 
 PIXEL = 0.001
@@ -24,6 +24,10 @@ def moving():
     return simulate_two_photon(
         n_times=40, shape=(128, 160), pixel_size=PIXEL, motion=0.003, random_state=0
     )
+
+
+def estimate_translation(frames, template, *, crew, **options):
+    return TranslationTemplate(template, **options).estimate(frames, crew=crew)
 
 
 def texture(shape, seed=0, width=1.5):

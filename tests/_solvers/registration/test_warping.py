@@ -7,8 +7,9 @@ import pytest
 from scipy import ndimage
 
 from partita._solvers.compute.threads import Crew
+from partita._solvers.registration.displacement_field import field_basis
 from partita._solvers.registration.frame_resampling import ORDERS, resample
-from partita._solvers.registration.warping import field_basis, leaves_by_bending, unbend
+from partita._solvers.registration.warping import leaves_by_bending, unbend
 
 SHIFTS = np.array([[0.0, 0.0], [3.0, -2.0], [0.37, -1.62], [-4.6, 0.01], [7.3, 11.9]])
 CENTRES = np.array([5.0, 20, 40]), np.array([9.0, 50])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft, ndimage
 
-Array = np.ndarray[Any, Any]
-
+from ..compute.types import Array
 
 _COARSEST = 8.0  # voxels: what is broader is left out, so that shading does not decide
 
@@ -32,7 +31,7 @@ class Correlator(NamedTuple):
     reach: tuple[int, ...]
 
 
-def prepare(template: Array, *, reach: Sequence[int]) -> Correlator:
+def prepare_correlator(template: Array, *, reach: Sequence[int]) -> Correlator:
     """Prepare a template (*shape) of mean 0, with zeros where it is unknown."""
     size = tuple(
         fft.next_fast_len(n + int(most), real=True)

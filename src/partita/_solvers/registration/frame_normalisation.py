@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
+from ..compute.types import Array
 from .splines import coefficients
-
-Array = np.ndarray[Any, Any]
-
 
 SMOOTHING = 0.7
 """Standard deviation of the smoothing, voxels: more loses detail, less lets in what aliases."""
@@ -29,7 +27,7 @@ _HALF_WAVES = 3
 _MOST_MISSING = 0.75  # share of a frame
 
 
-class Conditioned(NamedTuple):
+class NormalisedFrames(NamedTuple):
     """Frames ready for alignment.
 
     Attributes
@@ -50,7 +48,7 @@ class Conditioned(NamedTuple):
     coefficients: Array
 
 
-def condition(frames: Array, *, roots: bool) -> Conditioned:
+def normalise_frames(frames: Array, *, roots: bool) -> NormalisedFrames:
     """Make frames (n, *shape) comparable; `roots` takes the square root of non-negative values."""
     values = np.array(frames, dtype=np.float32, order="C")
     flat = values.reshape(len(values), -1)
@@ -77,7 +75,7 @@ def condition(frames: Array, *, roots: bool) -> Conditioned:
     flat -= (flat @ waves.T) @ waves
     if lost is not None:
         flat[lost] = 0
-    return Conditioned(values, missing, blank, spline)
+    return NormalisedFrames(values, missing, blank, spline)
 
 
 @lru_cache(maxsize=4)

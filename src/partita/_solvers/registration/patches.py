@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..compute.compilation import compiled
-from .band_correlation import (
-    Band,
-    Floats,
-    Singles,
-    Spectrum,
-    put_window,
-    remove_slow,
+from ..compute.types import Floats, Singles, Spectrum
+from .band_correlation import Band
+from .template_filter import (
+    high_pass,
     rise,
     soft_window,
-    spread_trust,
-    trust_profile,
+    spread_profile,
+    wiener_profile,
+    window_image,
 )
 
 TAPER = 1 / 4
@@ -36,7 +34,7 @@ _CLIMBS = 3
 _LEAST_NOISE = 0.02
 
 
-class Measured(NamedTuple):
+class PatchShifts(NamedTuple):
     """What the patches of one frame say by themselves.
 
     `moved` (2, patches): displacement beyond the given whole one, voxels, as seen where the
@@ -51,14 +49,16 @@ class Measured(NamedTuple):
     similarity: float
 
 
-class Layout(NamedTuple):
+class PatchLayout(NamedTuple):
     """Where patches lie: first voxels along y and x, and the size of all."""
 
     starts: tuple[NDArray[np.int64], NDArray[np.int64]]
     size: tuple[int, int]
 
     @classmethod
-    def over(cls, shape: Sequence[int], patch: Sequence[int], overlap: Sequence[int]) -> Layout:
+    def over(
+        cls, shape: Sequence[int], patch: Sequence[int], overlap: Sequence[int]
+    ) -> PatchLayout:
         """Spread patches evenly, overlapping by at least `overlap`; they cover all but no more."""
         size = [min(int(one), count) for one, count in zip(patch, shape, strict=True)]
         starts = []
@@ -93,26 +93,26 @@ class PatchTemplate:
     def __init__(
         self,
         template: NDArray[Any],
-        layout: Layout,
+        layout: PatchLayout,
         *,
         max_deviation: float | Sequence[float],
     ) -> None:
         image = np.asarray(template, dtype=np.float64)
         inside = np.isfinite(image)
         filled = np.where(inside, image - image[inside].mean() if inside.any() else 0.0, 0.0)
-        sharp = remove_slow(image, SLOW * np.asarray(layout.size))
+        sharp = high_pass(image, SLOW * np.asarray(layout.size))
         window = _patch_window(layout.size) * layout.cut(
             soft_window(np.pad(inside, 1, mode="edge"), np.full(2, 2.0))[1:-1, 1:-1], _NOWHERE
         )
         self.layout = layout
         self.max_deviation: Floats = np.broadcast_to(np.asarray(max_deviation, float), 2)
         sharp_patches = layout.cut(sharp, _NOWHERE)
-        seen = np.stack([put_window(*pair) for pair in zip(sharp_patches, window, strict=True)])
-        profile = trust_profile(
+        seen = np.stack([window_image(*pair) for pair in zip(sharp_patches, window, strict=True)])
+        profile = wiener_profile(
             scipy.fft.rfftn(sharp * soft_window(inside, np.asarray(layout.size) / 4)), sharp.shape
         )
-        trust = spread_trust(profile, layout.size)
-        often = spread_trust(np.ones_like(profile), layout.size)
+        trust = spread_profile(profile, layout.size)
+        often = spread_profile(np.ones_like(profile), layout.size)
         spectra = scipy.fft.rfftn(seen, axes=(1, 2))
         self._band = Band.of((np.abs(spectra) ** 2).mean(axis=0) * trust, layout.size)
         own = self._band.transform(_level(layout.cut(filled, _NOWHERE)).astype(np.float32))
@@ -143,7 +143,7 @@ class PatchTemplate:
         self._precision = np.swapaxes(bend, 1, 2) @ np.linalg.solve(tilt, bend)
         self._known = known
 
-    def measure(self, frame: Singles, shift: Floats) -> Measured:
+    def measure(self, frame: Singles, shift: Floats) -> PatchShifts:
         """Match the patches of one centred frame near its displacement as a whole."""
         whole = np.rint(shift).astype(np.int64)
         patches = _level(self.layout.cut(frame, whole))
@@ -160,7 +160,7 @@ class PatchTemplate:
         confidence = np.where(
             self._known, height / np.sqrt(noise) / np.maximum(self._noise_height, 1e-30), 0
         )
-        return Measured(
+        return PatchShifts(
             (place - self.origin).T - (shift - whole)[:, None],
             self._precision * (gain**2 / noise)[:, None, None],
             confidence,

@@ -6,11 +6,9 @@ One angle turns the first axis towards the second. Three are angles about z (y t
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ..compute.types import Array
 
 
 def to_matrices(angles: Array) -> Array:

@@ -14,9 +14,7 @@ import numpy as np
 
 from ..compute.compilation import compiled
 from ..compute.scratch import Scratch
-
-Array = np.ndarray[Any, Any]
-
+from ..compute.types import Array
 
 PAD = 2
 """Coefficients kept beyond the field on either side, so that no tap looks for the border."""

@@ -17,18 +17,16 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from ..compute.threads import Crew, single_blas
-from .band_correlation import (
-    Band,
-    Floats,
-    Singles,
-    Spectrum,
-    put_window,
-    remove_slow,
+from ..compute.types import Floats, Singles, Spectrum
+from .band_correlation import Band
+from .template_filter import (
+    high_pass,
+    low_pass_response,
     rise,
-    slow_response,
     soft_window,
-    spread_trust,
-    trust_profile,
+    spread_profile,
+    wiener_profile,
+    window_image,
 )
 
 TAPER = 1 / 16
@@ -57,38 +55,16 @@ class Translation(NamedTuple):
     similarity: Floats
 
 
-def estimate_translation(
-    frames: NDArray[Any],
-    template: NDArray[Any],
-    *,
-    max_shift: Sequence[float] | None = None,
-    crew: Crew,
-) -> Translation:
-    """Find how far each frame is displaced against a template.
+class TranslationTemplate:
+    """A template made ready once, for any number of blocks of frames.
 
     Parameters
     ----------
-    frames : ndarray, (n, y, x) or (n, z, y, x)
-        Any real dtype; taken to float32 one frame at a time. What is not finite counts as the
-        frame's mean.
     template : ndarray, (y, x) or (z, y, x)
         What to compare with. Voxels that are not finite, and those near them, have no say.
     max_shift : sequence of float, optional
         Largest displacement along each axis, voxels; a quarter of the field by default.
-    crew : Crew
-        Threads that share out the frames.
-
-    Returns
-    -------
-    Translation
-        Gain and offset of a frame do not matter, nor does slowly varying brightness that is
-        added to it. Each frame is judged by itself: a blank or broken one changes no other.
     """
-    return TranslationTemplate(template, max_shift=max_shift).estimate(frames, crew=crew)
-
-
-class TranslationTemplate:
-    """A template made ready once, for any number of blocks of frames."""
 
     def __init__(self, template: NDArray[Any], *, max_shift: Sequence[float] | None = None) -> None:
         image = np.asarray(template, dtype=np.float64)
@@ -96,22 +72,37 @@ class TranslationTemplate:
         quarter = np.asarray(self.shape) / 4
         limits = quarter if max_shift is None else np.asarray(max_shift, dtype=np.float64)
         self.max_shift: Floats = np.minimum(limits, (np.asarray(self.shape) - 1) / 2)
-        self._sharp = remove_slow(image, SLOW * np.asarray(self.shape))
+        self._sharp = high_pass(image, SLOW * np.asarray(self.shape))
         self._taper: Floats = np.maximum(TAPER * np.asarray(self.shape), np.minimum(6.0, quarter))
         self._window = soft_window(np.isfinite(image), self._taper)
-        seen = put_window(self._sharp, self._window)
+        seen = window_image(self._sharp, self._window)
         spectrum = scipy.fft.rfftn(seen)
-        trust = spread_trust(trust_profile(spectrum, self.shape), self.shape)
+        trust = spread_profile(wiener_profile(spectrum, self.shape), self.shape)
         self._band = Band.of(np.abs(spectrum) ** 2 * trust, self.shape)
         self._rough = self._band.lower_half()
         self._trust = self._band.cut(trust).astype(np.float32)
-        fast = 1 - slow_response(self.shape, SLOW)
+        fast = 1 - low_pass_response(self.shape, SLOW)
         self._power = self._band.cut(trust * fast**2).astype(np.float32)
         self._own = self._band.transform(centre_frames(image[None])[0][0])
         self._filter, self._origin = self._match(self._window)
 
     def estimate(self, frames: NDArray[Any], *, crew: Crew) -> Translation:
-        """Find the displacements of a block of frames."""
+        """Find how far each frame is displaced.
+
+        Parameters
+        ----------
+        frames : ndarray, (n, y, x) or (n, z, y, x)
+            Any real dtype; taken to float32 one frame at a time. What is not finite counts as the
+            frame's mean.
+        crew : Crew
+            Threads that share out the frames.
+
+        Returns
+        -------
+        Translation
+            Gain and offset of a frame do not matter, nor does slowly varying brightness that is
+            added to it. Each frame is judged by itself: a blank or broken one changes no other.
+        """
         blocks = crew.cut(len(frames), 4 * frames[:1].size) or [slice(0)]
         with single_blas():
             found = crew.map(lambda block: self._locate(frames[block]), blocks)
@@ -158,7 +149,7 @@ class TranslationTemplate:
         The correlation of the template with itself under the window is 1, and highest at the
         origin: a little off zero, where the soft edge of the window has bright structure.
         """
-        spectrum = self._band.transform(put_window(self._sharp, window).astype(np.float32))
+        spectrum = self._band.transform(window_image(self._sharp, window).astype(np.float32))
         matched: Spectrum = (np.conj(spectrum) * self._trust).astype(np.complex64)
         origin, alike = self._climb(matched * self._own, np.zeros(window.ndim))
         if not alike > 0:

@@ -1,26 +1,21 @@
-"""Frames pulled back through a smooth field of displacements, known at the centres of patches."""
+"""Array pulled back through a smooth field of displacements, known at the centres of patches."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from ..compute.compilation import compiled
 from ..compute.threads import Crew
-from .frame_resampling import HALF, pull_all
+from ..compute.types import Array, Floats
+from .displacement_field import field_basis
+from .frame_resampling import pull_all
+from .pullback import HALF
 from .splines import PAD, blend, narrow, tap_weights
-
-Floats = NDArray[np.float64]
-
-
-Frames = NDArray[Any]
 
 
 def unbend(
-    frames: Frames,
+    frames: Array,
     displacement: Floats,
     centres_y: Floats,
     centres_x: Floats,
@@ -28,7 +23,7 @@ def unbend(
     order: int,
     nan_outside: bool,
     crew: Crew,
-) -> Frames:
+) -> Array:
     """Pull each frame back through its field: ``out(r) = frame(r + displacement(r))``.
 
     Parameters
@@ -53,7 +48,7 @@ def unbend(
     )
     bend = displacement.astype(frames.dtype)
 
-    def pull(number: int, padded: Frames, gaps: Frames, out: Frames) -> None:
+    def pull(number: int, padded: Array, gaps: Array, out: Array) -> None:
         down, right = rows @ bend[number] @ columns.T
         _pull_bent(padded, down, right, order, nan_outside, gaps, out)
 
@@ -63,7 +58,7 @@ def unbend(
 def leaves_by_bending(
     shape: tuple[int, int], displacement: Floats, centres_y: Floats, centres_x: Floats
 ) -> NDArray[np.bool_]:
-    """Tell which voxels of the reference lie outside the field in any frame, as `unbend` does."""
+    """Tell which voxels of the template lie outside the field in any frame, as `unbend` does."""
     rows, columns = field_basis(centres_y, shape[0]), field_basis(centres_x, shape[1])
     still, left = np.indices(shape), np.zeros(shape, bool)
     for one in displacement:
@@ -72,26 +67,15 @@ def leaves_by_bending(
     return left
 
 
-def field_basis(centres: Floats, count: int) -> Floats:
-    """Return the weights (count, centres) of a natural cubic spline at ``0 ... count - 1``."""
-    places = np.arange(count, dtype=np.float64)
-    if len(centres) == 1:
-        return np.ones((count, 1))
-    spline = CubicSpline(centres, np.eye(len(centres)), bc_type="natural")
-    within = np.clip(places, centres[0], centres[-1])
-    basis: Floats = spline(within) + (places - within)[:, None] * spline(within, 1)
-    return basis
-
-
 @compiled
 def _pull_bent(
-    padded: Frames,
-    down: Frames,
-    right: Frames,
+    padded: Array,
+    down: Array,
+    right: Array,
     order: int,
     nan_outside: bool,
-    gaps: Frames,
-    out: Frames,
+    gaps: Array,
+    out: Array,
 ) -> None:
     ny, nx = out.shape
     holed = gaps.size > 0

@@ -9,8 +9,9 @@ import numpy as np
 
 from partita._solvers.compute.threads import Crew
 from partita._solvers.registration.piecewise import PiecewiseTemplate
-from partita._solvers.registration.rigid import Field, Reference, follow
-from partita._solvers.registration.template import take_reference, threshold
+from partita._solvers.registration.rigid import follow
+from partita._solvers.registration.rigid_template import Field, RigidTemplate
+from partita._solvers.registration.template import take_template, threshold
 from partita._solvers.registration.translation import TranslationTemplate
 from partita._solvers.registration.warping import unbend
 
@@ -67,8 +68,8 @@ class Shifting:
         )
 
     @cached_property
-    def _reference(self) -> Reference:
-        return take_reference(self._picture, self._field, roots=self._roots)
+    def _template(self) -> RigidTemplate:
+        return take_template(self._picture, self._field, roots=self._roots)
 
     def follow(self, frames: np.ndarray, crew: Crew) -> Found:
         """Find the shifts of frames (n, y, x)."""
@@ -82,7 +83,7 @@ class Shifting:
     def _follow_on(self, frames: np.ndarray, shifts: np.ndarray, crew: Crew) -> np.ndarray:
         motion = follow(
             frames,
-            self._reference,
+            self._template,
             self._field,
             roots=self._roots,
             wide=False,

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from partita._labels import checks
 from partita._solvers.compute.threads import Crew, single_blas
-from partita._solvers.registration import rigid
-from partita._solvers.registration import template as references
+from partita._solvers.registration import rigid, template
 from partita._solvers.registration.frame_resampling import resample
+from partita._solvers.registration.rigid_template import Field
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
 from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
 
@@ -77,7 +77,7 @@ def track(
     Without a `reference` (plane, *axes) one is built from a spread of frames. The recording is
     read once for these, and once in blocks of time.
     """
-    field = rigid.Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
+    field = Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
     sample = _spread(laid)
     roots = not np.nanmin(sample, initial=0) < 0
     with Crew() as crew, single_blas():
@@ -149,22 +149,22 @@ def _follow_all(laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbos
 def _prepare(
     sample: np.ndarray,
     image: np.ndarray | None,
-    field: rigid.Field,
+    field: Field,
     *,
     roots: bool,
     crew: Crew,
 ) -> tuple[Follow, np.ndarray]:
     """Return what follows the frames of one plane, and the picture of its reference."""
     if image is None:
-        expected = references.build_reference(sample, field, roots=roots, crew=crew)
+        expected = template.build_template(sample, field, roots=roots, crew=crew)
         image = _picture(sample, expected, field, crew=crew)
     else:
-        expected = references.adopt_reference(image, sample, field, roots=roots, crew=crew)
+        expected = template.adopt_template(image, sample, field, roots=roots, crew=crew)
 
     def follow(frames: np.ndarray, crew: Crew) -> Found:
         motion = rigid.follow(
             frames,
-            expected.reference,
+            expected.template,
             field,
             roots=roots,
             wide=expected.wide,
@@ -179,22 +179,22 @@ def _prepare(
 def _match_with(
     sample: np.ndarray,
     image: np.ndarray | None,
-    field: rigid.Field,
+    field: Field,
     *,
     roots: bool,
     crew: Crew,
 ) -> np.ndarray:
     """Return the picture of a plane that does not turn, which frames are matched with."""
     if image is None:
-        expected = references.build_reference(sample, field, roots=roots, crew=crew)
+        expected = template.build_template(sample, field, roots=roots, crew=crew)
         return _picture(sample, expected, field, crew=crew)
-    references.require_contrast(image[None], "the reference", roots=roots, crew=crew)
-    references.require_contrast(sample, "every frame", roots=roots, crew=crew)
+    template.require_contrast(image[None], "the reference", roots=roots, crew=crew)
+    template.require_contrast(sample, "every frame", roots=roots, crew=crew)
     return image
 
 
 def _picture(
-    sample: np.ndarray, expected: references.Expectation, field: rigid.Field, *, crew: Crew
+    sample: np.ndarray, expected: template.Expectation, field: Field, *, crew: Crew
 ) -> np.ndarray:
     """Average the frames that the reference was built from, in the units of the recording."""
     motion = expected.motion
@@ -213,9 +213,7 @@ def _picture(
     return np.where(count, total / np.maximum(count, 1), np.nan).astype(dtype)
 
 
-def in_voxels(
-    turn: np.ndarray, shift: np.ndarray, field: rigid.Field
-) -> tuple[np.ndarray, np.ndarray]:
+def in_voxels(turn: np.ndarray, shift: np.ndarray, field: Field) -> tuple[np.ndarray, np.ndarray]:
     """Return motions about the centre as ``linear @ voxel + offset``, in voxels."""
     linear = turn * field.spacing / field.spacing[:, None]
     middle = (np.array(field.shape) - 1) / 2

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from partita._solvers.registration import rotations
-from partita._solvers.registration.warping import field_basis
+from partita._solvers.registration.displacement_field import field_basis
 from partita.preprocess.motion.voxel_grid import VoxelGrid
 
 # Standard deviations in a full width at half maximum of a Gaussian, inverted.
