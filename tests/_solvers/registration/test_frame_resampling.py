@@ -7,9 +7,7 @@ import pytest
 from scipy import ndimage
 
 from partita._solvers.compute.threads import Crew
-from partita._solvers.registration import rotations, splines
 from partita._solvers.registration.frame_resampling import ORDERS, leaves_field, resample
-from partita.datasets import rigid_motion as simulated
 
 SHAPES = [(12, 17), (5, 9, 14)]
 
@@ -30,24 +28,6 @@ def some_motion(shape: tuple[int, ...], n: int = 3) -> tuple[np.ndarray, np.ndar
 def pull(values, linear, offset, *, order=3, nan_outside=False, threads=1):
     with Crew(threads) as crew:
         return resample(values, linear, offset, order=order, nan_outside=nan_outside, crew=crew)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])
-def test_coefficients_are_those_of_the_recursive_filter(shape, dtype, tolerance):
-    values = frames(shape, dtype)
-    inner = (slice(None), *(slice(splines.PAD, -splines.PAD),) * len(shape))
-    for found, frame in zip(splines.coefficients(values)[inner], values, strict=True):
-        expected = ndimage.spline_filter(frame.astype(float), 3, mode="mirror")
-        np.testing.assert_allclose(found, expected, atol=20 * tolerance)
-
-
-def test_smoothed_coefficients_are_those_of_the_smoothed_frame():
-    values = frames((40, 50))
-    smooth = ndimage.gaussian_filter(values[0], 1.5, mode="mirror", truncate=8)
-    expected = ndimage.spline_filter(smooth, 3, mode="mirror")
-    found = splines.coefficients(values, smoothing=1.5)[0, 2:-2, 2:-2]
-    np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -134,11 +114,3 @@ def test_threads_change_nothing():
     linear, offset = some_motion((128, 160), 64)
     alone, together = (pull(values, linear, offset, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(alone, together)
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_angles_and_matrices_are_inverse_and_those_of_the_simulators(count):
-    angles = np.random.default_rng(0).uniform(-1.2, 1.2, (20, count))
-    matrices = rotations.to_matrices(angles)
-    np.testing.assert_allclose(matrices, simulated.matrices(angles), atol=1e-15)
-    np.testing.assert_allclose(rotations.to_angles(matrices), angles, atol=1e-12)

@@ -7,7 +7,6 @@ import pytest
 
 from partita._solvers.compute.threads import Crew
 from partita._solvers.registration.displacement_field import field_basis
-from partita._solvers.registration.patches import PatchLayout
 from partita._solvers.registration.piecewise import PiecewiseTemplate
 from partita._solvers.registration.warping import unbend
 from partita.datasets import simulate_two_photon
@@ -182,12 +181,3 @@ def test_fields_smaller_than_a_patch_have_one(crew):
     assert answer.displacement.shape == (16, 2, 1, 1)
     error = answer.displacement[..., 0, 0] - truth.translation.values / PIXEL
     assert np.sqrt((error**2).mean()) < 0.1
-
-
-def test_patches_cover_the_field_and_overlap_as_asked():
-    layout = PatchLayout.over((200, 64), (64, 64), (32, 20))
-    assert layout.grid == (6, 1)
-    starts = layout.starts[0]
-    assert (starts[0], starts[-1] + 64) == (0, 200)
-    assert (np.diff(starts) <= 32).all()
-    np.testing.assert_allclose(layout.centres()[0], starts + 31.5)

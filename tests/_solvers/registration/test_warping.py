@@ -66,18 +66,6 @@ def test_what_leaves_the_field_is_what_becomes_nan(frames, crew):
     np.testing.assert_array_equal(np.isnan(bent).any(axis=0), left)
 
 
-def test_the_field_goes_through_its_centres_and_on_straight():
-    centres = np.array([10.0, 20.0, 35.0, 50.0])
-    values = np.array([1.0, -2.0, 0.5, 3.0])
-    line = field_basis(centres, 64) @ values
-    np.testing.assert_allclose(line[[10, 20, 35, 50]], values, atol=1e-12)
-    for end in (line[:11], line[50:]):
-        np.testing.assert_allclose(np.diff(end, 2), 0, atol=1e-12)
-    straight = field_basis(centres, 64) @ (3 - 0.2 * centres)
-    np.testing.assert_allclose(straight, 3 - 0.2 * np.arange(64), atol=1e-12)
-    np.testing.assert_array_equal(field_basis(np.array([7.0]), 5), 1)
-
-
 def test_holes_move_with_the_tissue_and_do_not_spread(frames, crew):
     frames[1, 20:23, 30:34] = np.nan
     frames[3] = np.nan

@@ -92,7 +92,12 @@ def align(
 
 @compiled
 def _take_back(step: Array, planes: Array, turn: Array, shift: Array) -> None:
-    """Compose the motion with the inverse of a step of the template."""
+    r"""Compose the motion with the inverse of a step of the template, in place.
+
+    .. math:: R \leftarrow R\, Q^\top, \quad t \leftarrow t - R\, \delta
+
+    with the turn Q and the shift δ of the step, radians and the units of the spacing.
+    """
     n_axes = shift.size
     for k in range(planes.shape[0]):
         first, second = planes[k, 0], planes[k, 1]
@@ -107,7 +112,10 @@ def _take_back(step: Array, planes: Array, turn: Array, shift: Array) -> None:
 
 @compiled
 def _least_pivots(full: Array, reach: Array) -> Array:
-    """Return the pivots below which a parameter is unknown, as along stripes."""
+    """Return the pivots below which a parameter is unknown, as along stripes.
+
+    The share `_FAINTEST` of the diagonal; for motions, of the strongest one in voxels.
+    """
     least: Array = _FAINTEST * np.abs(np.diag(full))
     strongest = (np.abs(np.diag(full))[2:] / reach**2).max()
     least[2:] = _FAINTEST * strongest * reach**2

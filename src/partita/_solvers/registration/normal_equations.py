@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compute.compilation import compiled
 from ..compute.types import Array
-from .splines import PAD, blend, cubic_weights, narrow
+from .splines import PAD, blend, blend_volume, cubic_weights, narrow
 
 _EDGE = 1e-4  # voxels: a place this far outside is inside
 
@@ -23,7 +23,10 @@ def see(
     margin: Array,
     warped: Array,
 ) -> None:
-    """Fill `warped` with one frame under a motion; 0 where it is not seen."""
+    """Fill `warped` with one frame under a motion, ``F(turn @ r + shift)``; 0 where it is unseen.
+
+    The arguments are those of `gauss_newton.align`.
+    """
     n_axes = spacing.size
     linear, offset = np.empty((n_axes, n_axes)), np.empty(n_axes)
     to_voxels(turn, shift, spacing, warped.shape, linear, offset)
@@ -36,7 +39,12 @@ def see(
 def to_voxels(
     turn: Array, shift: Array, spacing: Array, shape: Any, linear: Array, offset: Array
 ) -> None:
-    """Write the motion as places of the frame in voxels for voxels of the template."""
+    r"""Write the motion as places of the frame in voxels for voxels of the template.
+
+    .. math:: A_{ij} = R_{ij}\, s_j / s_i, \quad b_i = c_i + t_i / s_i - \sum_j A_{ij} c_j
+
+    with the turn R, the shift t in the units of the spacing s, and the centre c in voxels.
+    """
     for i in range(spacing.size):
         offset[i] = 0.5 * (shape[i] - 1) + shift[i] / spacing[i]
         for j in range(spacing.size):
@@ -57,10 +65,23 @@ def gather(
     products: Array,
     warped: Array,
 ) -> None:
-    """Interpolate a frame under a motion, and sum what the normal equations need.
+    r"""Interpolate a frame under a motion, and sum what the normal equations need.
 
-    `matrix` comes as the sums over the whole field; what is not seen is taken out of it.
-    `products` becomes ``left @ frame``.
+    .. math:: M \leftarrow M - \sum_{r\ \text{unseen}} z_r x_r^\top, \quad
+        p = \sum_{r\ \text{seen}} z_r F(A r + b)
+
+    Parameters
+    ----------
+    coefficients, missing, margin, warped
+        As for `gauss_newton.align`.
+    linear, offset : ndarray, (d, d) and (d,)
+        A and b, voxels.
+    left, right : ndarray, (m, *shape)
+        Instruments z and regressors x; of m = 0 to interpolate alone.
+    matrix : ndarray, (m, m)
+        The sums over the whole field, from which what is unseen is taken out.
+    products : ndarray, (m,)
+        Overwritten.
     """
     products[:] = 0.0
     if coefficients.ndim == 2:
@@ -86,6 +107,7 @@ def _gather_plane(
     products: Array,
     warped: Array,
 ) -> None:
+    """Interpolate a plane and sum, as `gather` says."""
     ny, nx = warped.shape
     masked, weighted = missing.size > 0, left.shape[0] > 0
     low_y, high_y = margin[0] - _EDGE, ny - 1 - margin[0] + _EDGE
@@ -125,6 +147,7 @@ def _gather_volume(
     products: Array,
     warped: Array,
 ) -> None:
+    """Interpolate a volume and sum, as `gather` says."""
     nz, ny, nx = warped.shape
     masked, weighted = missing.size > 0, left.shape[0] > 0
     low, high = margin - _EDGE, np.array([nz - 1, ny - 1, nx - 1]) - margin + _EDGE
@@ -154,18 +177,15 @@ def _gather_volume(
                 u = narrow(cubic_weights(z + 1 - deep), coefficients)
                 v = narrow(cubic_weights(y + 1 - top), coefficients)
                 w = narrow(cubic_weights(x + 1 - at), coefficients)
-                value = u[0] * blend(
-                    coefficients[deep + PAD - 2], top + PAD - 2, at + PAD - 2, v, w
+                row[j] = blend_volume(
+                    coefficients, deep + PAD - 2, top + PAD - 2, at + PAD - 2, u, v, w
                 )
-                for k in range(1, 4):
-                    plane = coefficients[deep + PAD - 2 + k]
-                    value += u[k] * blend(plane, top + PAD - 2, at + PAD - 2, v, w)
-                row[j] = value
             _add_row(row, left[:, h, i], products)
 
 
 @compiled
 def _leave_out(left: Array, right: Array, matrix: Array) -> None:
+    r"""Take the product :math:`z x^\top` of one place out of the matrix."""
     for a in range(left.size):
         for b in range(right.size):
             matrix[a, b] -= left[a] * right[b]
@@ -173,6 +193,7 @@ def _leave_out(left: Array, right: Array, matrix: Array) -> None:
 
 @compiled
 def _add_row(row: Array, left: Array, products: Array) -> None:
+    r"""Add :math:`\sum_j z_j F_j` over a row to the products, in float32: a row is short."""
     for a in range(left.shape[0]):
         term, product = left[a], np.float32(0.0)
         for j in range(row.size):

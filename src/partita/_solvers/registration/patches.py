@@ -232,6 +232,7 @@ def _cut(
     columns: NDArray[np.int64],
     patches: NDArray[Any],
 ) -> None:
+    """Copy the patches that begin at rows and columns out of an image; 0 beyond it."""
     n_rows, n_columns = image.shape
     height, width = patches.shape[1:]
     for i in range(len(rows)):

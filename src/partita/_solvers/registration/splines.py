@@ -116,7 +116,12 @@ def recurse_last(values: Array, out: Array) -> None:
 
 @compiled
 def recurse_middle(values: Array) -> None:
-    """Turn `values` (before, n, after) into coefficients along the middle axis, in place."""
+    r"""Turn `values` (before, n, after) into coefficients along the middle axis, in place.
+
+    .. math:: c^+_i = x_i + z c^+_{i-1}, \quad c_i = z (c_{i+1} - 6 c^+_i), \quad z = \sqrt{3} - 2
+
+    mirrored at both ends, the border not repeated.
+    """
     size, kind = values.shape[1], values.dtype.type
     if size == 1:
         return
@@ -147,7 +152,7 @@ def recurse_middle(values: Array) -> None:
 
 @compiled
 def filter_last(values: Array, taps: Array, out: Array) -> None:
-    """Filter every row of `values` (rows, n)."""
+    r"""Filter every row of `values` (rows, n): :math:`o_j = \sum_k h_{|k|} x_{j+k}`, mirrored."""
     reach, size = taps.size - 1, values.shape[1]
     buffer = np.empty(size + 2 * reach, values.dtype)
     for i in range(values.shape[0]):
@@ -167,7 +172,7 @@ def filter_last(values: Array, taps: Array, out: Array) -> None:
 
 @compiled
 def filter_middle(values: Array, taps: Array, out: Array) -> None:
-    """Filter `values` (before, n, after) along the middle axis."""
+    """Filter `values` (before, n, after) along the middle axis, as `filter_last` does rows."""
     size = values.shape[1]
     for b in range(values.shape[0]):
         for i in range(size):
@@ -182,7 +187,13 @@ def filter_middle(values: Array, taps: Array, out: Array) -> None:
 
 @compiled
 def cubic_weights(t: float) -> tuple[float, float, float, float]:
-    """Return the weights of the four taps around a place `t` beyond the second of them."""
+    r"""Return the weights of the four taps around a place `t` beyond the second of them.
+
+    .. math:: \tfrac{u^3}{6},\ \tfrac{2}{3} - t^2 + \tfrac{t^3}{2},\
+        \tfrac{2}{3} - u^2 + \tfrac{u^3}{2},\ \tfrac{t^3}{6}, \quad u = 1 - t
+
+    Their sum is 1; t lies between 0 and 1, in samples.
+    """
     u = 1.0 - t
     w0 = u * u * u * (1.0 / 6.0)
     w1 = 2.0 / 3.0 + t * t * (0.5 * t - 1.0)
@@ -205,13 +216,30 @@ def tap_weights(t: float, order: int) -> tuple[float, float, float, float]:
 def blend(
     rows: Array, top: int, at: int, v: tuple[Any, Any, Any, Any], w: tuple[Any, Any, Any, Any]
 ) -> Any:
-    """Return the sum of 4 x 4 coefficients of a plane under weights along both its axes."""
+    r"""Return :math:`\sum_{kl} v_k w_l c_{kl}`, 4 x 4 coefficients of a plane from a corner on."""
     r0, r1, r2, r3 = rows[top], rows[top + 1], rows[top + 2], rows[top + 3]
     c0 = v[0] * r0[at] + v[1] * r1[at] + v[2] * r2[at] + v[3] * r3[at]
     c1 = v[0] * r0[at + 1] + v[1] * r1[at + 1] + v[2] * r2[at + 1] + v[3] * r3[at + 1]
     c2 = v[0] * r0[at + 2] + v[1] * r1[at + 2] + v[2] * r2[at + 2] + v[3] * r3[at + 2]
     c3 = v[0] * r0[at + 3] + v[1] * r1[at + 3] + v[2] * r2[at + 3] + v[3] * r3[at + 3]
     return w[0] * c0 + w[1] * c1 + w[2] * c2 + w[3] * c3
+
+
+@compiled
+def blend_volume(
+    planes: Array,
+    deep: int,
+    top: int,
+    at: int,
+    u: tuple[Any, Any, Any, Any],
+    v: tuple[Any, Any, Any, Any],
+    w: tuple[Any, Any, Any, Any],
+) -> Any:
+    r"""Return :math:`\sum_{jkl} u_j v_k w_l c_{jkl}`, 4 x 4 x 4 coefficients from a corner on."""
+    value = u[0] * blend(planes[deep], top, at, v, w)
+    for k in range(1, 4):
+        value += u[k] * blend(planes[deep + k], top, at, v, w)
+    return value
 
 
 @compiled

@@ -77,6 +77,10 @@ def _pull_bent(
     gaps: Array,
     out: Array,
 ) -> None:
+    r"""Pull a plane through a field: :math:`o(r) = f(r + d(r))`, d down and right in voxels.
+
+    The other arguments are those of `pullback.pull_plane`.
+    """
     ny, nx = out.shape
     holed = gaps.size > 0
     for i in range(ny):
