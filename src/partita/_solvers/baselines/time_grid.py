@@ -15,9 +15,23 @@ import numpy as np
 from ..compute.types import Array
 
 BINS_A_WINDOW = 45
+"""Bins in a window.
+
+On simulated traces with 0.5 events a second 25 have 15 to 30 % more error, and the same where
+events are sparse; 90 have up to 16 % more, for twice the work.
+"""
+
+
 BLOCKS_A_WINDOW = 5
+"""Blocks in a window: 3 and 9 change the error on the same traces by at most 6 %."""
+
+
 LINE = 1.8
-"""Length of the stretch that a straight line is fitted through, in windows."""
+"""Length of the stretch that a straight line is fitted through, in windows.
+
+On the same traces 1.4 has up to 16 % more error where events are dense; 3 has 6 % less there, but
+2.4 times as much where they are sparse, for bleaching is no straight line.
+"""
 
 
 class TimeGrid(NamedTuple):

@@ -17,7 +17,7 @@ from threadpoolctl import LibController, ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 8 << 20  # of items a block: milliseconds of work, handed over in microseconds
 
 
 def count_threads() -> int:

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from ..compute.types import Floats, Singles, Spectrum
 
 SPARED = 0.01
-"""Share of what tells the position along an axis that may be left out with high frequencies."""
+"""Share of what tells the position along an axis that may be left out with high frequencies.
+
+On simulated two-photon movies 0.001 and 0.05 have the same error within 5 %; 0.001 takes 1.4 times
+as long.
+"""
 
 
-_STEPS = 8
+_STEPS = 8  # at most: two gave the same on simulated movies, so none of them came near it
 
 
 class Band(NamedTuple):

@@ -10,7 +10,10 @@ from scipy import fft, ndimage
 
 from ..compute.types import Array
 
-_COARSEST = 8.0  # voxels: what is broader is left out, so that shading does not decide
+# Voxels: what is broader is left out, so that shading does not decide. Between 4 and 16 the errors
+# on scenes that shift by up to 8 voxels are the same, for the fine steps that follow forget the
+# start.
+_COARSEST = 8.0
 
 
 class Correlator(NamedTuple):

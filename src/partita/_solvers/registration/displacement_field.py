@@ -12,9 +12,15 @@ from ..compute.types import Floats
 from .patches import PatchTemplate
 
 ROUGHNESS = 0.3
-"""Standard deviation that is expected of the field's second differences between patches, voxels."""
+"""Standard deviation that is expected of the field's second differences between patches, voxels.
+
+On movies simulated with 2 and 20 photons a pixel and bends of 2 pixels a third of it has 1.7 to 2.1
+times the error, three times 1.2.
+"""
 
 
+# Twenty iterations gave the same on the same movies; a tolerance of 0.01 has up to 10 % more error,
+# one of 1e-6 the same.
 _ITERATIONS = 100
 _TOLERANCE = 1e-4
 
@@ -72,7 +78,7 @@ class DisplacementField(NamedTuple):
         field = self._solve(moved, weight, np.zeros_like(moved))
         off = moved - field @ self.means.T
         distance2 = np.einsum("nip,npij,njp->np", off, weight, off)
-        doubt = 1 / (1 + distance2 / 9)
+        doubt = 1 / (1 + distance2 / 9)  # half at three standard deviations
         return self._solve(moved, weight * doubt[:, :, None, None], field)
 
     def _solve(self, moved: Floats, weight: Floats, start: Floats) -> Floats:

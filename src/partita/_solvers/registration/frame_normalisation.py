@@ -19,12 +19,16 @@ from ..compute.types import Array
 from .splines import coefficients
 
 SMOOTHING = 0.7
-"""Standard deviation of the smoothing, voxels: more loses detail, less lets in what aliases."""
+"""Standard deviation of the smoothing, voxels: more loses detail, less lets in what aliases.
+
+On scenes at SNR 1 and 1.7 a voxel, 1.1 has 25 to 30 % more error in planes and twice as much in
+volumes; 0.4 has 6 to 13 % less in planes and 8 % more in volumes.
+"""
 
 
 _ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
-_HALF_WAVES = 3
-_MOST_MISSING = 0.75  # share of a frame
+_HALF_WAVES = 3  # of shading across the field; 1 to 5 have the same error on scenes without any
+_MOST_MISSING = 0.75  # of a frame: one that lacks more cannot show the share that `rigid` asks for
 
 
 class NormalisedFrames(NamedTuple):

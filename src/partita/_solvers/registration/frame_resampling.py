@@ -14,7 +14,7 @@ from .pullback import HALF, pull_plane, pull_volume, slide_plane
 from .splines import coefficients, pad
 
 ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
-_BLOCK_BYTES = 1 << 21
+_BLOCK_BYTES = 1 << 21  # of frames a block: with their coefficients they stay in a core's cache
 
 
 def resample(

@@ -14,8 +14,9 @@ from ..compute.types import Array
 from .normal_equations import gather, to_voxels
 
 _LEAST_GAIN = 0.2  # of a frame's contrast: below it a step would be guesswork
-_FAINTEST = 1e-5  # of the strongest parameter's part in the normal equations
-_LONGEST = 3.0  # voxels a step may take
+# Of the strongest parameter's part in the normal equations: less is rounding of float32 sums.
+_FAINTEST = 1e-5
+_LONGEST = 3.0  # voxels a step may take: as far as the derivatives of coarse steps are smoothed
 
 
 @compiled

@@ -27,9 +27,13 @@ from .frame_resampling import cut_frames
 from .normal_equations import see
 from .rigid_template import Field, RigidTemplate
 
+# Of what noise leaves, 0.01 to 0.03 voxels, a fraction: four times and a quarter of either
+# tolerance, half of the iterations and a third of the coarse ones have the same errors to 1e-4
+# voxels on scenes that shift by 8 voxels, turn by 5 degrees and have an SNR of 1.7, and on smaller
+# motion at SNR 1.
 _TOLERANCE, _COARSE_TOLERANCE = 0.004, 0.1  # voxels
 _MAX_ITER, _COARSE_ITER = 25, 12
-_LEAST_SEEN = 0.3  # share of the field
+_LEAST_SEEN = 0.3  # share of the field; a shift of a quarter along two axes leaves 0.56
 
 
 class Motion(NamedTuple):

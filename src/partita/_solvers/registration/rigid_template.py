@@ -17,8 +17,10 @@ from .coarse_shift import Correlator, prepare_correlator
 from .frame_normalisation import shading
 from .frame_resampling import fill_nearest
 
-_BROAD = 3.0  # voxels: fine steps leave out what is broader, coarse ones what is finer
-_THIN = 8  # voxels
+# Voxels: fine steps leave out what is broader, coarse ones what is finer. On scenes at SNR 1 and
+# 1.7 half of it is within 9 % of its error, twice loses frames of a volume of 14 planes.
+_BROAD = 3.0
+_THIN = 8  # voxels along an axis that cannot spare a border
 _FAINTEST = 1e-10  # of the power of the strongest shading: what is left of one outside the used
 
 

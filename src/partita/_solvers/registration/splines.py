@@ -21,8 +21,10 @@ PAD = 2
 
 
 _POLE = 3.0**0.5 - 2.0
-_LANES = 16
-_LEAST_TAP = 2e-4  # of the one in the middle
+_LANES = 16  # of float32 in the widest registers there are
+# Of the one in the middle: a tenth and ten times have the same registration error to 1e-4 voxels; a
+# tenth takes 1.1 times as long.
+_LEAST_TAP = 2e-4
 
 
 def coefficients(frames: Array, *, smoothing: float = 0.0, scratch: Scratch | None = None) -> Array:
@@ -127,7 +129,7 @@ def recurse_middle(values: Array) -> None:
         return
     pole, six = kind(_POLE), kind(6)
     last = kind(6 * _POLE / (_POLE * _POLE - 1))
-    reach = 14 if values.itemsize == 4 else 30  # there the filter has met rounding
+    reach = 14 if values.itemsize == 4 else 30  # there pole**reach is below rounding
     for b in range(values.shape[0]):
         before = np.zeros(values.shape[2], values.dtype)
         for k in range(reach, 0, -1):

@@ -11,6 +11,8 @@ from scipy import ndimage
 
 from ..compute.types import Floats
 
+# Least share of signal. For a template that holds the noise of its frames (SNR 0.6 a pixel) 0.2 has
+# 36 % more error, 0.005 has 4 % less, and 1, no share at all, twice the error.
 _DULL = 0.05
 
 

@@ -30,16 +30,24 @@ from .template_filter import (
 )
 
 TAPER = 1 / 16
-"""Width of the soft edge of the template, a part of the field; where that is fewer, 6 voxels."""
+"""Width of the soft edge of the template, a part of the field; where that is fewer, 6 voxels.
+
+On simulated movies half and twice of it have 2 to 7 % more error at SNR 0.6 a pixel, and less at
+SNR 10; half takes 1.7 times as long, because more frames are compared by what they still show.
+"""
 
 
 SLOW = 1 / 12
-"""Standard deviation of the blur that counts as slow brightness, a part of the field."""
+"""Standard deviation of the blur that counts as slow brightness, a part of the field.
+
+Half and twice of it change the error on simulated movies by 1 % at SNR 0.6 a pixel.
+"""
 
 
+# On movies simulated with shifts of 4 and of 15 voxels one comparison ends where four do, and a
+# tenth and ten times of either length change no error by 1e-4 voxels.
 _OVERLAPS = 4
-_SETTLED = 1e-3
-_ROUGHLY = 0.05
+_SETTLED, _ROUGHLY = 1e-3, 0.05  # voxels
 
 
 class Translation(NamedTuple):
