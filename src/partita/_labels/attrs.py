@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
+Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
+
 _FLUCTUATION = " (fluctuation)"
 
 
-def append_history(array: xr.DataArray, line: str) -> xr.DataArray:
+def append_history(array: Labelled, line: str) -> Labelled:
     """Return `array` with one more line in ``attrs["history"]``; its values are shared.
 
     Parameters
     ----------
-    array : xarray.DataArray
-        Any array; it is left untouched.
+    array : xarray.DataArray or xarray.Dataset
+        Anything with attributes; it is left untouched.
     line : str
         A name and parameters, such as ``"zscore(ddof=0)"``: no clock, so that identical runs are
         identical.
 
     Returns
     -------
-    xarray.DataArray
+    xarray.DataArray or xarray.Dataset
         A shallow copy with the line appended.
     """
     before = array.attrs.get("history")

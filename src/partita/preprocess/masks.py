@@ -92,6 +92,8 @@ def brain_mask(
     slice, what it encloses in the plane). Look at it before trusting it:
     ``plot_map(mean, mask=mask)``.
 
+    The mean is computed when the function is called; a lazy recording is read once.
+
     Parameters
     ----------
     recording : xarray.DataArray, (time, *features) or (*features)

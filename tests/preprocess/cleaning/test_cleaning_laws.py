@@ -50,59 +50,6 @@ CHUNKS = [
 step = pytest.mark.parametrize("name", STEPS)
 
 
-@pytest.mark.parametrize("name", SAME_TIMES)
-def test_every_coordinate_and_attr_is_kept_and_the_input_untouched(labelled, name):
-    recording = labelled()
-    before = recording.copy(deep=True)
-    result = STEPS[name](recording)
-    kept = result.drop_vars("censored", errors="ignore")
-    xr.testing.assert_identical(kept.coords.to_dataset(), recording.coords.to_dataset())
-    xr.testing.assert_identical(recording, before)
-    assert (result.dims, result.name) == (recording.dims, "bold")
-    assert result.attrs["units"] == "a.u."
-    assert result.attrs["subject"] == "S1"
-    first, second = result.attrs["history"].split("\n")
-    assert first == "load()"
-    assert second.startswith(f"{NAMES[name]}(")
-
-
-@step
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [("float32", "float32"), ("int16", "float32"), ("int32", "float64"), ("float64", "float64")],
-)
-def test_precision_is_kept_and_integers_are_promoted(labelled, name, given, expected):
-    recording = labelled(dtype=given)
-    result = STEPS[name](recording)
-    assert result.dtype == expected
-    assert STEPS[name](recording.chunk(time=30)).dtype == expected
-    assert STEPS[name](recording.chunk(time=30)).compute().dtype == expected
-    exact = STEPS[name](recording.astype("float64"))
-    np.testing.assert_allclose(result, exact, atol=2e-4)
-
-
-@step
-@pytest.mark.parametrize("order", [("y", "x", "z", "time"), ("z", "time", "x", "y")])
-def test_the_order_of_dimensions_changes_nothing(labelled, name, order):
-    recording = labelled()
-    expected = STEPS[name](recording)
-    turned = STEPS[name](recording.transpose(*order))
-    assert turned.dims == order
-    np.testing.assert_allclose(turned.transpose(*recording.dims), expected, atol=1e-9)
-
-
-@step
-@pytest.mark.parametrize("chunks", CHUNKS)
-def test_chunks_change_nothing_and_the_result_is_lazy(labelled, name, chunks):
-    recording = labelled()
-    expected = STEPS[name](recording)
-    result = STEPS[name](recording.transpose("z", "time", "y", "x").chunk(chunks))
-    assert result.chunks is not None
-    np.testing.assert_allclose(result.compute().transpose(*recording.dims), expected, atol=1e-9)
-    assert result.attrs == expected.attrs
-    xr.testing.assert_identical(result.coords.to_dataset(), expected.coords.to_dataset())
-
-
 @pytest.mark.parametrize(
     "name",
     [

@@ -130,8 +130,9 @@ def checked(
             f"{caller} needs a dense recording, and was given {type(recording.data).__name__}: a "
             "baseline has no zeros to leave out. Make it dense first: recording.as_numpy()."
         )
+    native = recording.astype(recording.dtype.newbyteorder("="), copy=False)  # for compiled loops
     return (
-        recording.data,
+        native.data,
         int(recording.get_axis_num(sample_dim)),
         checks.promote(recording.dtype),
     )

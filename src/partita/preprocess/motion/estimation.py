@@ -5,12 +5,12 @@ from __future__ import annotations
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import describe_call
+from partita._labels.attrs import append_history, describe_call
 from partita._solvers.registration.template import NoContrastError
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.motion_dataset import motion_dataset
 from partita.preprocess.motion.options import Options, Reference
-from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid, voxel_grid_of
+from partita.preprocess.motion.voxel_grid import VoxelGrid, voxel_grid_of
 
 
 def estimate_motion(
@@ -23,6 +23,7 @@ def estimate_motion(
     smooth: float | None = None,
     patch_size: float | None = None,
     max_deviation: float | None = None,
+    sample_dim: str = "time",
     verbose: int = 0,
 ) -> xr.Dataset:
     r"""Find where the tissue is in every frame, relative to a reference.
@@ -72,6 +73,8 @@ def estimate_motion(
     max_deviation : float or None
         For ``transform="piecewise"`` only: how far a patch may be displaced beyond the whole frame
         along each axis, in the units of space; at most half a patch. None: 5 voxels.
+    sample_dim : str
+        The dimension of samples.
     verbose : int
         1 shows a progress bar.
 
@@ -132,18 +135,20 @@ def estimate_motion(
     True
     """
     options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
-    motion, _ = estimate(recording, options, verbose=verbose, caller="estimate_motion")
+    motion, _ = estimate(
+        recording, options, sample_dim=sample_dim, verbose=verbose, caller="estimate_motion"
+    )
     return motion
 
 
 def estimate(
-    recording: xr.DataArray, options: Options, *, verbose: int, caller: str
+    recording: xr.DataArray, options: Options, *, sample_dim: str, verbose: int, caller: str
 ) -> tuple[xr.Dataset, VoxelGrid]:
     """Find the motion of a recording on behalf of `caller`, and the grid that it is on."""
     options.require(caller=caller)
-    grid = voxel_grid_of(recording, per=options.per, caller=caller)
+    grid = voxel_grid_of(recording, per=options.per, sample_dim=sample_dim, caller=caller)
     patches = options.patches(grid, caller=caller)
-    checks.require_samples(recording, sample_dim=SAMPLES, caller=caller)
+    checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
     laid = grid.lay_out(recording)
     image = options.image(laid, grid, caller=caller)
     try:
@@ -159,10 +164,11 @@ def estimate(
     except NoContrastError as reason:
         raise ValueError(
             f"{caller} has nothing to align: {reason}. Look at a few frames, "
-            "recording.isel(time=[0, -1]).plot(col='time'), and choose another reference."
+            f"recording.isel({sample_dim}=[0, -1]).plot(col={sample_dim!r}), and choose another "
+            "reference."
         ) from None
     motion = motion_dataset(tracks, laid, grid, smooth=options.smooth, caller=caller)
-    words = {"transform": options.transform, "per": options.per}
-    return motion.assign_attrs(
-        **words, history=describe_call("estimate_motion", **options.said())
-    ), grid
+    motion.attrs = {"transform": options.transform, "per": options.per}
+    if "history" in recording.attrs:
+        motion.attrs["history"] = recording.attrs["history"]
+    return append_history(motion, describe_call("estimate_motion", **options.said())), grid

@@ -12,7 +12,7 @@ from partita._labels.time import require_seconds
 from partita._solvers.registration import rotations
 from partita.preprocess.motion import suspects, tracking
 from partita.preprocess.motion.trajectory import Trajectory
-from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
+from partita.preprocess.motion.voxel_grid import VoxelGrid
 
 _MOTION_VARIABLES = ("translation", "rotation", "affine", "framewise_displacement", "suspect")
 
@@ -32,7 +32,7 @@ def motion_dataset(
     converged = tracks.converged & good
     suspect = _find_suspects(path, tracks.similarity, converged, grid)
     if smooth is not None:
-        seconds = require_seconds(laid[SAMPLES], caller=f"{caller} with smooth=")
+        seconds = require_seconds(laid[grid.samples], caller=f"{caller} with smooth=")
         path = path.smooth(seconds, ~suspect, fwhm=smooth)
     labelled = _label(
         laid,
@@ -51,7 +51,7 @@ def motion_dataset(
 
 def bending_of(motion: xr.Dataset, grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return displacements (time, plane, 2, patch_y, patch_x) and the centres, all in voxels."""
-    along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
+    along = (grid.samples, grid.plane) if grid.plane else (grid.samples,)
     field = motion["displacement"].transpose(*along, "axis", "patch_y", "patch_x").values
     field = field if grid.plane else field[:, np.newaxis]
     centres = [
@@ -65,7 +65,7 @@ def require_motion_of(
     motion: xr.Dataset, grid: VoxelGrid, laid: xr.DataArray, *, caller: str
 ) -> None:
     """Refuse the motion of another recording."""
-    for dim in (SAMPLES, *((grid.plane,) if grid.plane else ()), *grid.axes):
+    for dim in (grid.samples, *((grid.plane,) if grid.plane else ()), *grid.axes):
         require_same(motion, laid, dim, caller=caller)
     if [str(axis) for axis in motion["axis"].values] != list(grid.axes):
         raise ValueError(
@@ -118,7 +118,7 @@ def _find_suspects(
 
 
 def _label(laid: xr.DataArray, grid: VoxelGrid, **arrays: np.ndarray) -> xr.Dataset:
-    along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
+    along = (grid.samples, grid.plane) if grid.plane else (grid.samples,)
     dims = {
         "translation": (*along, "axis"),
         "rotation": (*along, "rotation_axis"),
@@ -142,14 +142,20 @@ def _label(laid: xr.DataArray, grid: VoxelGrid, **arrays: np.ndarray) -> xr.Data
         kept = values if grid.plane else values.squeeze(at)
         variables[name] = (dims.get(name, along), kept, words[name])
     dataset = xr.Dataset(variables)
-    shared = [dim for dim in dataset.dims if dim in laid.coords]
-    dataset = dataset.assign_coords({dim: laid[dim].variable for dim in shared})
+    dataset = dataset.assign_coords(
+        {
+            name: coord.variable
+            for name, coord in laid.coords.items()
+            if name not in variables
+            and any(set(coord.dims) <= set(array.dims) for array in dataset.values())
+        }
+    )
     turns = list(grid.axes) if len(grid.axes) == 3 else [_normal(grid.axes)]
     return dataset.assign_coords(axis=list(grid.axes), rotation_axis=turns)
 
 
 def _with_bending(motion: xr.Dataset, path: Trajectory, grid: VoxelGrid) -> xr.Dataset:
-    along = (SAMPLES, grid.plane) if grid.plane else (SAMPLES,)
+    along = (grid.samples, grid.plane) if grid.plane else (grid.samples,)
     length = {"units": grid.units} if grid.units else {}
     words = {**length, "long_name": "Displacement of the tissue at patches"}
     kept = path.bend if grid.plane else path.bend.squeeze(1)

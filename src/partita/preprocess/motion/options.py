@@ -13,7 +13,7 @@ from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.matching import Patches
 from partita.preprocess.motion.motion_dataset import require_same
-from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
+from partita.preprocess.motion.voxel_grid import VoxelGrid
 
 Reference = str | int | xr.DataArray
 
@@ -94,7 +94,7 @@ class Options(NamedTuple):
                     f"There is no frame {reference} to be the reference: the recording has "
                     f"{len(laid)}, counted from 0."
                 )
-            return laid.isel({SAMPLES: int(reference)}, drop=True).compute()
+            return laid.isel({grid.samples: int(reference)}, drop=True).compute()
         if isinstance(reference, str) and reference == "mean":
             return tracking.average(laid)
         if isinstance(reference, str) and reference == "robust":
@@ -102,7 +102,7 @@ class Options(NamedTuple):
         raise ValueError(
             f"{caller} does not know the reference {reference!r}. Give "
             f"{', '.join(map(repr, _KNOWN_REFERENCES))}, the number of a frame, or an image with "
-            "the recording's coordinates: recording.mean('time')."
+            f"the recording's coordinates: recording.mean({grid.samples!r})."
         )
 
 
@@ -144,7 +144,7 @@ def _given_image(
         raise ValueError(
             f"The reference has the dimensions {tuple(map(str, image.dims))}, and needs "
             f"{tuple(map(str, wanted))}. Take the mean over time of a recording: "
-            "recording.mean('time')."
+            f"recording.mean({grid.samples!r})."
         )
     for dim in wanted:
         require_same(image, laid, dim, caller=caller, what="reference")

@@ -27,6 +27,7 @@ def apply_motion(
     *,
     interpolation: str = "cubic",
     fill: str = "nearest",
+    sample_dim: str = "time",
 ) -> xr.DataArray:
     """Take estimated motion out of a recording.
 
@@ -52,6 +53,8 @@ def apply_motion(
         What voxels become whose tissue lies outside the field of a frame: the value at the border;
         NaN in that frame; or NaN at all times if it does so in any frame, so that decompositions
         leave them out.
+    sample_dim : str
+        The dimension of samples.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def apply_motion(
     """
     _require_words(interpolation=interpolation, fill=fill)
     per = require_motion(motion, caller="apply_motion")
-    grid = voxel_grid_of(recording, per=per, caller="apply_motion")
+    grid = voxel_grid_of(recording, per=per, sample_dim=sample_dim, caller="apply_motion")
     require_motion_of(motion, grid, grid.lay_out(recording), caller="apply_motion")
     line = describe_call(
         "apply_motion",
@@ -99,6 +102,7 @@ def register(
     max_deviation: float | None = None,
     interpolation: str = "cubic",
     fill: str = "nearest",
+    sample_dim: str = "time",
     verbose: int = 0,
 ) -> xr.DataArray:
     """Estimate the motion of a recording and take it out: `estimate_motion`, then `apply_motion`.
@@ -113,10 +117,14 @@ def register(
     ----------
     recording : xarray.DataArray, (time, y, x) or (time, z, y, x), in any order
         Any real values. A lazy recording is read twice, in blocks of time, and its result is lazy.
-    transform, reference, per, max_shift, smooth, patch_size, max_deviation, verbose
+    transform, reference, per, max_shift, smooth, patch_size, max_deviation
         As for `estimate_motion`.
     interpolation, fill
         As for `apply_motion`.
+    sample_dim : str
+        The dimension of samples.
+    verbose : int
+        1 shows a progress bar.
 
     Returns
     -------
@@ -139,7 +147,9 @@ def register(
     """
     _require_words(interpolation=interpolation, fill=fill)
     options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
-    motion, grid = estimate(recording, options, verbose=verbose, caller="register")
+    motion, grid = estimate(
+        recording, options, sample_dim=sample_dim, verbose=verbose, caller="register"
+    )
     result = beside_recording(_apply(recording, motion, grid, interpolation, fill), motion)
     line = describe_call("register", **options.said(), interpolation=interpolation, fill=fill)
     return append_history(result, line)

@@ -15,7 +15,7 @@ from partita._solvers.registration import rigid, template
 from partita._solvers.registration.frame_resampling import resample
 from partita._solvers.registration.rigid_template import Field
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
-from partita.preprocess.motion.voxel_grid import SAMPLES, VoxelGrid
+from partita.preprocess.motion.voxel_grid import VoxelGrid
 
 TRANSFORMS = ("translation", "rigid", "piecewise")
 
@@ -110,12 +110,14 @@ def average(laid: xr.DataArray) -> xr.DataArray:
     """Return the mean over time of a recording laid out, in one pass; NaN left out."""
     total, count = np.zeros(laid.shape[1:]), np.zeros(laid.shape[1:], dtype=np.int64)
     for span in spans(laid):
-        values = _values(laid.isel({SAMPLES: span}))
+        values = _values(laid[span])
         known = np.isfinite(values)
         total += np.where(known, values, 0).sum(axis=0, dtype=np.float64)
         count += known.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return laid.isel({SAMPLES: 0}, drop=True).copy(data=total / np.where(count, count, np.nan))
+        return laid.isel({laid.dims[0]: 0}, drop=True).copy(
+            data=total / np.where(count, count, np.nan)
+        )
 
 
 def spans(laid: xr.DataArray) -> Iterator[slice]:
@@ -138,7 +140,7 @@ def _follow_all(laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbos
     parts = []
     with tqdm(total=len(laid), desc="motion", unit="frame", disable=not verbose) as bar:
         for span in spans(laid):
-            values = _values(laid.isel({SAMPLES: span}))
+            values = _values(laid[span])
             planes = [follow(values[:, k], crew) for k, follow in enumerate(follows)]
             together = (np.stack(arrays, axis=1) for arrays in zip(*planes, strict=True))
             parts.append(Found(*together))
@@ -237,7 +239,7 @@ def _spread(laid: xr.DataArray) -> np.ndarray:
     for span in spans(laid):
         first, last = np.searchsorted(chosen, (span.start, span.stop))
         if first < last:
-            sample[first:last] = _values(laid.isel({SAMPLES: chosen[first:last]}))
+            sample[first:last] = _values(laid[chosen[first:last]])
     return sample
 
 

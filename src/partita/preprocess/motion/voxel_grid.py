@@ -10,7 +10,6 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 
-SAMPLES = "time"
 LEAST_SIZE = 8
 """Voxels along an axis of a plane; fewer hold too little structure to align."""
 LEAST_PLANES = 4
@@ -25,6 +24,8 @@ class VoxelGrid(NamedTuple):
 
     Attributes
     ----------
+    samples : str
+        The dimension of samples.
     axes : tuple of str
         The axes along which the tissue moves: (y, x) or (z, y, x), or the recording's two
         dimensions of other names in their order.
@@ -40,6 +41,7 @@ class VoxelGrid(NamedTuple):
         Voxels along each axis.
     """
 
+    samples: str
     axes: tuple[str, ...]
     plane: str | None
     single: str | None
@@ -56,7 +58,7 @@ class VoxelGrid(NamedTuple):
     @property
     def dims(self) -> tuple[str, ...]:
         """The dimensions of a recording laid out as `lay_out` does."""
-        return (SAMPLES, self.plane or self.single or _ALONE, *self.axes)
+        return (self.samples, self.plane or self.single or _ALONE, *self.axes)
 
     def lay_out(self, recording: xr.DataArray) -> xr.DataArray:
         """Return a recording or image as ([time], plane, *axes), with a plane of one if none."""
@@ -71,7 +73,7 @@ class VoxelGrid(NamedTuple):
         return array.transpose(*like.dims)
 
 
-def voxel_grid_of(recording: xr.DataArray, *, per: str, caller: str) -> VoxelGrid:
+def voxel_grid_of(recording: xr.DataArray, *, per: str, sample_dim: str, caller: str) -> VoxelGrid:
     """Find the axes of a recording, and refuse what has none that could be aligned.
 
     Raises
@@ -80,33 +82,33 @@ def voxel_grid_of(recording: xr.DataArray, *, per: str, caller: str) -> VoxelGri
         If it is no recording, has other dimensions than time and space, is too small, or its
         coordinates are not evenly spaced numbers in one unit.
     """
-    checks.require_recording(recording, sample_dim=SAMPLES, caller=caller)
+    checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
     taken = [str(dim) for dim in recording.dims if dim in _TAKEN]
     if taken:
         raise ValueError(
             f"{caller} gives the motion dimensions named {', '.join(_TAKEN)}, and the recording "
             f"has {', '.join(taken)} too. Rename it: recording.rename({taken[0]}='y')."
         )
-    axes, plane, single = _name_axes(recording, per=per, caller=caller)
+    axes, plane, single = _name_axes(recording, per=per, sample_dim=sample_dim, caller=caller)
     shape = tuple(recording.sizes[axis] for axis in axes)
     _require_size(axes, shape, caller=caller)
     places = [_spaced(recording, axis, caller=caller) for axis in axes]
     first, spacing = np.array(places).T
     units = _one_unit(recording, axes, caller=caller)
-    return VoxelGrid(axes, plane, single, first, spacing, units, shape)
+    return VoxelGrid(sample_dim, axes, plane, single, first, spacing, units, shape)
 
 
 def _name_axes(
-    recording: xr.DataArray, *, per: str, caller: str
+    recording: xr.DataArray, *, per: str, sample_dim: str, caller: str
 ) -> tuple[tuple[str, ...], str | None, str | None]:
     if per not in ("volume", "plane"):
         raise ValueError(f'per must be "volume" or "plane", and was {per!r}.')
-    features = [str(dim) for dim in recording.dims if dim != SAMPLES]
+    features = [str(dim) for dim in recording.dims if dim != sample_dim]
     if len(features) == 2:
         named = sorted(features, key="zyx".index) if set(features) <= set("zyx") else features
         if per == "plane":
             raise ValueError(
-                f'{caller} with per="plane" needs a dimension of planes beside {SAMPLES}, y and '
+                f'{caller} with per="plane" needs a dimension of planes beside {sample_dim}, y and '
                 f'x; this recording has the dimensions {_list(recording.dims)}. Use per="volume".'
             )
         return tuple(named), None, None
@@ -114,7 +116,7 @@ def _name_axes(
     if len(features) != 3 or len(others) != 1:
         others.sort(key=lambda dim: dim == "z")
         raise ValueError(
-            f"{caller} needs {SAMPLES}, y and x, and z in volumes; this recording has the "
+            f"{caller} needs {sample_dim}, y and x, and z in volumes; this recording has the "
             f"dimensions {_list(recording.dims)}. Choose one place of each further dimension, "
             f"recording.isel({(others or features)[0]}=0); the motion found there can be applied "
             "to the others."
