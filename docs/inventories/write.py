@@ -25,5 +25,5 @@ def write_inventory(project: str, entry: dict) -> None:
 
 
 if __name__ == "__main__":
-    for project, entry in tomllib.loads((HERE / "names.toml").read_text()).items():
+    for project, entry in tomllib.loads((HERE / "names.toml").read_text(encoding="utf-8")).items():
         write_inventory(project, entry)

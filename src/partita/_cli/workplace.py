@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 # A fit in memory holds the recording, its standardised signs, and what it works on.
 _TIMES_THE_RECORDING = 5
-# Where nothing says what there is.
-_SMALL_MACHINE = 2 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -129,8 +127,7 @@ def half_of_the_machine() -> int:
     """Return half of the bytes that this process may hold, by the machine and its limits."""
     from partita._solvers.compute.memory import memory_limit
 
-    limit = memory_limit()
-    return _SMALL_MACHINE if limit is None else limit // 2
+    return memory_limit() // 2
 
 
 def _suffix() -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from partita._solvers.compute.memory import available_memory, memory_limit
@@ -23,7 +24,7 @@ def root(tmp_path):
 def write(root, name, text):
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def test_without_limits_it_is_what_the_machine_has_left(root):
@@ -57,11 +58,41 @@ def test_groups_of_the_older_kind_are_read_and_unlimited_ones_are_none(root):
     assert available_memory(root) == 2 * GIB
 
 
-def test_nothing_known_is_none(tmp_path):
-    assert available_memory(tmp_path) is None
+def test_the_memory_of_the_machine_bounds_what_a_process_may_hold(root):
+    assert memory_limit(root) == 16 * GIB
 
 
+def test_where_there_is_no_proc_the_system_is_asked(tmp_path):
+    machine = psutil.virtual_memory()
+    assert memory_limit(tmp_path) == machine.total
+    assert 0 < available_memory(tmp_path) < machine.total
+
+
+def limit_addresses(monkeypatch, most):
+    resource = pytest.importorskip("resource", reason="Windows knows no limits of a process")
+    limits = {resource.RLIMIT_AS: most, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (limits[limit], limits[limit]))
+
+
+def test_a_limit_of_addresses_leaves_what_the_process_does_not_hold(root, monkeypatch):
+    limit_addresses(monkeypatch, 7 * GIB)
+    write(root, "proc/self/status", f"VmSize: {2 << 20} kB\n")
+    assert available_memory(root) == 5 * GIB
+    assert memory_limit(root) == 7 * GIB
+
+
+def test_where_there_is_no_proc_such_a_limit_counts_too(tmp_path, monkeypatch):
+    held = psutil.Process().memory_info().vms
+    limit_addresses(monkeypatch, held + (64 << 20))
+    assert available_memory(tmp_path) == pytest.approx(64 << 20, abs=16 << 20)
+    assert memory_limit(tmp_path) == min(held + (64 << 20), psutil.virtual_memory().total)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="what counts to this limit is read from /proc"
+)
 def test_a_limit_of_the_process_bounds_both():
+    resource = pytest.importorskip("resource", reason="Windows knows no limits of a process")
     script = (
         "from partita._solvers.compute.memory import available_memory, memory_limit\n"
         "print(available_memory(), memory_limit())"
@@ -69,7 +100,7 @@ def test_a_limit_of_the_process_bounds_both():
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (GIB, GIB)),
     )

@@ -1,17 +1,21 @@
-"""How much memory this process may still take: of the machine, its control group and its limits."""
+"""How much memory this process may still take: of the machine, its control group and its limits.
+
+Linux says it in files, read here from a root that tests can make up; elsewhere psutil does.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 _ROOT = Path("/")
 _UNLIMITED = 1 << 60
 
 
-def memory_limit(root: Path = _ROOT) -> int | None:
-    """Return how many bytes this process may hold in all; None where nothing says it.
+def memory_limit(root: Path = _ROOT) -> int:
+    """Return how many bytes this process may hold in all.
 
     Parameters
     ----------
@@ -19,11 +23,12 @@ def memory_limit(root: Path = _ROOT) -> int | None:
         Where ``proc`` and ``sys`` are.
     """
     limits = [limit for limit, _ in _bounds(root)]
-    return min([*limits, *_physical()], default=None)
+    physical = _fields(root / "proc/meminfo").get("MemTotal")
+    return min([*limits, psutil.virtual_memory().total if physical is None else physical])
 
 
-def available_memory(root: Path = _ROOT) -> int | None:
-    """Return how many bytes this process may take beyond what it holds; None where unknown.
+def available_memory(root: Path = _ROOT) -> int:
+    """Return how many bytes this process may take beyond what it holds.
 
     Parameters
     ----------
@@ -32,14 +37,7 @@ def available_memory(root: Path = _ROOT) -> int | None:
     """
     left = [max(0, limit - used) for limit, used in _bounds(root)]
     free = _fields(root / "proc/meminfo").get("MemAvailable")
-    return min([*left, *([] if free is None else [free])], default=None)
-
-
-def _physical() -> list[int]:
-    try:
-        return [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    except (AttributeError, ValueError, OSError):  # no such thing on Windows
-        return []
+    return min([*left, psutil.virtual_memory().available if free is None else free])
 
 
 def _bounds(root: Path) -> Iterator[tuple[int, int]]:
@@ -76,7 +74,7 @@ def _of_process(root: Path) -> Iterator[tuple[int, int]]:
         import resource
     except ModuleNotFoundError:  # not on Windows
         return
-    held = _fields(root / "proc/self/status")
+    held = _fields(root / "proc/self/status") or {"VmSize": psutil.Process().memory_info().vms}
     for limit, field in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
         most = resource.getrlimit(limit)[0]
         if most != resource.RLIM_INFINITY and field in held:
@@ -91,6 +89,6 @@ def _fields(path: Path) -> dict[str, int]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError:
         return ""

@@ -61,8 +61,7 @@ def _fit_chunks(
         np.empty((3, *shape), np.int64),
     )
     bytes_each = dtype.itemsize * (len(plan.grid.counts) + len(plan.grid.knots))
-    left = available_memory()
-    budget = BUDGET if left is None else min(BUDGET, left // 8)
+    budget = min(BUDGET, available_memory() // 8)
     limit = max(1, budget // bytes_each)
     for group in _groups(values.chunks[:axis] + values.chunks[axis + 1 :], limit):
         for tile, fitted in _fit_group(values, group, plan, axis, dtype, options):
