@@ -19,7 +19,9 @@ HEAVY = ("sklearn", "matplotlib", "nibabel", "pooch", "distributed", "numba", "h
 
 def run(code: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     return done.stdout.strip()
 
 

@@ -256,7 +256,7 @@ def test_a_file_that_was_spoilt_on_disk_is_fetched_again(store, tmp_path, change
 @pytest.mark.parametrize("spoilt", ["[]", "{", '{"a": 1}', '{"../a": {"url": "", "size": 1}}'])
 def test_a_spoilt_list_of_files_beside_the_data_is_asked_for_anew(store, tmp_path, spoilt):
     fetch(tmp_path, **ONE)
-    (tmp_path / "nunez-elizalde-2022" / ".partita-index.json").write_text(spoilt)
+    (tmp_path / "nunez-elizalde-2022" / ".partita-index.json").write_text(spoilt, encoding="utf-8")
     store.asked.clear()
     assert len(fetch(tmp_path, **ONE)) == 1
     assert store.asked == ["/store/last_versions.conf", f"{STORE}/manifest.json"]
@@ -509,5 +509,7 @@ def test_importing_the_room_and_its_fetcher_loads_no_network():
         "heavy = {'pooch', 'requests', 'nibabel', 'matplotlib', 'sklearn'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -1,6 +1,5 @@
 """A fit that is killed goes on from its checkpoint to the same end."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -124,12 +123,12 @@ def test_a_process_that_is_killed_resumes_to_the_same_end(recording, tmp_path, h
         path = tmp_path / f"{attempt}.nc"
         files = str(tmp_path / "recording.nc"), str(path)
         command = [sys.executable, "-c", SCRIPT, *files, how, str(options["tol"])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             assert process.stdout.readline() == "ready\n"
             while not path.exists():
                 time.sleep(0.01)
             time.sleep(rng.uniform(0.0, 0.6))
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         assert path.exists()
         resumed = pt.NMF(**options).fit(stored, checkpoint=path)
         assert resumed.fit_report_["passes"] <= whole.fit_report_["passes"]
@@ -158,7 +157,7 @@ def test_the_checkpoint_of_another_fit_is_refused(recording, tmp_path):
 
 def test_a_file_that_is_no_checkpoint_is_refused_and_kept(recording, tmp_path):
     text = tmp_path / "notes.nc"
-    text.write_text("not NetCDF")
+    text.write_text("not NetCDF", encoding="utf-8")
     saved = pt.save(recording, tmp_path / "recording.nc")[0]
     for path in (text, saved):
         before = path.read_bytes()

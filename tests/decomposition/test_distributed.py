@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import partita as pt
@@ -17,6 +18,7 @@ distributed = pytest.importorskip("distributed")
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("alone"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),
 ]
@@ -145,7 +147,4 @@ def test_workers_with_another_version_are_named_at_the_start(client, recording):
 
 
 def _kill(pid):
-    import os
-    import signal
-
-    os.kill(pid, signal.SIGKILL)
+    psutil.Process(pid).kill()

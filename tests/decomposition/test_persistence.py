@@ -36,7 +36,9 @@ def test_a_prefix_gets_maps_signals_description_and_the_whole(tmp_path) -> None:
         "sub-1_desc-nmf_sign-positive_components.nii.gz",
     ]
     assert written[-1].name == "sub-1_desc-nmf.nc"
-    about = json.loads((tmp_path / "derivatives" / "sub-1_desc-nmf_decomposition.json").read_text())
+    about = json.loads(
+        (tmp_path / "derivatives" / "sub-1_desc-nmf_decomposition.json").read_text(encoding="utf-8")
+    )
     assert "NMF" in json.dumps(about)
     again = partita.load_model(tmp_path / "derivatives" / "sub-1_desc-nmf.nc")
     xr.testing.assert_identical(again.maps_, model.maps_)

@@ -17,6 +17,8 @@ from partita import NMF
 from partita.decomposition import out_of_core
 from partita.decomposition.sessions import _Joint
 
+pytestmark = pytest.mark.xdist_group("sessions")
+
 
 def planted(*, n_times: int, seed: int = 3, shape: tuple[int, int] = (12, 10)) -> xr.Dataset:
     """Return four sparse parts, their signals, and the recording they make with some noise."""

@@ -27,6 +27,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.gallery
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_gallery_page_runs_and_draws(script):
     runpy.run_path(str(script))

@@ -115,7 +115,7 @@ def test_a_finished_save_leaves_nothing_beside(two):
 def test_what_is_no_store_is_not_replaced_by_one(tmp_path):
     pytest.importorskip("zarr")
     (tmp_path / "a.zarr").mkdir()
-    (tmp_path / "a.zarr" / "thesis.txt").write_text("years of work")
+    (tmp_path / "a.zarr" / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(FileExistsError, match="not a Zarr store, so it is not replaced"):
         save_recording(recording_of(), tmp_path / "a.zarr")
     assert (tmp_path / "a.zarr" / "thesis.txt").exists()

@@ -41,7 +41,7 @@ def written(maps, tmp_path, signals=None, **description):
 
 
 def rows_of(path):
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file, delimiter="\t"))
 
 
@@ -140,7 +140,7 @@ def test_components_and_samples_keep_their_own_labels(tmp_path):
 
 def test_the_description_says_what_made_the_files(tmp_path):
     paths = written(maps_of(), tmp_path, Method="NMF", Parameters={"tol": np.float64(1e-3)})
-    about = json.loads(paths[-1].read_text())
+    about = json.loads(paths[-1].read_text(encoding="utf-8"))
     assert about["GeneratedBy"] == [{"Name": "Partita", "Version": partita.__version__}]
     assert about["Method"] == "NMF"
     assert about["Parameters"] == {"tol": 1e-3}

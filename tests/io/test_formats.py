@@ -58,7 +58,7 @@ def test_its_files_are_known_by_what_is_in_them_and_joined_as_movies_are(tmp_pat
 
 
 def test_messages_list_it(tmp_path, toy, recording):
-    (tmp_path / "a.txt").write_text("none of them")
+    (tmp_path / "a.txt").write_text("none of them", encoding="utf-8")
     with pytest.raises(ValueError, match=r"load reads NIfTI, .*Iconeus scans and toy movies; "):
         partita.load(tmp_path / "a.txt")
     with pytest.raises(ValueError, match=r"must be \.nii, \.nii\.gz, \.nc, \.zarr or \.toy; it"):

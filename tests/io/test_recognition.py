@@ -14,7 +14,7 @@ from partita.io.formats import recognise
 
 def test_other_formats_are_named(tmp_path, naming):
     path = tmp_path / "a.txt"
-    path.write_text("time,x\n")
+    path.write_text("time,x\n", encoding="utf-8")
     with pytest.raises(ValueError, match=naming(path, "has no such content")):
         partita.load(path)
     path.write_bytes(b"")

@@ -11,6 +11,8 @@ from partita._solvers.registration.piecewise import PiecewiseTemplate
 from partita._solvers.registration.warping import unbend
 from partita.datasets import simulate_two_photon
 
+pytestmark = pytest.mark.xdist_group("piecewise_registration")
+
 PIXEL = 0.002
 
 

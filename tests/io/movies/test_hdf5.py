@@ -185,7 +185,10 @@ def test_a_file_open_for_writing_is_refused(tmp_path, frames, naming):
     path = write(tmp_path / "a.h5", imaging=frames)
     hold = "import h5py, sys; file = h5py.File(sys.argv[1], 'a'); print(flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", hold, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
     ) as writer:
         writer.stdout.readline()
         with pytest.raises(OSError, match=naming(path, "still open for writing.*h5clear -s")):

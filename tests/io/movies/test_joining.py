@@ -28,8 +28,8 @@ def write(folder, frames, *, name="run{}.tif", pieces=((2, 0, 5), (10, 5, 9), (1
 
 def test_a_folder_of_stacks_is_joined_in_natural_order(tmp_path, frames):
     write(tmp_path, frames)
-    (tmp_path / "notes.txt").write_text("nothing")
-    (tmp_path / "._run1.tif").write_text("what macOS leaves")
+    (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
+    (tmp_path / "._run1.tif").write_text("what macOS leaves", encoding="utf-8")
     recording = partita.load(tmp_path)
     np.testing.assert_array_equal(recording, frames)
     np.testing.assert_allclose(recording.time, 0.5 * np.arange(12))

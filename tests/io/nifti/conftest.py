@@ -39,7 +39,7 @@ def _saved(image, path, sidecar=None):
     nib.save(image, path)
     if sidecar is not None:
         beside = path.parent / (path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-        beside.write_text(json.dumps(sidecar))
+        beside.write_text(json.dumps(sidecar), encoding="utf-8")
     return path
 
 
@@ -101,7 +101,7 @@ def _nifti(path, *shape, dtype=np.float32, sidecar=None):
     nib.save(image, path)
     if sidecar is not None:
         text = sidecar if isinstance(sidecar, str) else json.dumps(sidecar)
-        (path.parent / f"{path.name.split('.')[0]}.json").write_text(text)
+        (path.parent / f"{path.name.split('.')[0]}.json").write_text(text, encoding="utf-8")
     return path
 
 

@@ -181,7 +181,7 @@ def test_the_sidecar_speaks_bids(tmp_path):
          "Odd key": 1, "alone": ["x"], "repetition_time": 7.0, "filtered": True, "none": None}
     )  # fmt: skip
     path = save_recording(recording, tmp_path / "a.nii.gz")
-    fields = json.loads((tmp_path / "a.json").read_text())
+    fields = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert fields["VolumeTiming"] == recording.time.values.tolist()
     assert fields["Units"] == "V^2"
     assert fields["EchoTime"] == 0.03
@@ -195,7 +195,7 @@ def test_the_sidecar_speaks_bids(tmp_path):
 def test_regular_times_are_a_repetition_time(tmp_path):
     times = ("time", 2.5 + 1.35 * np.arange(6), {"units": "s", "long_name": "time"})
     path = save_recording(recording_of().assign_coords(time=times), tmp_path / "a.nii.gz")
-    fields = json.loads((tmp_path / "a.json").read_text())
+    fields = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert (fields["RepetitionTime"], fields["DelayAfterTrigger"]) == (1.35, 2.5)
     assert float(str(nib.load(path).header["pixdim"][4])) == 1.35
 
@@ -223,7 +223,7 @@ def test_the_repetition_time_is_in_seconds_whatever_the_unit_of_time(
     attrs = {"units": units} if units else {}
     recording = recording_of().assign_coords(time=("time", times, attrs))
     assert_comes_back(recording, tmp_path / "a.nii.gz")
-    fields = json.loads((tmp_path / "a.json").read_text())
+    fields = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     header = nib.load(tmp_path / "a.nii.gz").header
     assert fields["RepetitionTime"] == pytest.approx(period, rel=1e-9)
     assert header["pixdim"][4] == pytest.approx(period)
@@ -233,9 +233,9 @@ def test_the_repetition_time_is_in_seconds_whatever_the_unit_of_time(
 def test_a_sidecar_that_was_changed_by_hand_is_believed(tmp_path):
     times = ("time", 0.1 + 0.3 * np.arange(6) ** 1.01, {"units": "s"})
     path = save_recording(recording_of().assign_coords(time=times), tmp_path / "a.nii")
-    fields = json.loads((tmp_path / "a.json").read_text())
+    fields = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     fields["VolumeTiming"] = [0.0, 1, 2, 3, 4, 5]
-    (tmp_path / "a.json").write_text(json.dumps(fields))
+    (tmp_path / "a.json").write_text(json.dumps(fields), encoding="utf-8")
     with pytest.warns(UserWarning, match=r"changed after its sidecar was written; .*\['time'\]"):
         recording = partita.load(path)
     np.testing.assert_array_equal(recording.time, np.arange(6))
@@ -248,12 +248,12 @@ def test_an_image_that_was_moved_or_resized_is_believed(tmp_path):
     affine = image.affine.copy()
     affine[0, 3] += 50
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine, image.header), tmp_path / "b.nii")
-    fields = json.loads((tmp_path / "a.json").read_text())
+    fields = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     fields["Partita"]["Coordinates"] = {
         "x": {"Dimensions": ["x"], "Type": "<f8", "Values": [0, 1, 2, 3, 4], "Attributes": {}},
         "run": {"Dimensions": ["time"], "Type": "<i8", "Values": [1], "Attributes": {}},
     }
-    (tmp_path / "b.json").write_text(json.dumps(fields))
+    (tmp_path / "b.json").write_text(json.dumps(fields), encoding="utf-8")
     with (
         pytest.warns(UserWarning, match=r"place or time of the file was changed.*\['x'\]"),
         pytest.warns(UserWarning, match=r"coordinates \['run'\] have other sizes"),

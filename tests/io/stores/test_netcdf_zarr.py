@@ -121,7 +121,7 @@ def test_folders_are_made(tmp_path, suffix):
 
 def test_a_file_that_is_no_netcdf_is_named(tmp_path):
     path = tmp_path / "a.nc"
-    path.write_text("no")
+    path.write_text("no", encoding="utf-8")
     with pytest.raises(OSError, match=r"a\.nc cannot be read as NetCDF"):
         read_dataset(path)
     with pytest.raises(FileNotFoundError, match=r"b\.nc"):

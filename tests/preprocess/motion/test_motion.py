@@ -14,6 +14,8 @@ import partita as pt
 from partita._solvers.registration import rigid
 from partita.preprocess import apply_motion, estimate_motion, register
 
+pytestmark = pytest.mark.xdist_group("motion")
+
 SHAPE = (40, 48)
 SPACING = (0.05, 0.1)
 

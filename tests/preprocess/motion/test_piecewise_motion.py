@@ -10,6 +10,8 @@ import partita as pt
 from partita._solvers.registration.warping import field_basis
 from partita.preprocess import apply_motion, estimate_motion, register
 
+pytestmark = pytest.mark.xdist_group("piecewise_motion")
+
 PIXEL = 0.002
 
 

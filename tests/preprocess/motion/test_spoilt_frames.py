@@ -9,6 +9,8 @@ import xarray as xr
 from partita._solvers.registration import rigid
 from partita.preprocess import estimate_motion
 
+pytestmark = pytest.mark.xdist_group("spoilt_frames")
+
 SHAPE = (40, 48)
 N_TIMES = 60
 OPTIONS = {"rigid": {}, "translation": {}, "piecewise": {"patch_size": 32}}

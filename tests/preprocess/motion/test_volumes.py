@@ -11,6 +11,8 @@ import xarray as xr
 from partita.datasets.rigid_motion import matrices
 from partita.preprocess import apply_motion, estimate_motion, register
 
+pytestmark = pytest.mark.xdist_group("volumes")
+
 SHAPE = (10, 28, 30)
 SPACING = np.array([0.15, 0.1, 0.1])
 N_TIMES = 36
