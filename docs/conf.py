@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import tomllib
-import warnings
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -80,12 +79,6 @@ intersphinx_mapping = {
     name: (entry["address"], (f"inventories/{name}.inv",)) for name, entry in _inventories.items()
 }
 
-
-def make_warnings_errors(gallery_conf, fname, when):
-    """Let a page fail where its reader would see a warning."""
-    warnings.simplefilter("error" if when == "before" else "default")
-
-
 sphinx_gallery_conf = {
     "examples_dirs": ["../gallery"],
     "gallery_dirs": ["gallery"],
@@ -98,7 +91,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "image_srcset": ["2x"],
     "min_reported_time": 5,
-    "reset_modules": ("matplotlib", "seaborn", make_warnings_errors),
+    "reset_modules": ("matplotlib", "seaborn", "page_warnings.make_errors"),
     "reset_modules_order": "both",
     "show_memory": False,
     "show_signature": False,
