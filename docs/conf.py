@@ -70,7 +70,8 @@ numpydoc_xref_ignore = "all"
 # The reference includes whatever is in the registry of decompositions.
 _names = "".join(f"   {name}\n" for name in (*estimators(), "estimate_memory"))
 (HERE / "decompositions.rst").write_text(
-    f".. currentmodule:: partita\n\n.. autosummary::\n   :toctree: api\n\n{_names}", encoding="utf-8"
+    f".. currentmodule:: partita\n\n.. autosummary::\n   :toctree: api\n\n{_names}",
+    encoding="utf-8",
 )
 
 # Inventories are committed, so that an unreachable host fails no build.
