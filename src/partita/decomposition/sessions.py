@@ -16,7 +16,8 @@ from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita._solvers.matrices import products
 from partita._solvers.nmf import online
-from partita._solvers.nmf.online import Gauge, Statistics
+from partita._solvers.nmf.online import Statistics
+from partita._solvers.optimality.certificate import Slack, certify, scale_of, together
 from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Certificate
 from partita._solvers.signals import solve_signals
@@ -117,7 +118,7 @@ class _Look(NamedTuple):
     piece: xr.DataArray
     key: str
     error2: float
-    gauge: Gauge
+    slack: Slack
 
 
 class _End(NamedTuple):
@@ -221,10 +222,11 @@ class _Joint:
         self.signals, self.statistics = signals, whole
         error2 = math.fsum(look.error2 for look in looks)
         self.losses.append(0.5 * error2)
-        of_maps = online.gauge(whole.B, whole.A, self.maps, free=self.free)
-        gauges = [look.gauge for look in looks]
-        certificate = online.certify(
-            gauges, of_maps, loss=0.5 * error2, norm2=whole.norm2, dtype=maps.dtype
+        certificate = certify(
+            together(look.slack for look in looks),
+            online.slack(whole.B, whole.A, self.maps, free=self.free),
+            loss=0.5 * error2,
+            scale=scale_of(whole.norm2, maps.dtype, rows=len(maps)),
         )
         pieces, keys = [look.piece for look in looks], [look.key for look in looks]
         self.looked = _End(self.maps, signals, pieces, keys, whole, error2, certificate)
@@ -251,7 +253,7 @@ class _Joint:
             _piece(stacker, columns, self.begin.component, name),
             online.fingerprint(matrix),
             products.residual_norm2(matrix, columns, maps),
-            online.gauge(gram, linear.T, columns.T, free=every),
+            online.slack(gram, linear.T, columns.T, free=every),
         )
         return look, online.gather(matrix, columns), columns
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from solving import fit_from
+import scipy.sparse
+from solving import fit as factorise
+from solving import fit_from, measured
 
 from partita._solvers.divergence import multiplicative, newton
+from partita._solvers.losses.beta_divergence import misfit_by_column
 from partita._solvers.matrices import products
+from partita._solvers.penalties.penalty import NONE
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.unit_norm import UnitNorm
+from partita._solvers.problem.start import Start
 from partita._solvers.signals import solve_signals
 
 SOLVERS = [
@@ -141,3 +148,70 @@ def test_uniform_squared_weights_reach_the_unweighted_minimum(rng):
     maps = solve_signals(X.T, fit.W.T).T
     np.testing.assert_allclose(signals, fit.W, atol=1e-3 * fit.W.max())
     np.testing.assert_allclose(maps, fit.H, atol=1e-3 * fit.H.max())
+
+
+STRENGTHS = {
+    "none": NONE,
+    "scale-free": UnitNorm(0.1, 0.1, 0.1),
+    "scikit-learn's": PerEntry(0.1, 0.1, 0.1, 0.1),
+}
+
+
+@pytest.mark.parametrize("penalty", STRENGTHS.values(), ids=STRENGTHS)
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5, 2.0])
+def test_where_there_is_nothing_to_explain_signals_are_zero_and_certified(rng, beta, penalty):
+    X = np.where(rng.random((12, 30)) < 0.5, 2.0, 0.0)
+    unseen, ones = (X == 0).astype(float), np.ones((12, 30))
+    cases = [(0 * X, None), (scipy.sparse.csr_array(0 * X), None), (0 * X, ones), (X, unseen)]
+    cases += [(X, 0 * ones), (X, (np.zeros(12), np.ones(30)))]
+    for data, weights in cases:
+        fit = factorise(data, 3, loss=beta, penalty=penalty, weights=weights)
+        assert not fit.W.any()
+        assert fit.converged
+        assert fit.certificate == (0, 0, 0, 0)
+        np.testing.assert_array_equal(fit.losses, [0.0])
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+def test_given_maps_survive_data_without_anything_to_explain(rng, beta):
+    H = rng.random((2, 30))
+    given = {"init": Start(H=H), "held": np.array([True, True, False])}
+    fit = factorise(np.zeros((12, 30)), 3, loss=beta, weights=np.ones((12, 30)), **given)
+    np.testing.assert_array_equal(fit.H, np.concatenate([H, np.zeros((1, 30))]))
+
+
+def loss_of(X, W, H, beta, M, penalty):
+    """Return the loss in the units of X."""
+    misfit = float(misfit_by_column(X, np.maximum(W @ H, 1e-30), M, beta=beta).sum())
+    return misfit + penalty.value(W.T, H)
+
+
+KINDS = {
+    "plain": {},
+    "weighted": {"weighted": True},
+    "penalised": {"penalty": UnitNorm(W_l1=0.05, H_l1=0.05)},
+    "held": {"n_held": 2},
+}
+
+
+@pytest.mark.parametrize("n_given", [4, 2])
+@pytest.mark.parametrize("first", ["W", "H"])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5, 2.0])
+def test_a_fit_begins_no_higher_than_the_given_maps_with_their_signals(
+    rng, beta, kind, first, n_given
+):
+    X = make_data(rng, k=4)
+    M = rng.random(X.shape) + 0.1 if kind.get("weighted") or beta == 2.0 else None
+    penalty, n_held = kind.get("penalty", NONE), kind.get("n_held", 0)
+    held = np.arange(4) < n_held if n_held else None
+    options = {"loss": beta, "weights": M, "penalty": penalty}
+    maps = factorise(X, max_iter=15, **options).H[:n_given]
+    bound = measured(penalty, X, beta, M)
+    signals = solve_signals(X, maps, loss=beta, weights=M, penalty=bound)
+    before = loss_of(X, signals, maps, beta, M, bound)
+    fit = factorise(X, init=Start(H=maps), held=held, first=first, **options)
+    assert fit.losses[0] <= before * (1 + 1e-6)
+    assert fit.losses[-1] <= before * (1 + 1e-6)
+    if n_held:
+        np.testing.assert_array_equal(fit.H[:n_held], maps[:n_held])

@@ -77,7 +77,7 @@ def test_a_whole_sketch_leads_to_a_stationary_point() -> None:
     maps = online.descend_sketch(Q, X, W, H, norm2=norm2, free=free, tol=1e-6)
     folded = online.fold(X, maps, None, free=free, n_rounds=0)
     loss = folded.statistics.loss(maps)
-    of_maps = online.gauge(folded.statistics.B, folded.statistics.A, maps, free=free)
+    of_maps = online.slack(folded.statistics.B, folded.statistics.A, maps, free=free)
     assert of_maps.gradient2 < 1e-8 * loss
     assert of_maps.decrease < 1e-6 * loss
 

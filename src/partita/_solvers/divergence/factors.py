@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,16 @@ from ..compute.threads import Crew, single_blas
 from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data, prepare
+from ..nmf.initialisation import FILL
+from ..optimality.certificate import (
+    Scale,
+    Slack,
+    certify,
+    relative_gradient,
+    scale_of,
+    squared_gradient,
+)
+from ..optimality.stopping import APART, Rule
 from ..penalties.penalty import Extent, Penalty, Terms, frozen
 from ..problem.problem import Problem
 from ..problem.solution import Certificate, Solution, State
@@ -25,9 +37,8 @@ from .signals import Fall, refit
 Progress = Iterator[tuple[float, float]]
 
 
-_ROUNDING = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 _STEPS_TO_OPTIMUM = 5
-_RETRY = 0.7
+_ROUNDINGS = 4  # of a loss: up to 1.3 eps were seen, on 24 fits in float32 and float64
 
 
 class Sides:
@@ -53,8 +64,15 @@ class Sides:
         self.data = data.turned() if self.turned else data
         self.short, self.long = (long, short) if self.turned else (short, long)
         self.short_free, self.long_free = (free, every) if self.turned else (every, free)
+        self._short_unseen, self._long_unseen = no_row, no_column
         if self.turned:
             self.penalty = self.penalty.turned
+            self._short_unseen, self._long_unseen = no_column, no_row
+
+    def lifted(self) -> tuple[Array, Array]:
+        """Return the short and the long factor without zeros, but for what is held or unseen."""
+        short = _lift(self.short, self.short_free, self._short_unseen)
+        return short, _lift(self.long, self.long_free, self._long_unseen)
 
     def pull(self, short: Array, long: Array) -> tuple[Terms | None, Terms | None]:
         """Return the penalty as the short and as the long factor see it where they stand."""
@@ -67,6 +85,43 @@ class Sides:
         """Return what the penalty adds to the divergence of the scaled data."""
         return self.penalty.value(short.T, long.T)
 
+    def fitted(self, block: slice) -> Array:
+        """Return what the factors as they are make of a block of X."""
+        product = self.short @ self.long[block].T
+        return np.asarray(np.maximum(product, self.data.dtype.type(self.data.floor), out=product))
+
+    @cached_property
+    def scale(self) -> Scale:
+        """What the slack of the scaled data is compared with; costs a pass, once."""
+        data, k = self.data, self.short.shape[1]
+
+        def size(block: slice) -> float:
+            X, M = data.take(block)
+            sizes = X**data.beta if M is None else M * X**data.beta
+            return float(sizes.sum(dtype=np.float64))
+
+        with Crew() as crew:
+            norm2 = math.fsum(crew.map(size, data.blocks()))
+        bounded = data.beta == 2.0 and not self.penalty.active
+        return scale_of(norm2, data.dtype, rows=k if bounded else 0)
+
+    def loss(self) -> float:
+        """Return the loss of the scaled data at the factors as they are, in one pass."""
+        data = self.data
+
+        def visit(block: slice) -> float:
+            X, M = data.take(block)
+            return float(misfit_by_column(X, self.fitted(block), M, beta=data.beta).sum())
+
+        with single_blas(), Crew() as crew:
+            misfit = math.fsum(crew.map(visit, data.blocks()))
+        return misfit + self.penalise(self.short, self.long)
+
+    def rounding(self, loss: float) -> float:
+        """Return by how much two sums that are both this loss may differ."""
+        least = 0.5 * self.scale.floor**2
+        return _ROUNDINGS * float(np.finfo(self.data.dtype).eps) * max(loss, least)
+
     def leave(self) -> tuple[Array, Array]:
         """Return W (n, k) and H (k, p) in the units of X."""
         W, L = (self.long, self.short) if self.turned else (self.short, self.long)
@@ -74,9 +129,14 @@ class Sides:
         H = L * self._balance / self._inward[1]
         return W.astype(self.data.dtype), np.ascontiguousarray(H.T, dtype=self.data.dtype)
 
-    def refit_signals(self) -> float:
-        """Solve the signals for the maps as they are and return by how much the loss fell."""
-        return self._refit(signals=True, copy=False, max_steps=200).reached
+    def refit_signals(self) -> None:
+        """Solve the signals for the maps as they are."""
+        self._refit(signals=True, copy=False, max_steps=200)
+
+    @property
+    def signals(self) -> Array:
+        """W (n, k) in the scale of the work."""
+        return self.long if self.turned else self.short
 
     def refit_apart(self) -> tuple[float, float]:
         """Return how much the loss would fall if W alone, and if H alone, were refit."""
@@ -99,6 +159,11 @@ class Sides:
         return refit(data, other, rows, given, free=free, max_steps=max_steps)
 
 
+def _lift(rows: Array, free: Array, unseen: Array) -> Array:
+    level = np.asarray(FILL * rows.mean(dtype=np.float64), rows.dtype)
+    return np.where((rows == 0) & free & ~unseen[:, None], level, rows)
+
+
 def enter(problem: Problem, start: Start) -> Sides:
     """Orient and scale a problem; powers of two only, so that nothing is rounded."""
     assert start.W is not None
@@ -113,6 +178,7 @@ def finish(
     *,
     route: str,
     first: str,
+    warm: bool,
     stopping: Stopping,
 ) -> Solution:
     """Run a method to its end, solve the signals for the final maps, and certify.
@@ -122,12 +188,14 @@ def finish(
     sides : Sides
         Where to start; holds the factors that are best so far while the method runs.
     iterate : callable
-        Given `sides` and whether the short factor is first, yields the loss of the scaled data
-        and an estimate of the residual after each iteration.
+        Given `sides`, whether the short factor is first and a loss that is not to be exceeded,
+        yields the loss of the scaled data and the squared gradient on the way after each iteration.
     route : str
         The method's name in the report.
     first : {"W", "H"}
         Which factor moves first.
+    warm : bool
+        Whether the loss of the start is not to be exceeded.
     stopping : Stopping
         When to end, and who watches.
 
@@ -136,92 +204,113 @@ def finish(
     Solution
         In the units of X.
     """
-    tol, max_iter, watch = stopping.tol, stopping.max_iter, stopping.watch
+    best = sides.loss() if warm else math.inf
+    progress = iterate(sides, short_first=(first == "W") is not sides.turned, best=best)
     losses: list[float] = []
-    converged = interrupted = False
-    gate = tol
-    progress = iterate(sides, short_first=(first == "W") is not sides.turned)
     try:
-        for loss, estimate in progress:
-            losses.append(loss / sides.data.unit)
-            if watch is not None and watch(_state(sides, losses, estimate)):
-                break
-            if tol > 0 and estimate <= gate:
-                converged = certify(sides, decreases=False).residual <= tol
-                gate = _RETRY * estimate
-            if converged or len(losses) >= max_iter:
-                break
-        progress.close()  # type: ignore[attr-defined]
-        losses[-1] -= max(0.0, sides.refit_signals()) / sides.data.unit
-        certificate = certify(sides)
+        look = _descend(sides, progress, losses, stopping)
+        losses[-1] = min(losses[-1], look.loss)
+        decreases, interrupted = sides.refit_apart(), False
     except KeyboardInterrupt:
-        interrupted, converged = True, False
-        certificate = certify(sides, decreases=False)
+        look, decreases, interrupted = _look(sides), (math.nan, math.nan), True
+    certificate = look.certificate(sides.scale, decreases)
     W, H = sides.leave()
     dead = int(((W == 0).all(0) | (H == 0).all(1)).sum())
     report: dict[str, object] = {"route": route, "passes": len(losses), "dead": dead}
+    converged = certificate.residual <= stopping.tol and not interrupted
+    history = np.array(losses) / sides.data.unit
     return Solution(
-        W, H, np.array(losses), len(losses), converged, interrupted, certificate, report,
+        W, H, history, len(losses), converged, interrupted, certificate, report,
         penalty=frozen(sides.bound, W.T, H),
     )  # fmt: skip
 
 
-def certify(sides: Sides, *, decreases: bool = True) -> Certificate:
-    """Measure how far each factor is from its optimum, at one point, in one pass.
+class _Look(NamedTuple):
+    """The loss of the scaled data, and the squared gradients of both factors there."""
 
-    The residual of a factor is the root of ``sum(pg**2 / h)`` over its entries, with pg the
-    projected gradient and h the diagonal of the expected Hessian, over the root of twice the
-    loss. That root is floored where rounding would decide. The decreases are found by fitting
-    each factor alone.
-    """
+    loss: float
+    gradients: tuple[float, float]
+
+    def certificate(
+        self, scale: Scale, decreases: tuple[float, float] = (math.nan, math.nan)
+    ) -> Certificate:
+        of_W, of_H = (Slack(*pair) for pair in zip(self.gradients, decreases, strict=True))
+        return certify(of_W, of_H, loss=self.loss, scale=scale)
+
+
+def _descend(sides: Sides, progress: Progress, losses: list[float], stopping: Stopping) -> _Look:
+    """Go on until the certificate holds with the signals solved for the maps; look at the end."""
+    tol, watch = stopping.tol, stopping.watch
+    rule, since = Rule(tol, sides.scale.floor), APART
+    for loss, gradient2 in progress:
+        losses.append(loss)
+        since += 1
+        estimate = relative_gradient(gradient2, loss, sides.scale, factors=2)
+        if watch is not None and watch(_state(sides, losses, estimate)):
+            break
+        promising = tol > 0 and estimate <= rule.aim
+        if promising or (tol > 0 and since >= APART and rule.is_near(losses)):
+            look = _settled(sides, tol)
+            if look is not None:
+                return look
+            rule, since = rule.tightened(estimate) if promising else rule.flattened(), 0
+        if len(losses) >= stopping.max_iter:
+            break
+    sides.refit_signals()
+    return _look(sides)
+
+
+def _settled(sides: Sides, tol: float) -> _Look | None:
+    """Solve the signals if the certificate holds before and after; else leave all as it is."""
+    if _look(sides).certificate(sides.scale).residual > tol:
+        return None
+    before = sides.signals.copy()
+    sides.refit_signals()
+    look = _look(sides)
+    if look.certificate(sides.scale).residual <= tol:
+        return look
+    sides.signals[...] = before
+    return None
+
+
+def _look(sides: Sides) -> _Look:
+    """Measure the gradients of both factors at one point, in one pass."""
     data, short, long = sides.data, sides.short, sides.long
     of_short, of_long = sides.pull(short, long)
     squares = short**2
 
-    def visit(block: slice) -> tuple[float, float, float, Array, Array]:
+    def visit(block: slice) -> tuple[float, float, Array, Array]:
         X, M = data.take(block)
-        Y = np.maximum(short @ long[block].T, data.dtype.type(data.floor))
+        Y = sides.fitted(block)
         slope, curvature = slope_and_curvature(X, Y, M, beta=data.beta, exact=False)
         loss = float(misfit_by_column(X, Y, M, beta=data.beta).sum())
-        sizes = X**data.beta if M is None else M * X**data.beta
-        of_block = (slope.T @ short, curvature.T @ squares)
+        rows = long[block]
         own = None if of_long is None else of_long.take(block)
-        gradient2 = _gradient2(*of_block, long[block], own, sides.long_free)
-        of_rows = (slope @ long[block], curvature @ long[block] ** 2)
-        return loss, float(sizes.sum(dtype=np.float64)), gradient2, *of_rows
+        of_block = _penalised(slope.T @ short, curvature.T @ squares, rows, own)
+        gradient2 = squared_gradient(*of_block, rows, sides.long_free)
+        return loss, gradient2, slope @ rows, curvature @ rows**2
 
     with single_blas(), Crew() as crew:
         parts = crew.map(visit, data.blocks())
-    slopes = add_up([part[3] for part in parts])
-    diagonal = add_up([part[4] for part in parts])
-    short2 = _gradient2(slopes, diagonal, short, of_short, sides.short_free)
-    long2 = sum(part[2] for part in parts)
+    slopes, diagonal = add_up([part[2] for part in parts]), add_up([part[3] for part in parts])
+    of_rows = _penalised(slopes, diagonal, short, of_short)
+    short2 = squared_gradient(*of_rows, short, sides.short_free)
+    long2 = sum(part[1] for part in parts)
     loss = sum(part[0] for part in parts) + sides.penalise(short, long)
-    floor = _ROUNDING[data.dtype] ** 2 * sum(part[1] for part in parts)
-    misfit = math.sqrt(max(2 * loss, floor)) or 1.0
-    of_W, of_H = (long2, short2) if sides.turned else (short2, long2)
-    residuals = math.sqrt(of_W) / misfit, math.sqrt(of_H) / misfit
-    if not decreases:
-        return Certificate(*residuals, math.nan, math.nan)
-    fall_W, fall_H = sides.refit_apart()
-    relative = 2.0 / misfit**2
-    return Certificate(*residuals, max(0.0, fall_W) * relative, max(0.0, fall_H) * relative)
+    return _Look(loss, (long2, short2) if sides.turned else (short2, long2))
 
 
-def _gradient2(
-    slopes: Array, diagonal: Array, rows: Array, terms: Terms | None, free: Array
-) -> float:
-    if terms is not None:
-        slopes = slopes + terms.slope(rows.T).T
-        diagonal = diagonal + terms.curvature().T
-    pulled = np.where(rows > 0, slopes, np.minimum(slopes, 0))
-    ratio = np.divide(pulled**2, diagonal, out=np.zeros_like(pulled), where=diagonal > 0)
-    return float(ratio[:, free].sum(dtype=np.float64))
+def _penalised(
+    slopes: Array, diagonal: Array, rows: Array, terms: Terms | None
+) -> tuple[Array, Array]:
+    if terms is None:
+        return slopes, diagonal
+    return slopes + terms.slope(rows.T).T, diagonal + terms.curvature().T
 
 
 def _state(sides: Sides, losses: list[float], residual: float) -> State:
     W, H = sides.leave()
-    return State(len(losses), losses[-1], residual, W, H)
+    return State(len(losses), losses[-1] / sides.data.unit, residual, W, H)
 
 
 def _scales(data: Data, penalty: Penalty, W: Array, L: Array) -> tuple[tuple[float, float], Array]:

@@ -41,7 +41,7 @@ class Visit(NamedTuple):
     repel: Array
 
 
-def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
+def solve(problem: Problem, start: Start, stopping: Stopping, *, warm: bool = False) -> Solution:
     """Factorise X ~ W @ H under any beta-divergence from 0 to 2, from the factors given.
 
     Parameters
@@ -49,9 +49,11 @@ def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
     problem : Problem
         Non-negative data; positive for beta 0 (see `matrices.scaled.fill_zeros`).
     start : Start
-        Both factors, whole, zeros stay zeros.
+        Both factors, whole.
     stopping : Stopping
         When to end: each iteration is one pass over X.
+    warm : bool, default False
+        Whether the start is more than a guess: what has a higher loss is taken back.
 
     Returns
     -------
@@ -70,15 +72,20 @@ def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
     """
     sides = enter(problem, start)
     return finish(
-        sides, _multiply_then_step, route="multiplicative", first=start.first, stopping=stopping
+        sides,
+        _multiply_then_step,
+        route="multiplicative",
+        first=start.first,
+        warm=warm,
+        stopping=stopping,
     )
 
 
-def _multiply_then_step(sides: Sides, *, short_first: bool) -> Progress:
+def _multiply_then_step(sides: Sides, *, short_first: bool, best: float) -> Progress:
     """Multiply until the loss falls slowly, then end with steps that can reach zero."""
-    before, slow = math.inf, 0
-    for loss, residual in _multiply(sides, short_first=short_first):
-        yield loss, residual
+    before, slow = best, 0
+    for loss, gradient2 in _multiply(sides, short_first=short_first, best=best):
+        yield loss, gradient2
         slow = slow + 1 if before - loss < _SLOW * loss else 0
         before = loss
         if slow > _PATIENCE:
@@ -86,14 +93,14 @@ def _multiply_then_step(sides: Sides, *, short_first: bool) -> Progress:
     yield from newton.iterate(sides, short_first=short_first, best=before)
 
 
-def _multiply(sides: Sides, *, short_first: bool) -> Progress:
-    """Yield the loss and an estimate of the residual, with the best factors in `sides`."""
-    best, rises, age = math.inf, 0, 1.0
-    short, long = sides.short, sides.long
+def _multiply(sides: Sides, *, short_first: bool, best: float) -> Progress:
+    """Yield the loss and the squared gradient on the way, with the best factors in `sides`."""
+    rises, age = 0, 1.0
+    short, long = sides.lifted()  # a start that is the better for its zeros gets them back
     with single_blas(), Crew() as crew:
         if short_first:
             seen = _visit(sides, crew, short, long, hold=True)
-            short = sides.short = _step_short(sides, short, seen)[0]
+            short = _step_short(sides, short, seen)[0]
         while rises < _GIVE_UP:
             seen = _visit(sides, crew, short, long)
             if seen.loss > best:
@@ -108,7 +115,7 @@ def _multiply(sides: Sides, *, short_first: bool) -> Progress:
             moved, gradient2 = _step_short(sides, short, seen)
             short = _leap(moved, before[0], leap)
             long = _leap(seen.new, before[1], leap)
-            yield best, math.sqrt((seen.gradient2 + gradient2) / max(2 * best, 1e-300))
+            yield best, seen.gradient2 + gradient2
 
 
 def _leap(now: Array, before: Array, length: float) -> Array:

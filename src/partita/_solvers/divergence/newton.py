@@ -72,12 +72,21 @@ class _Pace:
             self.exact, self.wait = False, _FISHER_AFTER_RISE
 
     @property
+    def plain(self) -> bool:
+        """Whether steps are taken from the best factors, by Fisher's Hessian.
+
+        Such a step does not raise the loss. At the optimum of the long factor rounding does, and
+        taken for a rise it would keep the short factor from moving for good.
+        """
+        return self.rises > 1
+
+    @property
     def trust(self) -> float:
         """The share of a step to take: all of it, less after repeated rises."""
         return float(0.5 ** max(0, self.rises - 2))
 
 
-def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
+def solve(problem: Problem, start: Start, stopping: Stopping, *, warm: bool = False) -> Solution:
     """Factorise X ~ W @ H under a convex divergence, from the factors given.
 
     Parameters
@@ -89,6 +98,8 @@ def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
         Both factors, whole.
     stopping : Stopping
         When to end: each iteration is one pass over X.
+    warm : bool, default False
+        Whether the start is more than a guess: what has a higher loss is taken back.
 
     Returns
     -------
@@ -105,11 +116,11 @@ def solve(problem: Problem, start: Start, stopping: Stopping) -> Solution:
     True
     """
     sides = enter(problem, start)
-    return finish(sides, iterate, route="newton", first=start.first, stopping=stopping)
+    return finish(sides, iterate, route="newton", first=start.first, warm=warm, stopping=stopping)
 
 
-def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progress:
-    """Yield the loss and an estimate of the residual, with the best factors in `sides`.
+def iterate(sides: Sides, *, short_first: bool, best: float) -> Progress:
+    """Yield the loss and the squared gradient on the way, with the best factors in `sides`.
 
     Parameters
     ----------
@@ -117,13 +128,14 @@ def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progr
         Where to start.
     short_first : bool
         Whether the short factor moves first.
-    best : float, optional
-        The loss at the start, where it is known; what is worse is taken back.
+    best : float
+        The loss at the start, infinite where it is a guess; what is worse is taken back.
 
     Yields
     ------
     tuple of float
-        Loss of the scaled data, and the residual estimated from the last two gradients.
+        Loss of the scaled data, and the squared gradient of both factors on the way, infinite after
+        a step that was taken back.
     """
     pace = _Pace(convex=sides.data.beta >= 1.0)
     short, long = sides.short, sides.long
@@ -134,18 +146,19 @@ def iterate(sides: Sides, *, short_first: bool, best: float = math.inf) -> Progr
             sides.short = short if best == math.inf else sides.short
         while True:
             seen = _visit(sides, crew, short, long, pace)
-            if seen.loss > best:
+            if seen.loss > best + (sides.rounding(best) if pace.plain else 0.0):
                 pace.rose()
                 short, long = sides.short, sides.long
                 yield best, math.inf
                 continue
-            pace.fell((best - seen.loss) / seen.loss if seen.loss > 0 else 0.0)
-            best = seen.loss
+            if seen.loss < best:
+                pace.fell((best - seen.loss) / seen.loss if seen.loss > 0 else 0.0)
+            best = min(best, seen.loss)
             before, sides.short, sides.long = sides.short, short, seen.new
             moved, gradient2 = _step_short(sides, short, seen, seen.ahead, pace)
             short = np.maximum(moved + moved.dtype.type(pace.beta) * (moved - before), 0)
             long = seen.ahead
-            yield best, math.sqrt((seen.gradient2 + gradient2) / max(2 * best, 1e-300))
+            yield best, seen.gradient2 + gradient2
 
 
 def _visit(
@@ -226,7 +239,19 @@ def _step_short(
     kept = 0.0 if sides.data.beta == 2.0 else _KEPT
     terms = sides.pull(short, long)[0]
     moves, gradient2 = _descend(seen.packed, seen.slopes, short, terms, sides.short_free, kept)
-    return np.maximum(short + short.dtype.type(pace.trust) * moves, 0), gradient2
+    new = np.maximum(short + short.dtype.type(pace.trust) * moves, 0)
+    if sides.data.beta >= 1.0:
+        _end_fall(new, short)
+    return new, gradient2
+
+
+def _end_fall(new: Array, old: Array) -> None:
+    """Let entries that fall reach zero where they are rounding; by shares they never would.
+
+    Not below beta 1: on counts and on split z-scores it led to losses up to 1e-3 higher.
+    """
+    least = np.finfo(new.dtype).eps * old.max(axis=0)
+    new[(new < old) & (new < least)] = 0
 
 
 def _descend(

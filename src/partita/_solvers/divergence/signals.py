@@ -61,7 +61,7 @@ def solve_divergence(
     -------
     ndarray, (n, k)
         Signals in the dtype of X: the minimum for beta >= 1, a local one below. Samples
-        without any weight get zeros.
+        without any weight get zeros, and so do all where X is zero wherever it has a weight.
 
     Examples
     --------
@@ -72,6 +72,8 @@ def solve_divergence(
     True
     """
     data = prepare(X, beta=beta, weights=weights)
+    if data.rms == 0.0:
+        return np.zeros((X.shape[0], H.shape[0]), data.dtype)
     kind = data.dtype.type
     short = np.ascontiguousarray(H.T, dtype=data.dtype)
     rows = _level(data, short) if W0 is None else W0 * kind(data.scale)

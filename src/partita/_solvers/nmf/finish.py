@@ -12,11 +12,12 @@ from ..matrices.matrix import Columns, Sums, add
 from ..matrices.products import squared_distance
 from ..nnls.active_set import negligible, solve_rows
 from ..nnls.solve import solve_majorised
+from ..optimality.certificate import Slack, certify
 from ..penalties.penalty import Terms
 from ..problem.oriented import Oriented, Products, products_of, project
 from ..problem.solution import Certificate
 from .block_update import Sweeps, Visit, evaluate, penalty_of, solve_short, terms_of, visit
-from .hals import Descent, relative_gradient
+from .hals import Descent, comparison
 
 _TO_THE_END = Sweeps(most=400, ratio=1e-9)
 _MEASURE = Sweeps(most=20, ratio=1e-3, measure=True, bound=True, gather=False)
@@ -69,9 +70,10 @@ def finish(descent: Descent, *, signals_short: bool) -> Finish:
     S.restart()
     L.restart()
     loss = exact_loss(problem, S.ahead, L.ahead, seen)
-    pair = [_figures(problem, figures, loss, len(S.ahead)) for figures in (of_S, of_L)]
-    (W_residual, W_decrease), (H_residual, H_decrease) = pair if signals_short else pair[::-1]
-    return Finish(Certificate(W_residual, H_residual, W_decrease, H_decrease), loss)
+    slacks = [Slack(one.gradient2, one.decrease + one.bound) for one in (of_S, of_L)]
+    of_W, of_H = slacks if signals_short else slacks[::-1]
+    scale = comparison(problem, len(S.ahead))
+    return Finish(certify(of_W, of_H, loss=loss, scale=scale), loss)
 
 
 def solve_exactly(
@@ -144,10 +146,3 @@ def _misfit_of_part(
 ) -> Sums:
     total = sum(squared_distance(part.values(b), W @ L[:, b]) for b in group)
     return add(sums, (np.array([total]),))  # type: ignore[no-any-return]
-
-
-def _figures(problem: Oriented, seen: Visit, loss: float, rows: int) -> tuple[float, float]:
-    residual = relative_gradient(problem, seen.gradient2, loss, rows)
-    possible = min(seen.decrease + seen.bound, loss)
-    least = max(problem.floor, np.finfo(float).tiny)
-    return residual, max(0.0, possible) / max(loss, 0.5 * least * least)

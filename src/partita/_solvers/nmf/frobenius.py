@@ -14,6 +14,8 @@ from ..compute.threads import Crew, single_blas
 from ..compute.types import Array, RankOne
 from ..matrices import products
 from ..matrices.convert import Laid, lay
+from ..optimality.certificate import floor_share
+from ..optimality.stopping import Rule
 from ..penalties.penalty import NONE, Extent, Penalty, frozen
 from ..problem.oriented import Oriented
 from ..problem.problem import Problem
@@ -35,10 +37,6 @@ class Saved(NamedTuple):
     revived: tuple[int, ...]
     passes: float
     report: dict[str, Any]
-
-
-_TIGHTEN = 0.7
-_FLOORS = {np.dtype(np.float32): 1e-3}
 
 
 def factorise_least_squares(
@@ -63,7 +61,7 @@ def factorise_least_squares(
     free = np.ones(k, bool) if asked.held is None else ~np.asarray(asked.held, bool)
     with single_blas(), Crew(threads) as crew:
         problem = orient(laid, norm2, asked.penalty, weights, free, crew=crew)
-        problem = problem._replace(floor_share=_FLOORS.get(X.dtype, 1e-6))
+        problem = problem._replace(floor_share=floor_share(X.dtype))
         watched = stopping._replace(watch=_as_given(laid, stopping.watch))
         begun = Asked(start, laid.signals_short, asked.columns)
         solution = _run(problem, k, begun, watched, rng)
@@ -113,7 +111,8 @@ def orient(
         matrix, norm2 / scale**2, scale, extent.rms / scale,
         inner, everything if short else some, some if short else everything,
         None if row is None else np.asarray(row, matrix.dtype),
-        None if column is None else np.asarray(column, matrix.dtype), crew, 1e-6,
+        None if column is None else np.asarray(column, matrix.dtype), crew,
+        floor_share(matrix.dtype),
     )  # fmt: skip
 
 
@@ -164,7 +163,7 @@ def _run(
                 continue
         if end.certificate.residual <= tol:
             break
-        saved = saved._replace(aim=saved.aim * _TIGHTEN)
+        saved = saved._replace(aim=Rule(saved.aim, problem.floor).tightened().aim)
     passes = saved.passes + len(descent.losses) + (0 if math.isnan(end.certificate.residual) else 2)
     report = {**saved.report, "passes": passes,
               "seconds": seconds, "revived": list(saved.revived)}  # fmt: skip

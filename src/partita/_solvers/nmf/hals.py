@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compute.types import Array
+from ..optimality.certificate import Scale, relative_gradient, scale_of
+from ..optimality.stopping import APART, Rule
 from ..problem.oriented import Oriented
 from .block_update import Side, Sweeps, Visit, evaluate, solve_short, visit
 
@@ -22,11 +24,8 @@ Watch = Callable[[int, float, float, Array, Array], bool]
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
-_NEAR, _FLAT, _STILL, _ROUNDS = 0.5, 5e-3, 5e-4, 5
 _ROUNDING = {np.dtype(np.float32): 2e-8}
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
-_EXACT = 32
-_APART = 4
 
 
 class Extrapolation:
@@ -77,7 +76,7 @@ class Descent:
         self.losses: list[float] = []
         self.residual = math.nan
         self.careful = False
-        self.since_plain = _APART
+        self.since_plain = APART
 
     def step(self, *, plain: bool = False, measure: bool = True) -> None:
         """Do one round: the long factor block by block, then the short one.
@@ -102,28 +101,6 @@ class Descent:
             self.seen = before
         else:
             self._balance()
-
-    def ends(self, tol: float) -> bool:
-        """Say whether the residual is well within `tol`, or within it with nothing more to gain."""
-        if self._is_rounding():
-            return self.residual <= tol
-        if self.residual <= (tol if self.since_plain == 1 else _NEAR * tol):
-            return self.flat(_FLAT * tol)
-        return self.residual <= tol and self.flat(_STILL * tol)
-
-    def is_worth_a_look(self, tol: float) -> bool:
-        """Say whether so little is gained by now that the residual decides."""
-        return bool(self.losses) and (self._is_rounding() or self.flat(_FLAT * tol))
-
-    def _is_rounding(self) -> bool:
-        """Say whether what the loss does now is rounding."""
-        return 2 * self.losses[-1] <= self.problem.floor**2
-
-    def flat(self, share: float) -> bool:
-        """Say whether the last rounds lowered the loss by less than `share` of it."""
-        recent = self.losses[-1 - _ROUNDS :]
-        least = 0.5 * self.problem.floor**2
-        return len(recent) > _ROUNDS and recent[0] - recent[-1] <= share * max(recent[-1], least)
 
     def restart(self) -> None:
         """Go on from the factors as they stand, without a past."""
@@ -216,22 +193,15 @@ class Descent:
         ).gradient2
 
     def _residual(self, gradient2: float) -> float:
-        return relative_gradient(self.problem, gradient2, self.losses[-1], 2 * len(self.S.old))
+        scale = comparison(self.problem, len(self.S.old))
+        return relative_gradient(gradient2, self.losses[-1], scale, factors=2)
 
 
-def relative_gradient(problem: Oriented, gradient2: float, loss: float, rows: int) -> float:
-    """Return the length of the gradient of so many rows in units of the misfit, floored.
-
-    In the metric of the Hessian no row of it is longer than the misfit (Cauchy-Schwarz), which
-    tells more than the gradient itself where X is explained but for rounding; and there is none
-    where the misfit is no more than the rounding of the factors.
-    """
-    misfit = math.sqrt(2 * loss)
-    length = math.sqrt(gradient2)
-    if problem.at_hand and not problem.penalty.active:
-        rounding = _EXACT * np.finfo(problem.matrix.dtype).eps * math.sqrt(problem.norm2)
-        length = 0.0 if misfit <= rounding else min(length, math.sqrt(rows) * misfit)
-    return length / max(misfit, problem.floor, np.finfo(float).tiny)
+def comparison(problem: Oriented, k: int) -> Scale:
+    """Return what the slack of k components is compared with."""
+    from_entries = problem.at_hand and not problem.penalty.active
+    scale = scale_of(problem.norm2, problem.matrix.dtype, rows=k if from_entries else 0)
+    return scale._replace(floor=problem.floor)  # which is that of X before it was converted
 
 
 def _short_sweeps(problem: Oriented) -> int:
@@ -265,14 +235,15 @@ def descend(
     bool
         Whether the residual was reached.
     """
+    rule = Rule(tol, descent.problem.floor)
     while len(descent.losses) < max_iter:
-        look = tol > 0 and descent.is_worth_a_look(tol)
-        plain = settle and look and descent.since_plain >= _APART
+        look = tol > 0 and rule.is_near(descent.losses)
+        plain = settle and look and descent.since_plain >= APART
         descent.step(plain=plain, measure=look or watch is not None)
         done = len(descent.losses)
         S, L = descent.S.old, descent.L.ahead
         if watch is not None and watch(done, descent.losses[-1], descent.residual, S, L):
             return False
-        if look and descent.ends(tol):
+        if look and rule.ends(descent.residual, descent.losses, ahead=descent.since_plain != 1):
             return True
     return False

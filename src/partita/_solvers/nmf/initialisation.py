@@ -10,7 +10,7 @@ from ..compression.range_finder import Range
 from ..compute.types import Array
 from ..problem.oriented import Oriented, products_of, project
 
-_FILL = 0.05
+FILL = 0.05
 
 
 def nndsvd(found: Range, k: int) -> tuple[Array, Array]:
@@ -73,7 +73,7 @@ def fill_zeros(factor: Array, *, variant: str, rng: np.random.Generator, samples
         draws = rng.random((factor.shape[0], factor.shape[1] if samples else 1))
         level = 0.01 * mean * draws.astype(factor.dtype)
     else:
-        level = np.asarray(mean if variant == "nndsvda" else _FILL * mean, factor.dtype)
+        level = np.asarray(mean if variant == "nndsvda" else FILL * mean, factor.dtype)
     return np.where(factor == 0, level, factor)
 
 

@@ -24,9 +24,9 @@ from ..compute.types import Array
 from ..matrices import products
 from ..matrices.in_memory import Compressed
 from ..nnls.solve import solve_least_squares
+from ..optimality.certificate import Slack, floor_share
 from ..penalties.penalty import NONE
 from ..problem.oriented import Oriented
-from ..problem.solution import Certificate
 from .block_update import least_curvature
 from .hals import Descent, descend
 from .sweeps import Manner, Moving, sweep_columns
@@ -69,13 +69,6 @@ class Fold(NamedTuple):
     W: Array
     H: Array
     statistics: Statistics
-
-
-class Gauge(NamedTuple):
-    """Squared projected gradient of a factor, and the decrease of the loss it could still bring."""
-
-    gradient2: float
-    decrease: float
 
 
 def gather(X: Any, W: Array) -> Statistics:
@@ -185,7 +178,7 @@ def descend_sketch(
     with single_blas(), Crew() as crew:
         problem = Oriented(
             blocks, norm2 / scale**2, 1.0, rms / scale, NONE, np.arange(k), free,
-            None, None, crew, 1e-6,
+            None, None, crew, floor_share(dtype),
         )  # fmt: skip
         short = np.ascontiguousarray(W.T / scale, dtype)
         descent = Descent(problem, short, np.array(H, dtype, order="C"))
@@ -193,27 +186,14 @@ def descend_sketch(
     return descent.L.ahead.astype(np.float64)
 
 
-def gauge(G: Array, C: Array, factor: Array, *, free: Array) -> Gauge:
+def slack(G: Array, C: Array, factor: Array, *, free: Array) -> Slack:
     """Measure how far a factor (k, m) is from the minimum of ``<h, G h> / 2 - <C, h>``, h >= 0."""
     begin, target = np.ascontiguousarray(factor, np.float64), np.empty(factor.shape)
     none = np.zeros((0, 1))
     moving = Moving(np.ascontiguousarray(G), begin, target, begin, target, none)
     manner = Manner(free, 0.0, _SWEEPS, _RATIO, True, least_curvature(G, G))
     gradient2, decrease, bound = _sweep(C, moving, manner)
-    return Gauge(float(gradient2), float(decrease + bound))
-
-
-def certify(
-    of_W: list[Gauge], of_H: Gauge, *, loss: float, norm2: float, dtype: Any
-) -> Certificate:
-    """Put the gauges of all signals and of the maps into one certificate."""
-    least = max(100 * float(np.finfo(dtype).eps) * math.sqrt(norm2), np.finfo(float).tiny)
-    misfit, smallest = max(math.sqrt(2 * loss), least), max(loss, 0.5 * least * least)
-    gradients = sum(one.gradient2 for one in of_W), of_H.gradient2
-    decreases = sum(one.decrease for one in of_W), of_H.decrease
-    W_residual, H_residual = (math.sqrt(value) / misfit for value in gradients)
-    W_decrease, H_decrease = (min(1.0, max(0.0, value / smallest)) for value in decreases)
-    return Certificate(W_residual, H_residual, W_decrease, H_decrease)
+    return Slack(float(gradient2), float(decrease + bound))
 
 
 def fingerprint(X: Any) -> str:

@@ -1,0 +1,33 @@
+"""Signals for given maps under a divergence: exact, penalised, and defined where all is zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from partita._solvers.penalties.penalty import NONE, Extent
+from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.unit_norm import UnitNorm
+from partita._solvers.signals import solve_signals
+
+PENALTIES = {
+    "none": NONE,
+    "scale-free": UnitNorm(0.1, 0.1, 0.1),
+    "scikit-learn's": PerEntry(0.1, 0.1, 0.1, 0.1),
+}
+
+
+@pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5, 2.0])
+def test_where_there_is_nothing_to_explain_signals_are_zero(beta, penalty):
+    rng = np.random.default_rng(0)
+    H, ones = rng.random((3, 30)), np.ones((8, 30))
+    X = np.where(rng.random((8, 30)) < 0.5, 2.0, 0.0)
+    unseen = (X == 0).astype(float)
+    cases = [(0 * X, None), (scipy.sparse.csr_array(0 * X), None), (0 * X, ones), (X, unseen)]
+    cases += [(X, 0 * ones), (X, (np.zeros(8), np.ones(30)))]
+    penalty = penalty.against(Extent(8, 30, 1.0, beta))
+    for data, weights in cases:
+        W = solve_signals(data, H, loss=beta, penalty=penalty, weights=weights)
+        np.testing.assert_array_equal(W, np.zeros((8, 3)))
