@@ -25,6 +25,8 @@ _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
 _ROUNDING = {np.dtype(np.float32): 2e-8}
+# Rows shorter than what float32 resolves beside one, or 2**6 apart, are shared out; by 2**100 at
+# most, which float32 holds.
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 
 
