@@ -134,6 +134,7 @@ def test_what_is_labelled_may_be_lists_and_mappings(recording, tmp_path) -> None
     class Layered(Decomposition):
         remembers: ClassVar = (*Decomposition.remembers, "layers_", "by_name_", "lags_")
         map_dims: ClassVar = ("component", "lag")
+        transforms: ClassVar = False
 
         def __init__(self, n_components=2, *, mask=None, sample_dim="time"):
             self.n_components, self.mask, self.sample_dim = n_components, mask, sample_dim
@@ -164,6 +165,8 @@ def test_what_is_labelled_may_be_lists_and_mappings(recording, tmp_path) -> None
         xr.testing.assert_identical(one, other)
     with pytest.raises(ValueError, match="labels its results by 'lag'"):
         model.fit(recording.rename(y="lag"))
+    with pytest.raises(TypeError, match="Layered has no signals for new recordings"):
+        model.transform(recording)
 
 
 def test_every_module_of_the_room_can_be_read_without_another_first() -> None:

@@ -155,9 +155,16 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If this kind of model has no signals for new recordings.
         ValueError
             If the recording lies on another grid, or holds isolated NaN or infinite values.
         """
+        if not self.transforms:
+            raise TypeError(
+                f"{type(self).__name__} has no signals for new recordings. Fit it to them: "
+                "fit(recording)."
+            )
         check_is_fitted(self)
         caller = f"{type(self).__name__}.transform"
         self._refuse_weights(weights, caller=caller)
