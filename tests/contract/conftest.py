@@ -44,6 +44,8 @@ def _fixture(chosen: Iterable[Maker]) -> Callable[..., Any]:
 
 
 make = _fixture(MAKERS)
+# What is asked of labels alone depends on the kind, and has most to keep in its last mode.
+make_each = _fixture({maker.kind: maker for maker in MAKERS}.values())
 make_iterative = _fixture(m for m in MAKERS if m.kind.iterative)
 make_moded = _fixture(m for m in MAKERS if m.kind.modes)
 make_weighted = _fixture(m for m in MAKERS if m.kind.weighted)

@@ -341,7 +341,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_coordinates_of_any_name_change_nothing(make, recording, tmp_path, turn: int) -> None:
+def test_coordinates_of_any_name_change_nothing(make_each, recording, tmp_path, turn: int) -> None:
     small = recording.isel(z=[0], time=slice(20))
     over = [(), ("time",), ("y",), ("time", "y")]
     named = small
@@ -349,25 +349,25 @@ def test_coordinates_of_any_name_change_nothing(make, recording, tmp_path, turn:
         dims = over[(place + turn) % 4]
         shape = [small.sizes[dim] for dim in dims]
         named = named.assign_coords({name: (dims, np.arange(np.prod(shape)).reshape(shape))})
-    model = make(n_components=2).fit(named)
+    model = make_each(n_components=2).fit(named)
     partita.save(model, tmp_path / "model.nc")
     again = partita.load_model(tmp_path / "model.nc")
     assert_same_model(again, model)
     rebuilt = again.inverse_transform()
     xr.testing.assert_identical(rebuilt, model.inverse_transform())
     assert rebuilt.coords.to_dataset().identical(named.coords.to_dataset())
-    plain = make(n_components=2).fit(small).inverse_transform()
+    plain = make_each(n_components=2).fit(small).inverse_transform()
     xr.testing.assert_equal(rebuilt.drop_vars(NAMES), plain)
 
 
 @pytest.mark.parametrize("first", range(0, len(NAMES), 3))
 def test_dimensions_of_any_name_are_kept_or_refused_before_the_fit(
-    make, recording, tmp_path, first: int
+    make_each, recording, tmp_path, first: int
 ) -> None:
     time, y, x = (NAMES * 2)[first : first + 3]
     named = recording.isel(z=0, time=slice(20)).drop_vars(["slice_time", "area"])
     named = named.rename(time=time, y=y, x=x)
-    model = make(n_components=2, sample_dim=time)
+    model = make_each(n_components=2, sample_dim=time)
     taken = [n for n in (time, y, x) if n in model.map_dims]
     taken += [n for n in (time,) if n in model.signal_coords]
     if taken:
@@ -394,11 +394,11 @@ LABELS = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels_of_any_kind_are_kept(make, recording, tmp_path, kind: str) -> None:
+def test_labels_of_any_kind_are_kept(make_each, recording, tmp_path, kind: str) -> None:
     labelled = recording.drop_vars(["area", "y"]).assign_coords(y=LABELS[kind])
     labelled = labelled.assign_coords(region=("y", LABELS[kind]), frame=("time", np.arange(60)))
     labelled.attrs["labels"] = LABELS[kind]
-    model = make(n_components=2).fit(labelled)
+    model = make_each(n_components=2).fit(labelled)
     partita.save(model, tmp_path / "model.nc")
     again = partita.load_model(tmp_path / "model.nc")
     assert_same_model(again, model)
@@ -407,9 +407,9 @@ def test_labels_of_any_kind_are_kept(make, recording, tmp_path, kind: str) -> No
     xr.testing.assert_identical(again.transform(labelled), model.transform(labelled))
 
 
-def test_stacked_dimensions_are_kept(make, recording, tmp_path) -> None:
+def test_stacked_dimensions_are_kept(make_each, recording, tmp_path) -> None:
     stacked = recording.drop_vars(["area", "slice_time"]).stack(voxel=("z", "y", "x"))
-    model = make().fit(stacked)
+    model = make_each().fit(stacked)
     partita.save(model, tmp_path / "model.nc")
     again = partita.load_model(tmp_path / "model.nc")
     assert_same_model(again, model)
@@ -430,8 +430,8 @@ def test_stacked_dimensions_are_kept(make, recording, tmp_path) -> None:
         (lambda r: r.assign_coords({7: 1}), r"named by text, and was given \[7\]"),
     ],
 )
-def test_what_no_file_holds_is_refused_before_the_fit(make, recording, change, words) -> None:
-    model = make()
+def test_what_no_file_holds_is_refused_before_the_fit(make_each, recording, change, words) -> None:
+    model = make_each()
     with pytest.raises(TypeError, match=words):
         model.fit(change(recording))
     assert not hasattr(model, "maps_")
