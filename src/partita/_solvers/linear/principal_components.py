@@ -64,9 +64,9 @@ def principal(stream: Stream, k: int, *, axis: int, rng: np.random.Generator) ->
         settled = (misfit <= _TOL * np.abs(values)).all()
         if settled or Q.shape[1] >= m or Q.shape[1] // width >= _MOST:
             break
-        left = product - Q @ (Q.T @ product)
-        left -= Q @ (Q.T @ left)
-        block = np.linalg.qr(left)[0][:, : m - Q.shape[1]]
+        block = product
+        for _ in range(3):  # of low rank, what the first leaves is rounding, and not orthogonal yet
+            block = np.linalg.qr(block - Q @ (Q.T @ block))[0][:, : m - Q.shape[1]]
     short = Q @ vectors
     long = centred.onto_long(short.T)
     s = np.linalg.norm(long, axis=1)
