@@ -117,3 +117,18 @@ def test_a_kernel_travels_to_another_process(house, tmp_path):
 
 def test_a_pickled_kernel_is_the_kernel():
     assert pickle.loads(pickle.dumps(cubic_weights)) is cubic_weights
+
+
+def test_two_types_that_are_compiled_at_once_keep_their_own_code(tmp_path):
+    one, other, later = (compilation._Files(str(tmp_path), "kernel", "stamp") for _ in range(3))
+    other._load_index = dict  # it has looked before the first was there
+    write = one._save_data
+
+    def overtaken(name, data):
+        other.save("double", "code for double")
+        write(name, data)
+
+    one._save_data = overtaken
+    one.save("single", "code for single")
+    assert later.load("double") == "code for double"
+    assert later.load("single") == "code for single"

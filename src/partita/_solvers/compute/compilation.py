@@ -33,8 +33,23 @@ def compiled(function: Function) -> Function:
 def _cache(function: Callable[..., Any]) -> FunctionCache:
     """Return numba's cache of a function, stamped with all kernels instead of its own file."""
     cache = FunctionCache(function)
-    cache._cache_file = IndexDataCacheFile(cache.cache_path, cache._impl.filename_base, _STAMP)
+    cache._cache_file = _Files(cache.cache_path, cache._impl.filename_base, _STAMP)
     return cache
+
+
+class _Files(IndexDataCacheFile):
+    """The files of one function: each type's code under its own name, written before the index.
+
+    numba counts instead, and writes the index first: two processes that compile for two types at
+    once would take the same number, and one be given the other's code.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep the code of one type."""
+        digest = sha256(f"{self._source_stamp} {key}".encode()).hexdigest()[:16]
+        name = f"{self._index_name.removesuffix('.nbi')}.{digest}.nbc"
+        self._save_data(name, data)
+        self._save_index(self._load_index() | {key: name})
 
 
 def _digest(rooms: Path) -> str:
