@@ -10,6 +10,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,14 +182,41 @@ def forbidden_directly(source: str, forbidden: list[str], imports: Imports) -> I
                 yield f"{module} -> {target}"
 
 
+def circles(contract: Contract, imports: Imports) -> Iterator[str]:
+    """Give a circle among the modules and packages that lie side by side, in every package."""
+    imports = without_ignored(imports, contract)
+    for package in sorted(imports):
+        if not any(
+            matches(top, package) or matches(f"{top}.**", package) for top in contract["ancestors"]
+        ):
+            continue
+        children = {module for module in imports if module.rpartition(".")[0] == package}
+        seen = {
+            child: {
+                other
+                for module in imports
+                if within(module, child)
+                for target in imports[module]
+                for other in children - {child}
+                if within(target, other)
+            }
+            for child in children
+        }
+        try:
+            TopologicalSorter(seen).prepare()
+        except CycleError as error:
+            yield " -> ".join(reversed(error.args[1]))
+
+
 KINDS: dict[str, Callable[[Contract, Imports], Iterator[str]]] = {
     "layers": broken_layers,
     "forbidden": broken_forbidden,
+    "acyclic_siblings": circles,
 }
 KEYS = {
     "name", "type", "containers", "layers", "exhaustive", "exhaustive_ignores", "source_modules",
     "forbidden_modules", "allow_indirect_imports", "ignore_imports",
-    "unmatched_ignore_imports_alerting",
+    "unmatched_ignore_imports_alerting", "ancestors",
 }  # fmt: skip
 
 
@@ -329,3 +357,13 @@ def test_imports_to_ignore_may_hold_wildcards(tmp_path, pattern, left):
         "ignore_imports": [pattern],
     }
     assert len(broken(contract, build(tmp_path))) == left
+
+
+def test_a_circle_is_found_between_modules_and_between_packages(tmp_path):
+    contract = {"type": "acyclic_siblings", "ancestors": ["house"]}
+    assert broken(contract, build(tmp_path)) == []
+    imports = build(tmp_path, **{"hall/stairs.py": "def f():\n    from house.hall import door"})
+    (found,) = broken(contract, imports)
+    assert set(found.split(" -> ")) == {"house.hall.door", "house.hall.stairs"}
+    (found,) = broken(contract, build(tmp_path, **{"hall/stairs.py": "import house.attic"}))
+    assert set(found.split(" -> ")) == {"house.attic", "house.hall"}

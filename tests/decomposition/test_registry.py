@@ -66,7 +66,7 @@ def recording() -> xr.DataArray:
 
 @pytest.fixture
 def mixed_nmf(tmp_path, monkeypatch) -> type[Decomposition]:
-    (tmp_path / "own_models.py").write_text(OWN)
+    (tmp_path / "own_models.py").write_text(OWN, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     import own_models
 
@@ -107,7 +107,7 @@ def test_a_class_that_is_not_defined_here_is_asked_for(mixed_nmf, recording, tmp
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "model.nc"), str(tmp_path)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     refused, loaded = done.stdout.splitlines()

@@ -48,9 +48,11 @@ def house(tmp_path):
     rooms.mkdir(parents=True)
     for folder in (rooms, rooms.parent):
         (folder / "__init__.py").touch()
-    (rooms / "compilation.py").write_text(Path(compilation.__file__).read_text())
-    (rooms.parent / "inner.py").write_text(INNER)
-    (rooms.parent / "outer.py").write_text(OUTER)
+    (rooms / "compilation.py").write_text(
+        Path(compilation.__file__).read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    (rooms.parent / "inner.py").write_text(INNER, encoding="utf-8")
+    (rooms.parent / "outer.py").write_text(OUTER, encoding="utf-8")
     return rooms.parent
 
 
@@ -59,7 +61,7 @@ def run(house, program=PROGRAM, **environment):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         env={**os.environ, "PYTHONPATH": str(house.parent), **environment},
     )
@@ -69,14 +71,14 @@ def run(house, program=PROGRAM, **environment):
 
 def test_an_edit_of_an_inner_kernel_reaches_its_callers(house):
     assert run(house) == ["12.0", "0"]
-    (house / "inner.py").write_text(INNER.replace("2.0", "3.0"))
+    (house / "inner.py").write_text(INNER.replace("2.0", "3.0"), encoding="utf-8")
     assert run(house) == ["18.0", "0"]
 
 
 def test_what_no_edit_of_a_kernel_has_made_stale_is_not_compiled_again(house):
     run(house)
     os.utime(house / "inner.py", (1, 1))
-    (house / "plain.py").write_text("FACTOR = 3.0\n")
+    (house / "plain.py").write_text("FACTOR = 3.0\n", encoding="utf-8")
     assert run(house) == ["12.0", "1"]
 
 

@@ -33,7 +33,8 @@ def compiled(function: Function) -> Function:
 def _cache(function: Callable[..., Any]) -> FunctionCache:
     """Return numba's cache of a function, stamped with all kernels instead of its own file."""
     cache = FunctionCache(function)
-    cache._cache_file = _Files(cache.cache_path, cache._impl.filename_base, _STAMP)
+    files: Any = _Files  # of a library without types
+    cache._cache_file = files(cache.cache_path, cache._impl.filename_base, _STAMP)
     return cache
 
 
@@ -48,8 +49,9 @@ class _Files(IndexDataCacheFile):
         """Keep the code of one type."""
         digest = sha256(f"{self._source_stamp} {key}".encode()).hexdigest()[:16]
         name = f"{self._index_name.removesuffix('.nbi')}.{digest}.nbc"
-        self._save_data(name, data)
-        self._save_index(self._load_index() | {key: name})
+        files: Any = self
+        files._save_data(name, data)
+        files._save_index(files._load_index() | {key: name})
 
 
 def _digest(rooms: Path) -> str:
