@@ -281,6 +281,22 @@ def test_a_voxel_without_weight_is_outside(truth) -> None:
     assert int(nmf.maps_.isnull().sum()) == 4
 
 
+@pytest.mark.parametrize("over", ["time", ("y", "x"), "all"])
+@pytest.mark.parametrize("options", [{}, {"maps_l1": 0.1, "l2": 0.1}])
+def test_only_the_proportions_of_weights_count(truth, over, options) -> None:
+    recording = truth["recording"].isel(time=slice(80))
+    rng = np.random.default_rng(0)
+    whole = recording * 0 + rng.random(recording.shape)
+    weights = (
+        whole if over == "all" else whole.isel({d: 0 for d in recording.dims if d not in over})
+    )
+    one, two = (
+        NMF(4, random_state=0, **options).fit(recording, weights=c * weights) for c in (1.0, 100.0)
+    )
+    assert two.reconstruction_err_ == pytest.approx(one.reconstruction_err_, rel=1e-4)
+    np.testing.assert_allclose(two.signals_, one.signals_, atol=1e-3 * float(one.signals_.max()))
+
+
 def test_weights_of_one_change_nothing(truth) -> None:
     plain = NMF(4, random_state=0).fit(truth["recording"])
     weighed = NMF(4, random_state=0).fit(

@@ -19,6 +19,12 @@ def is_entrywise(weights: xr.DataArray, *, sample_dim: str) -> bool:
     return sample_dim in weights.dims and weights.ndim > 1
 
 
+def proportions(weights: xr.DataArray) -> xr.DataArray:
+    """Return weights whose largest is 1; those that cannot be used are returned as they are."""
+    most = float(weights.max()) if weights.size and weights.dtype.kind in "biuf" else 0.0
+    return weights / most if np.isfinite(most) and most > 0 else weights
+
+
 def columns_without(weights: Weights) -> Array | None:
     """Return which columns have no weight in any row; None where each has some."""
     by_column = weights[1] == 0 if isinstance(weights, tuple) else ~weights.any(axis=0)

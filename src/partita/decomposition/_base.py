@@ -314,6 +314,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
             stacker, matrix = stacker.without(matrix, empty)
         numbers: Weights | None = None
         if weights is not None:
+            weights = weighting.proportions(weights)
             numbers = stacker.weights(weights)
             empty = weighting.columns_without(numbers)
             if empty is not None:

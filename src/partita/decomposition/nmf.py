@@ -251,8 +251,9 @@ class NMF(Decomposition):
             Ignored.
         weights : xarray.DataArray, (dimensions among the recording's), optional
             Non-negative weights of the squared error, broadcast against the recording and matched
-            by label. Entries of weight 0 are missing: their values, NaN included, play no part.
-            Weights over time only or over voxels only cost nothing extra.
+            by label. Only their proportions count: the largest is taken as 1. Entries of weight 0
+            are missing: their values, NaN included, play no part. Weights over time only or over
+            voxels only cost nothing extra.
         callback : callable, optional
             Called with a state after each iteration: ``iteration``, ``loss``, ``residual``, and
             on demand ``maps`` and ``signals``. Returning True ends the fit.
