@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from scipy import ndimage
 
-from partita._solvers.registration import rigid
+from partita._solvers.registration import frame_resampling
 from partita.preprocess import apply_motion, estimate_motion
 from partita.preprocess.motion import tracking
 
@@ -28,7 +28,7 @@ def small_blocks():
     with pytest.MonkeyPatch.context() as patch, dask.config.set(scheduler="synchronous"):
         patch.setattr(tracking, "_SPAN_BYTES", 1 << 16)
         patch.setattr(tracking, "_SAMPLE_BYTES", 1 << 16)
-        patch.setattr(rigid, "_BLOCK_BYTES", 1 << 16)
+        patch.setattr(frame_resampling, "_BLOCK_BYTES", 1 << 16)
         yield
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import ndimage
 
 import partita as pt
-from partita._solvers.registration import rigid
+from partita._solvers.registration import frame_resampling
 from partita.preprocess import apply_motion, estimate_motion, register
 
 pytestmark = pytest.mark.xdist_group("motion")
@@ -601,7 +601,7 @@ def test_smoothing_needs_times_that_rise(blobs):
 
 
 def test_a_reference_is_built_in_the_memory_of_a_few_copies_of_its_frames(monkeypatch):
-    monkeypatch.setattr(rigid, "_BLOCK_BYTES", 1)  # as if every frame were large
+    monkeypatch.setattr(frame_resampling, "_BLOCK_BYTES", 1)  # as if every frame were large
     rng = np.random.default_rng(0)
     scene = 1000 * ndimage.gaussian_filter(rng.random((100, 100)), 2)
     places = rng.integers(-3, 4, (96, 2)).tolist()
