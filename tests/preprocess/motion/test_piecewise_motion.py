@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers.registration.warping import field_basis
+from partita._solvers.registration.displacement_field import field_basis
 from partita.preprocess import apply_motion, estimate_motion, register
 
 pytestmark = pytest.mark.xdist_group("piecewise_motion")
