@@ -25,7 +25,7 @@ SOFTNESS = 2.0
 """Noise of a bin over the softness w of the minimum: larger listens to fewer, deeper bins.
 
 On simulated traces of SNR 2 to 8 with 0.1 to 0.5 events a second, 1 has up to 29 % more error and 4
-one and a half to twice as much, at a bias of 1 to 6 % of the baseline.
+1.5 to 2.3 times as much, for its bias is 1 to 6 % of the baseline.
 """
 
 
