@@ -35,9 +35,8 @@ class MemoryEstimate:
         How much of the input is in memory already.
     streams : bool
         Whether the fit reads the recording from where it lies, part by part.
-    available : int or None
-        What this process may still take, by the machine, its control group and its limits; None
-        where nothing says it.
+    available : int
+        What this process may still take, by the machine, its control group and its limits.
     """
 
     input: int
@@ -46,7 +45,7 @@ class MemoryEstimate:
     parts: int
     held: int
     streams: bool
-    available: int | None
+    available: int
 
     @property
     def total(self) -> int:
@@ -56,16 +55,18 @@ class MemoryEstimate:
     @property
     def fits(self) -> bool:
         """Whether what is not held yet is available."""
-        return self.available is None or self.total - self.held <= self.available
+        return self.total - self.held <= self.available
 
     def __repr__(self) -> str:
         parts = ", ".join(
             f"{name} {_words(getattr(self, name))}"
             for name in ("input", "factors", "sketch", "parts")
         )
-        room = "" if self.available is None else f"; {_words(self.available)} are available"
         how = "streams" if self.streams else "in memory"
-        return f"<MemoryEstimate {_words(self.total)} ({how}): {parts}{room}>"
+        return (
+            f"<MemoryEstimate {_words(self.total)} ({how}): {parts}; "
+            f"{_words(self.available)} are available>"
+        )
 
 
 def estimate_memory(
@@ -140,10 +141,9 @@ def warn_if_too_large(
     estimate = estimate_memory(recording, estimator, weights=weights)
     if estimate.fits:
         return
-    available = 0 if estimate.available is None else estimate.available
     warn(
         f"{type(estimator).__name__} needs about {_words(estimate.total - estimate.held)} "
-        f"more memory at its peak, and {_words(available)} are available. "
+        f"more memory at its peak, and {_words(estimate.available)} are available. "
         f"{_remedy(recording, estimate)}"
     )
 
