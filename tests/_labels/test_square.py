@@ -63,7 +63,7 @@ def test_an_array_comes_back_over_both_dimensions(array: xr.DataArray) -> None:
         (lambda a: a.rename(to="x"), "over 'node' and 'to', and was given"),
         (lambda a: a[:, :2], "has 3 and 2 of them"),
         (lambda a: a.drop_vars("to"), r"with labels along \['node'\]"),
-        (lambda a: a.assign_coords(to=list("abd")), "to lies on another grid: 1 of 3"),
+        (lambda a: a.assign_coords(to=list("abe")), "to lies on another grid: 1 of 3"),
     ],
 )
 def test_other_nodes_along_the_two_dimensions_are_refused(change, words: str) -> None:
