@@ -9,7 +9,7 @@ import pytest
 from solving import fit
 
 from partita._solvers.compression.range_finder import complement
-from partita._solvers.nmf import multistart
+from partita._solvers.nmf import multistart, sketch
 from partita._solvers.nmf.sweeps import Manner, Moving, sweep_columns
 
 
@@ -57,8 +57,8 @@ def test_the_start_that_leads_lowest_wins_however_it_stands_on_the_way(monkeypat
     race, overtaken = multistart._race, []
 
     def watched(problem, starts, crew, rounds):
-        early = [multistart._settle(problem, S, rounds=20).loss for S in starts]
-        late = [multistart._settle(problem, S, rounds=rounds).loss for S in starts]
+        early = [multistart.settle(problem, S, rounds=20).loss for S in starts]
+        late = [multistart.settle(problem, S, rounds=rounds).loss for S in starts]
         ends = race(problem, starts, crew, rounds)
         assert ends[0].loss == pytest.approx(min(late), rel=1e-9)
         overtaken.append(np.argmin(early) != np.argmin(late))
@@ -81,11 +81,12 @@ def test_ctrl_c_while_starts_are_tried_keeps_the_best_of_them(shape, call, monke
     rng = np.random.default_rng(0)
     X = rng.gamma(0.5, 1, (shape[0], 4)) @ rng.gamma(0.5, 1, (4, shape[1]))
     X = (X + 0.1 * rng.random(shape)).astype(np.float32)
-    settle, calls = multistart._settle, []
+    settle, calls = multistart.settle, []
 
     def run(limit):
         calls.clear()
-        monkeypatch.setattr(multistart, "_settle", lambda *a, **k: interrupted(limit, *a, **k))
+        for module in (multistart, sketch):
+            monkeypatch.setattr(module, "settle", lambda *a, **k: interrupted(limit, *a, **k))
         return fit(X, 4, rng=np.random.default_rng(0), threads=1)
 
     def interrupted(limit, *given, **options):
@@ -148,7 +149,7 @@ def test_starts_are_ranked_by_their_weighted_loss_whatever_the_size_of_the_weigh
     X = rng.gamma(0.4, 1, (shape[0], 5)) @ rng.gamma(0.4, 1, (5, shape[1])) + rng.random(shape)
     X = X.astype(np.float32)
     weights = factor * (rng.random(shape[0]) + 0.5), rng.random(shape[1]) + 0.5
-    settle, losses = multistart._settle, []
+    settle, losses = multistart.settle, []
 
     def seen(problem, S, L=None, **options):
         end = settle(problem, S, L, **options)
@@ -158,7 +159,7 @@ def test_starts_are_ranked_by_their_weighted_loss_whatever_the_size_of_the_weigh
         losses.append((end.loss, rest + 0.5 * matrix.left_out2 / problem.scale**2))
         return end
 
-    monkeypatch.setattr(multistart, "_settle", seen)
+    monkeypatch.setattr(multistart, "settle", seen)
     solution = fit(X, 5, weights=weights)
     of_sample, exact = np.array(losses).T
     assert (of_sample > 0).all()

@@ -16,31 +16,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compression.range_finder import Range, complement, find_range
+from ..compression.range_finder import Range, find_range
 from ..compute.threads import Crew
 from ..compute.types import Array
-from ..matrices.in_memory import Compressed
-from ..problem.oriented import (
-    Oriented,
-    energy,
-    products_of,
-    project,
-    restricted,
-)
+from ..problem.oriented import Oriented, energy, restricted
 from ..problem.start import Start
 from .block_update import begin_long
-from .hals import Descent, descend
 from .initialisation import draw_within, fill_zeros, nndsvd
+from .sketch import LongSide, Settled, Sketch, settle
 
 _WORTH_ENTRIES = 100_000
 MOST, _FEWEST, _RACE = 8, 4, 0.7
 SAMPLE, _SAMPLE_ROUNDS = 3072, 64
 _FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
 _SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
-_SKETCH_ROUNDS, _SKETCH_TOL = 10, 1e-3
+_SKETCH_ROUNDS = 10
 _TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
 LEAST_GAIN, SPARE = 5, 10
-_CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 30, 1e-4
+_CORRECTED_ROUNDS = 30
 
 
 class Explored(NamedTuple):
@@ -104,38 +97,8 @@ def explore(
     Explored
         The factors to polish on X.
     """
-    columns = columns if short else None
-    if _compresses(problem, k):
-        sample = _sample(problem, SAMPLE, columns, rng)
-        count = MOST if n_starts == "auto" else int(n_starts)
-        starts, found = _starts(problem, k, init, count, ample(k), rng, short)
-        return _on_sketch(problem, found, starts, sample)
-    twice = problem.matrix.shape[1] > 2 * LARGER
-    sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
-    small = _restrict(problem, sample)
-    share = small.matrix.shape[1] / problem.matrix.shape[1]
-    count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
-    starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
-    report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
-    passes = found.passes
-    del found  # as large as several factors
-    rounds = _FIRST_ROUNDS if twice else _SAMPLE_ROUNDS
-    ends = _race(small, starts, problem.crew, rounds)
-    if sample is None:
-        best = ends[0]
-        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
-    finalists = [end.S for end in _different(ends)]
-    del small, ends  # a copy of the sample
-    with _keeping(finalists[0]):
-        if twice:
-            larger = _sample(problem, LARGER, columns, rng)
-            finalists = finalists[:_TRIED_ON_LARGER]
-            S = _refined(_restrict(problem, larger), finalists, problem.crew)
-            return Explored(S, begin_long(problem, S), 0.0, report)
-        finalists = finalists[:_TRIED_ON_X]
-        rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
-        best = _best_of(problem, [(S, None) for S in finalists], rounds)
-        return Explored(best.S, best.L, rounds * len(finalists), report)
+    route = _on_sketch if _compresses(problem, k) else _on_samples
+    return route(problem, k, init, n_starts, columns if short else None, rng, short)
 
 
 @contextmanager
@@ -163,45 +126,80 @@ def _starts(
 
 
 def _on_sketch(
-    problem: Oriented, found: Range, starts: list[Array], sample: Array | None
+    problem: Oriented,
+    k: int,
+    init: str,
+    n_starts: int | str,
+    columns: Array | None,
+    rng: np.random.Generator,
+    short: bool,
 ) -> Explored:
     """Race on some columns of the sketch, settle on all of it, and correct it."""
-    sketch = _sketched(problem, found.Q, found.Z)
+    sample = _sample(problem, SAMPLE, columns, rng)
+    count = MOST if n_starts == "auto" else int(n_starts)
+    starts, found = _starts(problem, k, init, count, ample(k), rng, short)
+    sketch, passes = Sketch(LongSide(problem), found.Q, found.Z, k), found.passes
+    del found  # as large as several factors
+    posed = sketch.posed()
     if sample is not None:  # which has its share of what the sketch leaves out
-        left_out2 = max(problem.norm2 - energy(sketch), 0.0)
-        sketch = sketch._replace(matrix=Compressed(found.Q, found.Z, left_out2))
-    finalists = _different(_race(_restrict(sketch, sample), starts, problem.crew, _SAMPLE_ROUNDS))
+        posed = sketch.posed(left_out2=max(problem.norm2 - energy(posed), 0.0))
+    finalists = _different(_race(_restrict(posed, sample), starts, problem.crew, _SAMPLE_ROUNDS))
     with _keeping(finalists[0].S):
-        ends = [_settle(sketch, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
+        ends = [settle(posed, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
         ends = _rank_by_loss(ends)[:_TRIALS]
         best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
-        passes = found.passes + _TRIAL_ROUNDS * len(ends)
-        for _ in range(_CORRECTIONS):
-            best = _corrected(problem, found, best)
-            passes += 1
-            if best.reached:
-                break
-    return Explored(best.S, best.L, passes, {"starts": len(starts), "rank": found.Q.shape[1]})
+        best, corrections = sketch.corrected(best, _CORRECTED_ROUNDS)
+    passes += _TRIAL_ROUNDS * len(ends) + corrections
+    return Explored(best.S, best.L, passes, {"starts": count, "rank": sketch.Q.shape[1]})
 
 
-class _Settled(NamedTuple):
-    loss: float
-    S: Array
-    L: Array
-    rounds: int
-    reached: bool
+def _on_samples(
+    problem: Oriented,
+    k: int,
+    init: str,
+    n_starts: int | str,
+    columns: Array | None,
+    rng: np.random.Generator,
+    short: bool,
+) -> Explored:
+    """Race on some columns of X itself, and try the best on more of them or on all."""
+    twice = problem.matrix.shape[1] > 2 * LARGER
+    sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
+    small = _restrict(problem, sample)
+    share = small.matrix.shape[1] / problem.matrix.shape[1]
+    count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
+    starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
+    report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
+    passes = found.passes
+    del found  # as large as several factors
+    ends = _race(small, starts, problem.crew, _FIRST_ROUNDS if twice else _SAMPLE_ROUNDS)
+    if sample is None:
+        best = ends[0]
+        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
+    finalists = [end.S for end in _different(ends)]
+    del small, ends  # a copy of the sample
+    with _keeping(finalists[0]):
+        if twice:
+            larger = _sample(problem, LARGER, columns, rng)
+            finalists = finalists[:_TRIED_ON_LARGER]
+            S = _refined(_restrict(problem, larger), finalists, problem.crew)
+            return Explored(S, begin_long(problem, S), 0.0, report)
+        finalists = finalists[:_TRIED_ON_X]
+        rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
+        best = _best_of(problem, [(S, None) for S in finalists], rounds)
+        return Explored(best.S, best.L, rounds * len(finalists), report)
 
 
-def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> list[_Settled]:
+def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> list[Settled]:
     """Run all starts to where they lead; the best comes first.
 
     How good a start looks on the way tells nothing of that: after twenty rounds the rank
     correlation with the end is near zero.
     """
-    ended: list[_Settled] = []
+    ended: list[Settled] = []
 
-    def run(S: Array) -> _Settled:
-        end = _settle(problem, S, rounds=rounds)
+    def run(S: Array) -> Settled:
+        end = settle(problem, S, rounds=rounds)
         ended.append(end)
         return end
 
@@ -213,15 +211,15 @@ def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> li
 
 def _refined(problem: Oriented, finalists: list[Array], crew: Crew) -> Array:
     """Try all on a larger sample, and return where the best of them leads there."""
-    ends = crew.map(lambda S: _settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
+    ends = crew.map(lambda S: settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
     best = _rank_by_loss(ends)[0]
     if best.reached:
         return best.S
     rounds = _LARGER_ROUNDS - best.rounds
-    return _settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
+    return settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
 
 
-def _different(ends: list[_Settled]) -> list[_Settled]:
+def _different(ends: list[Settled]) -> list[Settled]:
     """Return, of those that ended in one minimum, the best."""
     chosen = ends[:1]
     for end in ends[1:]:
@@ -230,36 +228,17 @@ def _different(ends: list[_Settled]) -> list[_Settled]:
     return chosen
 
 
-def _best_of(
-    problem: Oriented, ends: Sequence[tuple[Array, Array | None]], rounds: int
-) -> _Settled:
+def _best_of(problem: Oriented, ends: Sequence[tuple[Array, Array | None]], rounds: int) -> Settled:
     """Go on from each for some rounds on X itself; no more than two long factors are held."""
-    best: _Settled | None = None
+    best: Settled | None = None
     for S, L in ends:
-        settled = _settle(problem, S, L, rounds=rounds)
+        settled = settle(problem, S, L, rounds=rounds)
         best = settled if best is None or settled.loss < best.loss else best
     assert best is not None
     return best
 
 
-def _corrected(problem: Oriented, found: Range, at: _Settled) -> _Settled:
-    """Go on from (S, L) on a sketch that has the gradient of X there, for one pass over X.
-
-    With S and X @ L.T among its directions Q, both products of Q @ Q.T @ X are those of X at
-    (S, L).
-    """
-    seen = products_of(problem, at.L)
-    new = complement(found.Q, np.concatenate([at.S, seen.A]).T)
-    Z = np.concatenate([found.Z, project(problem, new.T)])
-    sketch = _sketched(problem, np.concatenate([found.Q, new], axis=1), Z)
-    return _settle(sketch, at.S, at.L, rounds=_CORRECTED_ROUNDS, tol=_CORRECTED_TOL)
-
-
-def _sketched(problem: Oriented, Q: Array, Z: Array) -> Oriented:
-    return problem._replace(matrix=Compressed(Q, Z), scale=1.0)
-
-
-def _rank_by_loss(ends: list[_Settled]) -> list[_Settled]:
+def _rank_by_loss(ends: list[Settled]) -> list[Settled]:
     return sorted(ends, key=lambda end: end.loss)
 
 
@@ -298,13 +277,3 @@ def _restrict(problem: Oriented, chosen: Array | None) -> Oriented:
     weights = None if problem.L_weights is None else problem.L_weights[chosen]
     share = chosen.size / problem.matrix.shape[1]
     return restricted(problem, problem.matrix.take(chosen), share=share, weights=weights)
-
-
-def _settle(
-    problem: Oriented, S: Array, L: Array | None = None, *, rounds: int, tol: float = _SKETCH_TOL
-) -> _Settled:
-    descent = Descent(problem, S.copy(), begin_long(problem, S) if L is None else L)
-    reached = descend(descent, tol=tol, max_iter=rounds)
-    return _Settled(
-        descent.losses[-1], descent.S.old, descent.L.ahead, len(descent.losses), reached
-    )

@@ -12,15 +12,15 @@ import numpy as np
 
 from ..compression.range_finder import complement, find_range
 from ..compute.types import Array
-from ..matrices.in_memory import Compressed, Dense
+from ..matrices.in_memory import Dense
 from ..matrices.streamed import Stream
-from ..problem.oriented import Oriented, products_of, project, restricted
-from .hals import Descent, descend
+from ..problem.oriented import Oriented, restricted
 from .multistart import MOST, Explored, Interrupted, explore
+from .sketch import CORRECTED_TOL, LongSide, Sketch, settle
 
-_ROUNDS, _TOL = 60, 1e-3
+_ROUNDS = 60
 SPARE = 4
-_CORRECTIONS, _CORRECTED_ROUNDS, _CORRECTED_TOL = 2, 40, 1e-4
+_CORRECTED_ROUNDS = 40
 
 
 def explore_stream(
@@ -51,66 +51,40 @@ def explore_stream(
     """
     stream = problem.matrix
     assert isinstance(stream, Stream)
-    sample: Array = stream.sample
-    short = stream.order.size >= stream.n_samples  # the samples are the short side
-    along = short is not stream.by_samples  # X is streamed along its long side
-    taken = Dense(sample if short else sample.T)
-    share = taken.shape[1] / max(stream.shape)
-    small = restricted(_as_short(problem, along), taken, share=share)
-    small = small._replace(crew=problem.crew)
     before = stream.passes
-    count = MOST if n_starts == "auto" else n_starts  # cheap beside a pass
+    short = stream.order.size >= stream.n_samples  # the samples are the short side
+    fit = LongSide(problem, across=short is stream.by_samples)
+    count = MOST if n_starts == "auto" else int(n_starts)  # cheap beside a pass
+    Q, S = _on_sample(fit.turned, stream, k, init, count, rng, short)
+    sketch = Sketch(fit, Q, fit.onto_long(Q.T), k)
+    at = settle(sketch.posed(), S, rounds=_CORRECTED_ROUNDS, tol=CORRECTED_TOL)
+    at, _ = sketch.corrected(at, _CORRECTED_ROUNDS)
+    S, L = (at.L, at.S) if fit.across else (at.S, at.L)
+    report: dict[str, object] = {"starts": count, "rank": Q.shape[1] + 2 * k}
+    return Explored(S, L, stream.passes - before, report)
+
+
+def _on_sample(
+    turned: Oriented,
+    stream: Stream,
+    k: int,
+    init: str,
+    count: int,
+    rng: np.random.Generator,
+    short: bool,
+) -> tuple[Array, Array]:
+    """Return the directions that matter where the best start leads on the sample, and S there.
+
+    Of the sample nothing is left, which makes room.
+    """
+    taken = Dense(stream.sample if short else stream.sample.T)
+    small = restricted(turned, taken, share=taken.shape[1] / max(stream.shape))
+    small = small._replace(crew=turned.crew)
+    stream.sample = None
     try:
         best = explore(small, k, init=init, n_starts=count, columns=None, rng=rng, short=short)
     except Interrupted:  # what a start led to on the sample is no use without another pass
         raise KeyboardInterrupt from None
-    descent = Descent(small, best.S, best.L)
-    descend(descent, tol=_TOL, max_iter=_ROUNDS)
-    S = descent.S.old
-    del descent
+    S = settle(small, best.S, best.L, rounds=_ROUNDS).S
     found = find_range(small, k + SPARE, rng, short=short).Q
-    del small, sample
-    stream.sample = None  # makes room
-    Q = np.concatenate([found, complement(found, S.T)], axis=1)
-    Z = np.empty((Q.shape[1] + 2 * k, max(stream.shape)), stream.dtype)
-    Z[: Q.shape[1]] = _onto_long(problem, Q.T, along)
-    S, L, _ = _descended(problem, along, Q, Z[: Q.shape[1]], S, None)
-    for _ in range(_CORRECTIONS):
-        new = complement(Q, np.concatenate([S, _onto_short(problem, L, along)]).T)
-        wide = np.concatenate([Q, new], axis=1)
-        Z[Q.shape[1] : wide.shape[1]] = _onto_long(problem, new.T, along)
-        S, L, reached = _descended(problem, along, wide, Z[: wide.shape[1]], S, L)
-        if reached:
-            break
-    report: dict[str, object] = {"starts": best.report["starts"], "rank": Q.shape[1] + 2 * k}
-    S, L = (S, L) if along else (L, S)
-    return Explored(S, L, stream.passes - before, report)
-
-
-def _as_short(problem: Oriented, along: bool) -> Oriented:
-    """Return the problem turned so that its long side is the long side of X."""
-    if along:
-        return problem
-    return problem._replace(
-        penalty=problem.penalty.turned, S_free=problem.L_free, L_free=problem.S_free
-    )
-
-
-def _descended(
-    problem: Oriented, along: bool, Q: Array, Z: Array, S: Array, L: Array | None
-) -> tuple[Array, Array, bool]:
-    sketch = _as_short(problem, along)._replace(matrix=Compressed(Q, Z), scale=1.0)
-    long = np.zeros((S.shape[0], Z.shape[1]), Z.dtype) if L is None else L
-    descent = Descent(sketch, S.copy(), long)
-    reached = descend(descent, tol=_CORRECTED_TOL, max_iter=_CORRECTED_ROUNDS)
-    return descent.S.old, descent.L.ahead, reached
-
-
-def _onto_long(problem: Oriented, rows: Array, along: bool) -> Array:
-    """Multiply rows over the short side of X by X, in one pass and in the inner scale."""
-    return project(problem, rows) if along else products_of(problem, rows).A
-
-
-def _onto_short(problem: Oriented, rows: Array, along: bool) -> Array:
-    """Multiply rows over the long side of X by X, in one pass and in the inner scale."""
-    return products_of(problem, rows).A if along else project(problem, rows)
+    return np.concatenate([found, complement(found, S.T)], axis=1), S
