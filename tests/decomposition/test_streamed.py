@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers.matrices import partition, streamed
+from partita._solvers.matrices import partition, reading_cost, streamed
 from partita._solvers.nmf import block_update
 from partita.decomposition import out_of_core
 
@@ -303,7 +303,7 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
 def clock(monkeypatch):
     """Give a clock that only those who compute move on, by seconds in a list."""
     seconds = []
-    for module in (streamed, out_of_core):
+    for module in (reading_cost, out_of_core):
         monkeypatch.setattr(module, "perf_counter", lambda: sum(seconds))
     return seconds
 
@@ -346,16 +346,6 @@ def test_nothing_is_said_of_blocks_made_of_what_is_in_memory(recording, clock):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pt.NMF(3, random_state=0).fit(recording.copy(data=held))
-
-
-def test_a_block_that_was_held_up_once_is_timed_again(recording, clock):
-    waits = iter([500.0, 2.0, 2.0])
-    lazy = taking(recording, clock, reading=2.0, computing=0.0)
-    held_up = lazy.data.map_blocks(
-        lambda block: clock.append(next(waits, 2.0)) or block, dtype=lazy.dtype
-    )
-    cost = streamed.cost_of_a_block(held_up)
-    assert cost == (4.0, 2.0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from partita._solvers import peak_memory
 from partita._solvers.linear import least_squares, streamed
 from partita._solvers.linear.principal_components import principal
 from partita._solvers.matrices import products
-from partita._solvers.matrices.streamed import Stream, threads_here
+from partita._solvers.matrices.lanes import threads_here
+from partita._solvers.matrices.streamed import Stream
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition.fit import Array, Fit, Seen, Signals

@@ -10,7 +10,8 @@ from partita._labels.neighbours import neighbouring_features, steps_between_samp
 from partita._solvers import peak_memory
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices import products
-from partita._solvers.matrices.streamed import Stream, threads_here
+from partita._solvers.matrices.lanes import threads_here
+from partita._solvers.matrices.streamed import Stream
 from partita._solvers.optimality import reconstruction_error
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.penalties.penalty import Penalty, Separable, Together, for_unit_maps

@@ -12,7 +12,8 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._labels.warn import warn
-from partita._solvers.matrices.streamed import Stream, cost_of_a_block, open_stream
+from partita._solvers.matrices.reading_cost import cost_of_a_block
+from partita._solvers.matrices.streamed import Stream, open_stream
 from partita._solvers.matrices.survey import Survey, locate, survey
 
 # A recording smaller than this is read once and kept: reading it again would gain nothing.

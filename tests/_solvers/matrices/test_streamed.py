@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from partita._solvers.matrices import streamed
+from partita._solvers.matrices.lanes import threads_here
 
 
 def test_every_pass_is_counted_and_sees_every_part_once(stream, X):
@@ -41,7 +42,7 @@ def test_sums_do_not_depend_on_the_threads(stream, X, threads):
         return ((mine,) if so_far is None else (so_far[0] + mine,)), None
 
     with dask.config.set(num_workers=threads):
-        assert streamed.threads_here() == threads
+        assert threads_here() == threads
         (found,), _ = stream.run(total, None, rows=1)
     assert found[0] == pytest.approx(X.sum())
 
@@ -86,17 +87,3 @@ def test_a_product_is_rebuilt_lazily_in_blocks():
     rebuilt = streamed.times(W, H)
     assert isinstance(rebuilt, da.Array)
     np.testing.assert_allclose(rebuilt.compute(scheduler="synchronous"), W @ H)
-
-
-def test_what_is_in_memory_costs_nothing_to_read(X):
-    assert streamed.cost_of_a_block(da.from_array(X, chunks=(7, -1))) is None
-
-
-def test_a_block_that_is_read_and_worked_on_costs_at_least_its_reading(X):
-    def read(block_info=None):
-        return np.ones((10, 700))
-
-    made = da.map_blocks(read, chunks=((10, 10, 10), (700,)), dtype=float, meta=X[:0])
-    cost = streamed.cost_of_a_block(np.sqrt(made) + 1)
-    assert cost.reading > 0
-    assert cost.whole > 0

@@ -11,28 +11,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from time import perf_counter, sleep
-from typing import Any, NamedTuple
+from time import sleep
+from typing import Any
 from uuid import uuid4
 
 import dask
 import dask.base
-import dask.core
-import dask.local
 import numpy as np
-from dask.delayed import Delayed, delayed
-from dask.optimization import cull
+from dask.delayed import delayed
 
-from ..compute.threads import Crew, count_threads
+from ..compute.threads import Crew
 from ..compute.types import Array
 from . import dask_cluster, partition
 from .in_memory import Dense
+from .lanes import StepFailed, as_recipe, has_erred, lanes_on, shared_out, take_step
 from .matrix import Matrix, Sums, Work, add
 
 SUMS_BYTES = 256 << 20
 _ATTEMPTS, _PAUSE = 5, 0.5  # s
-_FAST_STORE = 2e9  # bytes a second
-_TIMED = 3
 
 
 class Stream:
@@ -79,7 +75,7 @@ class Stream:
         self.by_samples = by_samples
         self.order = order
         self.passes = 0
-        self._parts = [_as_recipe(part) for part in parts]
+        self._parts = [as_recipe(part) for part in parts]
 
     @property
     def n_samples(self) -> int:
@@ -156,7 +152,7 @@ class Stream:
         cluster = dask_cluster.client()
         if cluster is None:
             most = SUMS_BYTES // max(1, rows * self.shape[0] * self.dtype.itemsize)
-            lanes = _shared_out(len(cuts), max(1, most))
+            lanes = shared_out(len(cuts), max(1, most))
             return self._gathered(work, cuts, lanes, _named(common), local=True)
         return self._on_cluster(cluster, work, cuts, common)
 
@@ -168,15 +164,15 @@ class Stream:
             dask_cluster.refuse_other_versions(cluster)
         for attempt in range(_ATTEMPTS):
             try:
-                lanes = _lanes_on(cluster, self._parts)
+                lanes = lanes_on(cluster, self._parts)
                 (sent,) = cluster.scatter([common], broadcast=True, hash=False)
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"}):
                     return self._gathered(work, cuts, lanes, delayed(sent), local=False)
-            except _StepFailed as failed:
+            except StepFailed as failed:
                 error = failed.error
                 raise error from error.__cause__
             except (KeyError, RuntimeError, OSError, CancelledError):
-                if attempt == _ATTEMPTS - 1 or _has_erred(self._parts):
+                if attempt == _ATTEMPTS - 1 or has_erred(self._parts):
                     raise
                 sleep(attempt * _PAUSE)  # until it is known that the worker is gone
         raise AssertionError
@@ -191,7 +187,7 @@ class Stream:
         local: bool,
     ) -> tuple[Any, list[Any]]:
         """Compute the lanes: a part is read where and when its step is done, unless it is held."""
-        step = delayed(_step, pure=False, traverse=False)
+        step = delayed(take_step, pure=False, traverse=False)
         ends = []
         for lane in lanes:
             so_far: Any = (None, [])
@@ -219,139 +215,9 @@ def _on_part(
     return work(columns, group, so_far, common, *reads, *writes), writes
 
 
-def _step(
-    so_far: tuple[Any, list[Any]],
-    work: Callable[..., tuple[Any, Any]],
-    part: Any,
-    common: Any,
-    cut: list[Any],
-    local: bool,
-) -> tuple[Any, list[Any]]:
-    sums, returned = so_far
-    if sums is not None and not local:  # on a cluster a step may be done again
-        sums = tuple(array.copy() for array in sums)
-    try:
-        X = part() if isinstance(part, _Recipe) else part
-        sums, answer = work(X, sums, common, *cut)
-    except Exception as error:
-        if local:
-            raise
-        raise _StepFailed(error) from error
-    return sums, [*returned, answer]
-
-
-class _StepFailed(Exception):
-    """An error of a step itself, such as a chunk that cannot be read; no worker has been lost."""
-
-    @property
-    def error(self) -> BaseException:
-        """The error; itself where a cluster has cut a very long one short."""
-        return self.args[0] if isinstance(self.args[0], BaseException) else self
-
-
-class _Recipe:
-    """How one part is read and computed, as one task: none is read before its turn."""
-
-    def __init__(self, part: Any) -> None:
-        self.key = part.key
-        self.graph = cull(dict(part.__dask_graph__()), [part.key])[0]
-
-    def __call__(self) -> Array:
-        return np.asarray(dask.local.get_sync(self.graph, self.key))
-
-
-def _as_recipe(part: Any) -> Any:
-    """Return the recipe of a part, or the part itself where a cluster holds blocks of it."""
-    recipe = _Recipe(part)
-    held = Delayed(recipe.key, recipe.graph)
-    return held if dask_cluster.futures_of(held) else recipe
-
-
-def _has_erred(parts: list[Any]) -> bool:
-    """Tell whether a block that a cluster was to hold could not be computed."""
-    held = [part for part in parts if not isinstance(part, _Recipe)]
-    return any(block.status == "error" for part in held for block in dask_cluster.futures_of(part))
-
-
 def _named(common: Any) -> Any:
     """Wrap what all parts share; nothing is copied or looked into."""
     return delayed(common, name=f"shared-{uuid4().hex}", traverse=False)
-
-
-def threads_here() -> int:
-    """Return how many parts this process works on at a time; 0 where a cluster does."""
-    if dask_cluster.client() is not None:
-        return 0
-    return max(1, dask.config.get("num_workers", None) or count_threads())
-
-
-def _shared_out(n_parts: int, most: int) -> list[list[int]]:
-    """Share the parts out over the threads of this process, or over the `most` of them."""
-    lanes = min(n_parts, most, threads_here())
-    return [list(range(lane, n_parts, lanes)) for lane in range(lanes)]
-
-
-def _lanes_on(cluster: Any, parts: list[Any]) -> list[list[int]]:
-    """Share the parts out over the threads of a cluster, each where its blocks are held."""
-    threads: dict[str, int] = cluster.nthreads()
-    workers = list(threads)
-    blocks = [[] if isinstance(part, _Recipe) else dask_cluster.futures_of(part) for part in parts]
-    places = cluster.who_has([block for some in blocks for block in some])
-    homes = [
-        next((w for block in some for w in places.get(block.key, ()) if w in threads), None)
-        for some in blocks
-    ]
-    lanes: dict[str, list[list[int]]] = {
-        worker: [[] for _ in range(n)] for worker, n in threads.items()
-    }
-    for i, home in enumerate(homes):
-        of_worker = lanes[home or workers[i % len(workers)]]
-        min(of_worker, key=len).append(i)
-    return [lane for of_worker in lanes.values() for lane in of_worker if lane]
-
-
-class Cost(NamedTuple):
-    """Seconds to compute one block of a lazy array, and to read what it is made of."""
-
-    whole: float
-    reading: float
-
-
-def cost_of_a_block(array: Any) -> Cost | None:
-    """Time one block from the middle of a dask array: the least of three, for others load too.
-
-    None where a cluster would compute it, and where nothing is read: what it is made of is in
-    memory.
-    """
-    if dask_cluster.client() is not None:
-        return None
-    block = array.blocks[tuple(count // 2 for count in array.numblocks)]
-    keys = list(dask.core.flatten(block.__dask_keys__()))
-    graph = block.__dask_graph__().cull(set(keys))
-    needs = graph.get_all_dependencies()
-    tasks = dict(graph)
-    sources = [key for key, of in needs.items() if not of]
-    if all(_is_in_memory(tasks[key]) for key in sources):
-        return None
-    values = dask.local.get_sync(tasks, sources)
-    if not all(isinstance(value, np.ndarray) for value in values):
-        sources = [key for key, of in needs.items() if of and of <= set(sources)]
-    reading = max(_least_time(tasks, sources), block.nbytes / _FAST_STORE)
-    return Cost(_least_time(tasks, keys), reading)
-
-
-def _is_in_memory(task: Any) -> bool:
-    """Tell whether a task of a graph is no task but an array, itself or wrapped by dask."""
-    return isinstance(getattr(task, "value", task), np.ndarray)
-
-
-def _least_time(tasks: dict[Any, Any], keys: list[Any]) -> float:
-    seconds = []
-    for _ in range(_TIMED):
-        clock = perf_counter()
-        dask.local.get_sync(tasks, keys)
-        seconds.append(perf_counter() - clock)
-    return min(seconds)
 
 
 def times(W: Array, H: Array) -> Any:
