@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dask.array
 import numpy as np
 
+from partita._solvers.compute.threads import Crew
 from partita._solvers.factorise import factorise
+from partita._solvers.matrices.streamed import open_stream
+from partita._solvers.matrices.survey import survey
 from partita._solvers.penalties.penalty import NONE, Extent
+from partita._solvers.problem.oriented import Oriented, energy
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.start import Start
 from partita._solvers.problem.stopping import Stopping
@@ -36,3 +41,19 @@ def fit_from(X, W, H, *, solve, beta, first="W", penalty=NONE, weights=None, hel
     """Go on from whole factors with one solver of the divergences."""
     problem = Problem(X, len(H), beta, penalty, weights, held)
     return solve(problem, Start(W=W, H=H, first=first), Stopping(**stopping))
+
+
+def posed(matrix, k=1, *, scale=1.0, rows=None, columns=None, penalty=NONE):
+    """Pose a fit on a matrix of any kind as solvers see it inside, with weights of both sides."""
+    every = np.arange(k)
+    problem = Oriented(matrix, 1.0, scale, 1.0, penalty, every, every, rows, columns, Crew(1), 1e-6)
+    return problem._replace(norm2=energy(problem))
+
+
+def stream_of(X, *, chunks, by_samples=False):
+    """Return X (n, p) as a surveyed stream along p, which counts samples or features."""
+    array = dask.array.from_array(X.T if by_samples else X, chunks=chunks)
+    stream = open_stream(array, inside=None, dtype=X.dtype)
+    survey(stream, np.arange(stream.order.size), np.random.default_rng(0))
+    assert stream.by_samples is by_samples
+    return stream

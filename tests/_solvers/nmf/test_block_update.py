@@ -5,7 +5,6 @@ import pytest
 
 from partita._solvers.compute.threads import Crew
 from partita._solvers.matrices.convert import lay
-from partita._solvers.matrices.tile_products import add_inner_products, combine_rows, in_fours
 from partita._solvers.nmf.block_update import Side, Sweeps, visit
 from partita._solvers.nmf.frobenius import orient
 from partita._solvers.penalties.penalty import NONE
@@ -16,31 +15,6 @@ LAYOUTS = {
     "by columns": np.asfortranarray,
     "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
 }
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("n", "p", "k"), [(8, 512, 4), (13, 700, 8), (3, 30, 4), (530, 5, 12)])
-def test_products_of_a_tile_are_those_of_the_whole(n, p, k, dtype):
-    rng = np.random.default_rng(n)
-    X = rng.random((n, p + 3)).astype(dtype)
-    S, L = rng.random((k, n)).astype(dtype), rng.random((k, p + 1)).astype(dtype)
-    tile = X[:, 2 : p + 2].astype(float)
-    C, A = np.full((k, p + 5), np.nan, dtype), np.ones((n, k))
-    combine_rows(S, X, 2, p, C)
-    add_inner_products(X, 2, L, 1, p, A)
-    tolerance = 10 * np.finfo(dtype).eps
-    np.testing.assert_allclose(C[:, :p], S.astype(float) @ tile, rtol=tolerance)
-    np.testing.assert_allclose(A, 1 + tile @ L[:, 1:].astype(float).T, rtol=tolerance)
-
-
-@pytest.mark.parametrize("k", [1, 3, 4, 6])
-def test_rows_come_in_fours_with_zeros_after_them(k):
-    rows = np.random.default_rng(0).random((k, 5))
-    fours = in_fours(rows)
-    assert len(fours) % 4 == 0
-    assert len(fours) - k < 4
-    np.testing.assert_array_equal(fours[:k], rows)
-    assert not fours[k:].any()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
