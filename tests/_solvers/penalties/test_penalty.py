@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from solving import fit, measured
 
 from partita._solvers.penalties.penalty import (
     NONE,
+    Extent,
     Separable,
     Terms,
     Together,
@@ -242,3 +245,17 @@ def test_what_is_left_follows_maps_to_unit_length_and_another_order(factors, rng
     assert isinstance(moved.parts[0], Separable)
     canonical = (W * lengths[:, None])[order]
     assert moved.value(canonical, H) == pytest.approx(left.value(W, H), rel=1e-12)
+
+
+def test_the_penalty_that_the_guide_builds_keeps_signals_apart(rng):
+    page = Path(__file__).parents[3] / "docs" / "develop" / "adding.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    defined = {"__name__": "added"}
+    exec(compile(block, page.name, "exec", dont_inherit=True), defined)
+    X, added = make_data(rng), defined["Apart"](0.3)
+    plain, apart = fit(X, K), fit(X, K, penalty=added)
+    assert apart.converged
+    strength = added.against(Extent(N, P, 1.0))
+    assert strength.value(apart.W.T, apart.H) < strength.value(plain.W.T, plain.H)
+    misfit = 0.5 * np.square(X - apart.W @ apart.H).sum()
+    assert apart.losses[-1] == pytest.approx(misfit + strength.value(apart.W.T, apart.H))
