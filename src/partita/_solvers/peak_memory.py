@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from .linear import principal_components
 from .matrices import partition, streamed, survey
 from .nmf import multistart, streamed_multistart
+
+# Measured as the peaks of fits in a process of their own: benchmarks/RESULTS.md, Estimates of
+# memory, where estimates are 1.01 to 1.53 times what was measured.
 
 # Copies of both factors that are alive at once: two trials, each with what it was and will be.
 _COPIES, _STREAMED_COPIES = 8, 6
@@ -24,8 +28,11 @@ _SCRATCH, _STREAMED_SCRATCH, _SCRATCH_SHARE = 64 << 20, 32 << 20, 0.45
 _PART_COPIES, _OF_CHUNKS, _CENTRED = 3, 1, 3
 
 
-# What the allocator keeps of blocks that are done with.
+# What the allocator keeps of blocks that are done with: a tenth.
 _SLACK = 1.1
+
+# Of the data, by which way PCA and FastICA are solved: centred twice, and what scikit-learn holds.
+_FULLY, _BY_COVARIANCE, _BY_ARPACK = 4.9, 1.5, 2.3
 
 
 class Size(NamedTuple):
@@ -64,7 +71,7 @@ def of_nmf(size: Size) -> Budget:
     short, long = sorted((size.n, size.p))
     rank = multistart.ample(size.k)
     if multistart.LEAST_GAIN * rank <= short:
-        drawn = size.rows(2 * rank + 2 * size.k)  # the sketch, and the corrected one beside it
+        drawn = size.rows(2 * rank + 2 * size.k)  # the sketch, and its copy with room beside it
     else:
         sampled = next((m for m in (multistart.LARGER, multistart.SAMPLE) if long > 2 * m), 0)
         of_sample = sampled * short * size.itemsize
@@ -87,7 +94,7 @@ def with_smoothness(budget: Budget, size: Size) -> Budget:
 
 def of_linear(size: Size, *, by_covariance: bool, fully: bool) -> Budget:
     """Return what PCA and FastICA in memory take: copies for centring, twice, and for solving."""
-    copies = 4.9 if fully else 1.5 if by_covariance else 2.3
+    copies = _FULLY if fully else _BY_COVARIANCE if by_covariance else _BY_ARPACK
     return Budget(2 * size.factors, 0, int(copies * size.data) + _scratch(size))
 
 
@@ -113,12 +120,13 @@ def of_streamed(
     short, long = sorted((size.n, size.p))
     sampled = min(survey.SAMPLE, long) * short * size.itemsize
     if linear:
-        width = size.k + 10
-        drawn = max(sampled, 8 * 2 * 12 * width * short) + 3 * 8 * width * long
+        width = size.k + principal_components.SPARE
+        krylov = 2 * principal_components.MOST * 8 * width * short  # and its products
+        drawn = max(sampled, krylov) + 3 * 8 * width * long
         sums_rows = width
     else:
         sketched = size.rows(4 * size.k + streamed_multistart.SPARE)
-        drawn, sums_rows = max(int(1.1 * sampled), sketched), size.k
+        drawn, sums_rows = max(int(_SLACK * sampled), sketched), size.k
     lanes = min(threads, math.ceil(size.data / max(1, part)))
     sums = (size.p if by_samples else size.n) * sums_rows * size.itemsize
     lanes_of_sums = max(1, min(lanes, streamed.SUMS_BYTES // max(1, sums)))

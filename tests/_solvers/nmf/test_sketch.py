@@ -67,7 +67,7 @@ def test_where_it_is_corrected_a_sketch_has_the_products_of_x(fit, X, S):
 @every_fit
 def test_corrections_lead_to_where_a_descent_on_x_leads(fit, X, S):
     sketch = sketched(fit(X), X)
-    at, count = sketch.corrected(settle(sketch.posed(), S, rounds=60), 60)
+    at, count = sketch.corrected(settle(sketch.posed(), S, rounds=60))
     assert 1 <= count <= CORRECTIONS
     whole = settle(posed(Dense(X), K), S, rounds=300, tol=1e-5)
     loss = 0.5 * np.square(X - at.S.T @ at.L).sum()

@@ -61,9 +61,13 @@ def upright(W: Array, H: Array) -> tuple[Array, Array]:
     return W * signs, H * signs[:, None]
 
 
+_GRAM = 1500  # features whose Gram matrix, 18 MB, is decomposed whole
+_WHOLE = 500  # of either side, as in scikit-learn's own choice
+
+
 def eigensolver(shape: tuple[int, int], n_components: int) -> str:
     """Choose an exact solver for samples (n, p): results must not depend on their layout."""
     n, p = shape
-    if p <= 1500 and n >= p:
+    if p <= _GRAM and n >= p:
         return "covariance_eigh"
-    return "full" if min(n, p) <= 500 or n_components >= min(n, p) else "arpack"
+    return "full" if min(n, p) <= _WHOLE or n_components >= min(n, p) else "arpack"

@@ -10,7 +10,13 @@ from ..compute.types import Array
 from ..matrices.matrix import add
 from ..matrices.streamed import Stream
 
-_SPARE, _TOL, _MOST = 10, 1e-5, 12
+SPARE = 10
+"""Directions beside those wanted, as usual (Halko, Martinsson & Tropp 2011)."""
+
+MOST = 12
+"""Blocks of the Krylov space: two passes and 8 (k + SPARE) n bytes each."""
+
+_TOL = 1e-5  # of a Ritz residual, relative to its value: vectors as good as float32 holds them
 
 
 class Principal(NamedTuple):
@@ -52,7 +58,7 @@ def principal(stream: Stream, k: int, *, axis: int, rng: np.random.Generator) ->
     """
     centred = _Centred(stream, of_columns=(axis == 1) is stream.by_samples)
     m = min(stream.shape)
-    width = min(k + _SPARE, m)
+    width = min(k + SPARE, m)
     block = np.linalg.qr(rng.standard_normal((m, width)))[0]
     Q, AQ = np.zeros((m, 0)), np.zeros((m, 0))
     while True:
@@ -62,7 +68,7 @@ def principal(stream: Stream, k: int, *, axis: int, rng: np.random.Generator) ->
         values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
         misfit = np.linalg.norm(AQ @ vectors - Q @ vectors * values, axis=0)
         settled = (misfit <= _TOL * np.abs(values)).all()
-        if settled or Q.shape[1] >= m or Q.shape[1] // width >= _MOST:
+        if settled or Q.shape[1] >= m or Q.shape[1] // width >= MOST:
             break
         block = product
         for _ in range(3):  # of low rank, what the first leaves is rounding, and not orthogonal yet

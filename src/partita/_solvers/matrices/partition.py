@@ -14,7 +14,7 @@ from ..compute.types import Array
 from .dask_cluster import futures_of
 
 PART_BYTES = 32 << 20
-"""Up to how many bytes of small chunks make one part."""
+"""Up to how many bytes of small chunks make one part: several a thread fit into any memory."""
 
 
 def part_of(chunks: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[bool, int]:

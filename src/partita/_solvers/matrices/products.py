@@ -13,7 +13,7 @@ from ..compute.types import Array, RankOne
 from .matrix import add
 from .streamed import Stream
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 4 << 20  # of dense values at once: four squares in float64 stay below 32 MB
 
 
 def times(X: Any, B: Array) -> Array:

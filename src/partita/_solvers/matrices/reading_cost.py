@@ -11,8 +11,8 @@ import numpy as np
 
 from . import dask_cluster
 
-_FAST_STORE = 2e9  # bytes a second
-_TIMED = 3
+_FAST_STORE = 2e9  # bytes a second, of a local disk: below it the clock measures overheads
+_TIMED = 3  # tries: other load makes the first, or one of them, slow, seldom all
 
 
 class Cost(NamedTuple):

@@ -11,8 +11,12 @@ import scipy.sparse
 from ..compute.types import Array, RankOne
 from .products import root_mean_square
 
-_BLOCK_ENTRIES = 1 << 18
-_ZERO_SHARE = 1e-3
+BLOCK_ENTRIES = 1 << 18
+"""Of a block: a megabyte of float32, of which a divergence holds half a dozen at a time."""
+
+_ZERO_SHARE = 1e-3  # of the least positive value: a zero is a value too small to be read off
+# Of Y in units of the rms of X: so far below it that no fit comes there, and its inverse squared
+# is still a number of the dtype.
 _FLOOR = {np.dtype(np.float32): 1e-12, np.dtype(np.float64): 1e-30}
 
 
@@ -47,7 +51,7 @@ class Data(NamedTuple):
         """How much the divergence of the scaled values exceeds that of X."""
         return float(self.scale**self.beta)
 
-    def blocks(self, entries: int = _BLOCK_ENTRIES) -> list[slice]:
+    def blocks(self, entries: int = BLOCK_ENTRIES) -> list[slice]:
         """Cut the columns into blocks of about as many entries."""
         n, p = self.X.shape
         width = max(1, min(p, entries // max(1, n)))

@@ -28,7 +28,12 @@ from .lanes import StepFailed, as_recipe, has_erred, lanes_on, shared_out, take_
 from .matrix import Matrix, Sums, Work, add
 
 SUMS_BYTES = 256 << 20
-_ATTEMPTS, _PAUSE = 5, 0.5  # s
+"""Of all sums that threads hold at a time, beyond which fewer of them work."""
+
+# Tries of a pass, and s after the second, twice as long after the third: a scheduler needs a second
+# or so to know that a worker is gone. In ten fits of which a worker was killed none took more than
+# 2.5 s longer (benchmarks/scale/killed_workers.py).
+_ATTEMPTS, _PAUSE = 5, 0.5
 
 
 class Stream:

@@ -56,6 +56,7 @@ class Sweeps(NamedTuple):
 
 
 UNTIL_FLAT = Sweeps(most=60, ratio=1e-3, gather=False)
+"""How a factor is solved that a fit begins with: near enough, for its first round sweeps again."""
 
 
 class Visit(NamedTuple):

@@ -9,7 +9,7 @@ from ..compute.types import Array
 from ..problem.oriented import Oriented, column_norms2, products_of, project
 from .hals import Descent
 
-_TINY = 1e-7
+_TINY = 1e-7  # of the strongest component: what float32 adds to it is rounding
 
 
 def revive(descent: Descent) -> npt.NDArray[np.intp]:

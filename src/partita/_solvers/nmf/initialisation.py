@@ -11,6 +11,10 @@ from ..compute.types import Array
 from ..problem.oriented import Oriented, products_of, project
 
 FILL = 0.05
+"""Of the mean, in place of zeros: so little that the parts stay apart."""
+
+# Of a squared singular value, relative to the largest: beyond what Z @ Z.T is rounded by.
+_ROUNDING = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}
 
 
 def nndsvd(found: Range, k: int) -> tuple[Array, Array]:
@@ -110,7 +114,7 @@ def _leading(Z: Array, k: int) -> tuple[Array, Array]:
     gram = (Z @ Z.T).astype(np.float64)
     squares, vectors = np.linalg.eigh(gram)
     squares, vectors = squares[::-1][:k], vectors[:, ::-1][:, :k]
-    floor = 1e-6 if Z.dtype == np.float32 else 1e-13
+    floor = _ROUNDING[Z.dtype]
     real = squares > floor * max(float(squares[0]), 0.0) if squares.size else squares > 0
     return np.sqrt(squares[real]), vectors[:, real]
 

@@ -19,21 +19,47 @@ import numpy as np
 from ..compression.range_finder import Range, find_range
 from ..compute.threads import Crew
 from ..compute.types import Array
+from ..matrices import survey
 from ..problem.oriented import Oriented, energy, restricted
 from ..problem.start import Start
 from .block_update import begin_long
 from .initialisation import draw_within, fill_zeros, nndsvd
 from .sketch import LongSide, Settled, Sketch, settle
 
-_WORTH_ENTRIES = 100_000
-MOST, _FEWEST, _RACE = 8, 4, 0.7
-SAMPLE, _SAMPLE_ROUNDS = 3072, 64
-_FIRST, _FIRST_ROUNDS, LARGER, _LARGER_TRIAL_ROUNDS, _LARGER_ROUNDS = 4096, 50, 12288, 10, 60
-_SAME_MINIMUM, _TRIED_ON_LARGER, _TRIED_ON_X, _SETTLED = 8e-6, 4, 2, 3
-_SKETCH_ROUNDS = 10
-_TRIALS, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
-LEAST_GAIN, SPARE = 5, 10
-_CORRECTED_ROUNDS = 30
+# The times and losses below are of recordings of benchmarks/recordings.py, cut to about half, two
+# seeds each: fUSI-like with ten parts (on the sketch) and thirty (on a sample), fMRI-like (on two).
+_WORTH_ENTRIES = 100_000  # of X; below, one start on X takes as long as looking for a better one
+# Starts. When four went on from the sketch, two of twenty seeds of the fUSI-like set ended 3.4e-4
+# higher; sixteen take half as long again and end no lower.
+MOST = 8
+# On a sample of X itself four starts to eight, by its share of X: twice as many take half as long
+# again and end no lower.
+_FEWEST, _RACE = 4, 0.7
+# Columns that starts are tried on. With half of them thirty parts ended 1e-4 higher; with twice as
+# many they ended 1e-4 lower, and a fit of ten parts took twice as long.
+SAMPLE = 3072
+ROUNDS = 64
+"""On a sample: with half of them a few more passes over X follow, twice as many change nothing."""
+
+# Where there are columns enough for two samples: columns of the first, where half and twice as many
+# end alike, and rounds there (half save a fifth of the time; where minima are many they misrank).
+_FIRST, _FIRST_ROUNDS = 4096, 50
+LARGER = survey.SAMPLE
+"""Columns of the second sample, which would be half of X: there one sample is enough."""
+
+_TRIED_ON_LARGER, _LARGER_TRIAL_ROUNDS = 4, 10  # half save a fifth and a tenth of the time
+_SAME_MINIMUM = 8e-6  # of a loss; half and twice as much end alike
+# Finalists settled on the whole sketch, and rounds there: two, or five rounds, leave 3 to 6 % more
+# passes to do; twenty rounds chose no better.
+_SETTLED, _SKETCH_ROUNDS = 3, 10
+# Of them tried on X: one saves a tenth of the passes, four chose no better. Rounds there, from a
+# sketch (four cost a fifth more passes and chose no better), or from a sample of X where there are
+# several.
+_TRIED_ON_X, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
+# How many times smaller than X a sketch must be, lest what it leaves out decide where starts lead.
+LEAST_GAIN = 5
+SPARE = 10
+"""Directions beside the components, as usual (Halko, Martinsson & Tropp 2011)."""
 
 
 class Explored(NamedTuple):
@@ -143,12 +169,12 @@ def _on_sketch(
     posed = sketch.posed()
     if sample is not None:  # which has its share of what the sketch leaves out
         posed = sketch.posed(left_out2=max(problem.norm2 - energy(posed), 0.0))
-    finalists = _different(_race(_restrict(posed, sample), starts, problem.crew, _SAMPLE_ROUNDS))
+    finalists = _different(_race(_restrict(posed, sample), starts, problem.crew, ROUNDS))
     with _keeping(finalists[0].S):
         ends = [settle(posed, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
-        ends = _rank_by_loss(ends)[:_TRIALS]
+        ends = _rank_by_loss(ends)[:_TRIED_ON_X]
         best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
-        best, corrections = sketch.corrected(best, _CORRECTED_ROUNDS)
+        best, corrections = sketch.corrected(best)
     passes += _TRIAL_ROUNDS * len(ends) + corrections
     return Explored(best.S, best.L, passes, {"starts": count, "rank": sketch.Q.shape[1]})
 
@@ -172,7 +198,7 @@ def _on_samples(
     report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
     passes = found.passes
     del found  # as large as several factors
-    ends = _race(small, starts, problem.crew, _FIRST_ROUNDS if twice else _SAMPLE_ROUNDS)
+    ends = _race(small, starts, problem.crew, _FIRST_ROUNDS if twice else ROUNDS)
     if sample is None:
         best = ends[0]
         return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
@@ -215,7 +241,7 @@ def _refined(problem: Oriented, finalists: list[Array], crew: Crew) -> Array:
     best = _rank_by_loss(ends)[0]
     if best.reached:
         return best.S
-    rounds = _LARGER_ROUNDS - best.rounds
+    rounds = ROUNDS - best.rounds
     return settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
 
 
@@ -244,7 +270,7 @@ def _rank_by_loss(ends: list[Settled]) -> list[Settled]:
 
 def ample(k: int) -> int:
     """Return the rank of a sketch on which k parts are solved with little bias."""
-    return 4 * (k + 10)
+    return 4 * (k + SPARE)
 
 
 def _compresses(problem: Oriented, k: int) -> bool:

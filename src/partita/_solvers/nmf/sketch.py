@@ -18,9 +18,14 @@ from ..problem.oriented import Oriented, products_of, project
 from .block_update import begin_long
 from .hals import Descent, descend
 
-CORRECTIONS = 2
-TOL = 1e-3
-CORRECTED_TOL = TOL / 10
+CORRECTIONS = 2  # at most: on fUSI-like data the first is enough, and more are not asked for
+TOL = (
+    1e-3  # of a residual, by which starts are told apart: that at which a fit on X ends by default
+)
+CORRECTED_TOL = (
+    TOL / 10
+)  # on a sketch, so that a fit on X has little to do; twice as much ends alike
+CORRECTED_ROUNDS = 40  # 80 end alike; after 20, or 15 in memory, 17 and 6 % more passes follow
 
 
 class Settled(NamedTuple):
@@ -100,15 +105,13 @@ class Sketch:
         """Pose the fit on the sketch, which leaves so much of the squared norm of X out."""
         return self._on(Compressed(self.Q, self.Z, left_out2))
 
-    def corrected(self, at: Settled, rounds: int) -> tuple[Settled, int]:
+    def corrected(self, at: Settled) -> tuple[Settled, int]:
         """Go on from (S, L) on a sketch that has the gradient of X there, and so again.
 
         Parameters
         ----------
         at : Settled
             Where the sketch led to.
-        rounds : int
-            On each corrected sketch at most.
 
         Returns
         -------
@@ -118,7 +121,7 @@ class Sketch:
             How many there were; each multiplies X twice.
         """
         for count in range(1, CORRECTIONS + 1):
-            at = settle(self._widened(at), at.S, at.L, rounds=rounds, tol=CORRECTED_TOL)
+            at = settle(self._widened(at), at.S, at.L, rounds=CORRECTED_ROUNDS, tol=CORRECTED_TOL)
             if at.reached:
                 return at, count
         return at, CORRECTIONS

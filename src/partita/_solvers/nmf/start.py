@@ -17,7 +17,7 @@ from .initialisation import draw_random, fill_zeros, mix_samples, nndsvd
 from .multistart import Interrupted, explore, pays
 from .streamed_multistart import explore_stream
 
-_SPARE = 5
+_SPARE = 5  # directions beside the components: NNDSVD uses the leading ones alone
 
 
 class Asked(NamedTuple):

@@ -15,12 +15,11 @@ from ..compute.types import Array
 from ..matrices.in_memory import Dense
 from ..matrices.streamed import Stream
 from ..problem.oriented import Oriented, restricted
-from .multistart import MOST, Explored, Interrupted, explore
-from .sketch import CORRECTED_TOL, LongSide, Sketch, settle
+from .multistart import MOST, ROUNDS, Explored, Interrupted, explore
+from .sketch import CORRECTED_ROUNDS, CORRECTED_TOL, LongSide, Sketch, settle
 
-_ROUNDS = 60
 SPARE = 4
-_CORRECTED_ROUNDS = 40
+"""Directions beside the components: of the sample, whose own directions are not those of X."""
 
 
 def explore_stream(
@@ -57,8 +56,8 @@ def explore_stream(
     count = MOST if n_starts == "auto" else int(n_starts)  # cheap beside a pass
     Q, S = _on_sample(fit.turned, stream, k, init, count, rng, short)
     sketch = Sketch(fit, Q, fit.onto_long(Q.T), k)
-    at = settle(sketch.posed(), S, rounds=_CORRECTED_ROUNDS, tol=CORRECTED_TOL)
-    at, _ = sketch.corrected(at, _CORRECTED_ROUNDS)
+    at = settle(sketch.posed(), S, rounds=CORRECTED_ROUNDS, tol=CORRECTED_TOL)
+    at, _ = sketch.corrected(at)
     S, L = (at.L, at.S) if fit.across else (at.S, at.L)
     report: dict[str, object] = {"starts": count, "rank": Q.shape[1] + 2 * k}
     return Explored(S, L, stream.passes - before, report)
@@ -85,6 +84,6 @@ def _on_sample(
         best = explore(small, k, init=init, n_starts=count, columns=None, rng=rng, short=short)
     except Interrupted:  # what a start led to on the sample is no use without another pass
         raise KeyboardInterrupt from None
-    S = settle(small, best.S, best.L, rounds=_ROUNDS).S
+    S = settle(small, best.S, best.L, rounds=ROUNDS).S
     found = find_range(small, k + SPARE, rng, short=short).Q
     return np.concatenate([found, complement(found, S.T)], axis=1), S

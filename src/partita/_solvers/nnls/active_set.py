@@ -10,7 +10,11 @@ import numpy as np
 from ..compute.compilation import compiled
 from ..compute.types import Array
 
+# Of a gradient in units of the right-hand side and the answer: some hundred times the rounding of
+# float64, beyond which rows would go round for ever.
 _ROUNDING = 1e-13
+# Of a pivot, whose matrix has ones on its diagonal: below it a component is the sum of others, and
+# what is left of it rounding.
 _DEPENDENT = 1e-12
 
 

@@ -17,7 +17,7 @@ from ..matrices.matrix import Columns, Lies, Matrix, Sums, add
 from ..matrices.tile_products import add_products, in_fours
 from ..penalties.penalty import Penalty, Weights
 
-LONG = 1 << 16  # columns at once where float64 would take too much memory
+LONG = 1 << 16  # entries of a side, beyond which sums along it in float64 take too much memory
 
 
 class Oriented(NamedTuple):
