@@ -85,3 +85,13 @@ for mode in ("temporal", "spatial"):
     model = pt.FastICA(n_components=4, mode=mode, random_state=0).fit(standard)
     misfit = float(np.sqrt(((standard - model.inverse_transform()) ** 2).sum()))
     print(f"{mode:>8}: stated error {model.reconstruction_err_:.2f}, found {misfit:.2f}")
+
+# %%
+# Signs on the maps alone
+# -----------------------
+# Splitting the signs makes a part of the rises and another of the falls. Where they belong
+# together, :class:`~partita.SemiNMF` takes the z-scored recording as it is: its signals are
+# non-negative, and what falls while a part plays is negative on its map.
+
+semi = pt.SemiNMF(n_components=4, random_state=0).fit(standard)
+pt.plotting.plot_components(semi)

@@ -8,6 +8,7 @@ from ._version import __version__ as __version__
 from .decomposition import NMF as NMF
 from .decomposition import PCA as PCA
 from .decomposition import FastICA as FastICA
+from .decomposition import SemiNMF as SemiNMF
 from .decomposition import estimate_memory as estimate_memory
 from .decomposition import load_model as load_model
 from .decomposition import save as save

@@ -143,7 +143,7 @@ print(json.dumps([measured, partita.estimate_memory(recording, model).total]))
 @pytest.mark.xdist_group("alone")
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
-@pytest.mark.parametrize("kind", ["NMF", "PCA"])
+@pytest.mark.parametrize("kind", ["NMF", "PCA", "SemiNMF"])
 @pytest.mark.parametrize(
     ("how", "threads", "n_times", "most"),
     [("memory", 2, 1000, 1.3), ("lazy", 1, 700, 2.0), ("lazy", 2, 700, 2.0)],

@@ -7,3 +7,4 @@ from .nmf import NMF as NMF
 from .pca import PCA as PCA
 from .persistence import load_model as load_model
 from .persistence import save as save
+from .semi_nmf import SemiNMF as SemiNMF
