@@ -37,7 +37,10 @@ from .signals import Fall, refit
 Progress = Iterator[tuple[float, float]]
 
 
-_STEPS_TO_OPTIMUM = 5
+LANES = 8
+"""Runs of blocks, whatever the threads, so that sums are added up in the same order."""
+
+_STEPS_TO_OPTIMUM = 5  # by which the decrease is told that a factor alone could still bring
 _ROUNDINGS = 4  # of a loss: up to 1.3 eps were seen, on 24 fits in float32 and float64
 
 

@@ -20,7 +20,7 @@ from ..problem.stopping import Stopping
 from . import multiplicative, newton
 from .signals import solve_divergence
 
-_ROUNDS = 10
+_ROUNDS = 10  # of least squares, which need not be exact where another loss goes on
 
 
 def factorise_divergence(

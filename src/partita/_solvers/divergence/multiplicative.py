@@ -23,12 +23,12 @@ from ..problem.solution import Solution
 from ..problem.start import Start
 from ..problem.stopping import Stopping
 from . import newton
-from .factors import Progress, Sides, enter, finish
+from .factors import LANES, Progress, Sides, enter, finish
 
-_LANES = 8
-_GIVE_UP = 4
-_SLOW = 3e-5
-_PATIENCE = 5
+_GIVE_UP = 4  # rises in a row, the last three from the best factors: what is left is rounding
+# A fall of the loss, relative, that counts as slow, and how many in a row end the way down: the
+# residual of such a descent sinks too slowly to be waited for.
+_SLOW, _PATIENCE = 3e-5, 5
 
 
 class Visit(NamedTuple):
@@ -128,7 +128,7 @@ def _visit(sides: Sides, crew: Crew, short: Array, long: Array, *, hold: bool = 
     terms = sides.pull(short, long)[1]
     new = np.empty_like(long)
     blocks = data.blocks()
-    size = -(-len(blocks) // _LANES)
+    size = -(-len(blocks) // LANES)
 
     def run(lane: list[slice]) -> tuple[float, float, Array, Array]:
         attract, repel = np.zeros_like(short), np.zeros_like(short)

@@ -19,21 +19,21 @@ from ..compute.threads import Crew, single_blas
 from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data
+from ..nmf.hals import Extrapolation
 from ..nnls import box_steps
 from ..penalties.penalty import Terms
 from ..problem.problem import Problem
 from ..problem.solution import Solution
 from ..problem.start import Start
 from ..problem.stopping import Stopping
-from .factors import Progress, Sides, enter, finish
+from .factors import LANES, Progress, Sides, enter, finish
 from .signals import penalised, reach
 
-_LANES = 8
-_BLOCK_ENTRIES = 1 << 18
-_SWEEPS = 4
-_KEPT = 0.2
-_FISHER_UNTIL = 0.02
-_FISHER_AFTER_RISE = 2
+_SWEEPS = 4  # on each column's quadratic, which the next step poses anew
+_KEPT = 0.2  # of an entry, in one step: where it is zero the fit may be, and the loss infinite
+# Falls of the loss, relative, below which the exact Hessian is used, and rounds that it is not used
+# for after a rise.
+_FISHER_UNTIL, _FISHER_AFTER_RISE = 0.02, 2
 
 
 class Visit(NamedTuple):
@@ -47,12 +47,12 @@ class Visit(NamedTuple):
     packed: Array
 
 
-class _Pace:
+class _Pace(Extrapolation):
     """How far to extrapolate, and which Hessian to use: by how the loss went so far."""
 
     def __init__(self, *, convex: bool) -> None:
-        self.convex = convex
-        self.beta, self.ceiling, self.rises, self.wait = 0.5, 1.0, 0, 0
+        super().__init__()
+        self.convex, self.rises, self.wait = convex, 0, 0
         self.exact = False
 
     def fell(self, relative: float) -> None:
@@ -60,16 +60,14 @@ class _Pace:
         self.rises = 0
         self.wait = max(0, self.wait - 1)
         self.exact = self.convex and self.wait == 0 and relative < _FISHER_UNTIL
-        self.ceiling = min(1.0, 1.01 * self.ceiling)
-        self.beta = min(self.ceiling, 1.05 * self.beta)
+        self.grow()
 
     def rose(self) -> None:
         """Take shorter leaps, and after a second rise Fisher's Hessian."""
         self.rises += 1
-        self.ceiling = self.beta
-        self.beta = self.beta / 1.5 if self.rises < 2 else 0.0
+        self.cut()
         if self.rises > 1:
-            self.exact, self.wait = False, _FISHER_AFTER_RISE
+            self.beta, self.exact, self.wait = 0.0, False, _FISHER_AFTER_RISE
 
     @property
     def plain(self) -> bool:
@@ -169,8 +167,8 @@ def _visit(
     first, second = np.tril_indices(short.shape[1])
     pairs = short[:, first] * short[:, second]
     new, ahead = np.empty_like(long), np.empty_like(long)
-    blocks = sides.data.blocks(_BLOCK_ENTRIES)
-    size = -(-len(blocks) // _LANES)
+    blocks = sides.data.blocks()
+    size = -(-len(blocks) // LANES)
 
     def run(lane: list[slice]) -> tuple[float, float, Array, Array]:
         slopes, packed = np.zeros_like(short), np.zeros_like(pairs)

@@ -10,18 +10,18 @@ import numpy as np
 from ..compute.threads import Crew, single_blas
 from ..compute.types import Array, Floats, RankOne
 from ..losses.beta_divergence import misfit_by_column, slope_and_curvature
-from ..matrices.scaled import Data, prepare
+from ..matrices.scaled import BLOCK_ENTRIES, Data, prepare
 from ..nnls import box_steps
 from ..penalties.penalty import NONE, Penalty, Terms
 
 _MOST_STEPS = 200
-_MOST_HALVINGS = 8
-_NEAR = 0.05
+_MOST_SHORTENINGS = 8  # each to a quarter, down to 1.5e-5 of a step: below it none lowers the loss
+_NEAR = 0.05  # of the loss: where no more is promised, the exact Hessian is the faster
+# Of a column's loss, by which it must still promise to fall: about the rounding of the loss.
 _ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
-_MOST_REWEIGHTINGS = 100
-_LEAST_LEFT = 0.2
-_LEAST_WIDTH = 32
-_BLOCK_ENTRIES = 1 << 18
+_MOST_REWEIGHTINGS = 100  # of a penalty majorised anew where the rows have moved to
+_LEAST_LEFT = 0.2  # of a fit Y after a step: at zero the loss may be infinite
+_LEAST_WIDTH = 32  # columns, for matrix products to be worth their name
 
 
 class Fall(NamedTuple):
@@ -144,7 +144,7 @@ def refit(
 def _blocks(data: Data) -> list[slice]:
     """Cut columns so that a block is wide enough for matrix products, and each thread has some."""
     n, p = data.X.shape
-    width = min(max(_LEAST_WIDTH, _BLOCK_ENTRIES // max(1, n)), max(1, -(-p // 8)))
+    width = min(max(_LEAST_WIDTH, BLOCK_ENTRIES // max(1, n)), max(1, -(-p // 8)))
     return [slice(a, min(a + width, p)) for a in range(0, p, width)]
 
 
@@ -227,14 +227,14 @@ def _search(
     value: Floats,
     terms: Terms | None,
 ) -> tuple[Array, Array, Floats]:
-    """Halve the steps of the columns whose value would rise; what never falls stays."""
+    """Shorten the steps of the columns whose value would rise; what never falls stays."""
     change = short @ moves.T
     length = np.ones(rows.shape[0], rows.dtype) if data.beta == 2.0 else reach(Y, change)
     new = np.maximum(rows + length[:, None] * moves, 0)
     fitted = _fitted(short, new, data)
     now = _value(data, X, fitted, M, new, terms)
     worse = np.flatnonzero(now > value)
-    for _ in range(_MOST_HALVINGS):
+    for _ in range(_MOST_SHORTENINGS):
         if worse.size == 0:
             break
         length[worse] *= 0.25

@@ -19,6 +19,8 @@ from ..problem.solution import Certificate
 from .block_update import Sweeps, Visit, evaluate, penalty_of, solve_short, terms_of, visit
 from .hals import Descent, comparison
 
+# Signals that are the long factor are swept to rounding; what is only measured, to where the bound
+# on the rest is a small part of it.
 _TO_THE_END = Sweeps(most=400, ratio=1e-9)
 _MEASURE = Sweeps(most=20, ratio=1e-3, measure=True, bound=True, gather=False)
 

@@ -21,17 +21,23 @@ from .block_update import Side, Sweeps, Visit, evaluate, solve_short, visit
 Watch = Callable[[int, float, float, Array, Array], bool]
 
 
+# A sweep is left when it gains less than a tenth of the first (Gillis & Glineur 2012); the first
+# round, from no more than a guess, goes on for longer. Sweeps of the long factor come with a pass
+# over X and of the short one cost little beside it.
 _FIRST = Sweeps(most=20, ratio=1e-3)
 _LONG = Sweeps(most=4)
 _SHORT = Sweeps(most=20)
-_ROUNDING = {np.dtype(np.float32): 2e-8}
+_ROUNDING = {np.dtype(np.float32): 2e-8}  # of |X|^2: a rise of the loss no larger is none
 # Rows shorter than what float32 resolves beside one, or 2**6 apart, are shared out; by 2**100 at
 # most, which float32 holds.
 _SHORTEST2, _DRIFT, _FURTHEST = 2.0**-24, 6, 100
 
 
 class Extrapolation:
-    """How far to run ahead: growing while the loss falls, cut back when it rises."""
+    """How far to run ahead: growing while the loss falls, cut back when it rises.
+
+    After Ang & Gillis (2019), with their rates of growing and cutting back.
+    """
 
     def __init__(self) -> None:
         self.beta, self.ceiling = 0.5, 1.0

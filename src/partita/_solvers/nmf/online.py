@@ -28,12 +28,13 @@ from ..optimality.certificate import Slack, floor_share
 from ..penalties.penalty import NONE
 from ..problem.oriented import Oriented
 from .block_update import least_curvature
-from .hals import Descent, descend
+from .multistart import SPARE
+from .sketch import settle
 from .sweeps import Manner, Moving, sweep_columns
 
-_ROWS, _COLUMNS = 256, 4096
-_SWEEPS, _RATIO = 20, 1e-3
-_SKETCH_ROUNDS, _SPARE = 300, 10
+_ROWS, _COLUMNS = 256, 4096  # of blocks of a recording, and of maps: a few MB in float64
+_SWEEPS, _RATIO = 20, 1e-3  # of the maps, which cost nothing beside the recording
+_SKETCH_ROUNDS = 300  # on a sketch at most; nothing is read meanwhile
 
 
 class Statistics(NamedTuple):
@@ -134,7 +135,7 @@ def improve(statistics: Statistics, H: Array, *, free: Array) -> Array:
 
 def directions(n_features: int, k: int, *, rng: np.random.Generator, dtype: Any) -> Array:
     """Draw the random combinations of features (p, 2k + 10) whose courses a sketch is to hold."""
-    return rng.standard_normal((n_features, 2 * k + _SPARE)).astype(dtype)
+    return rng.standard_normal((n_features, 2 * k + SPARE)).astype(dtype)
 
 
 def basis(courses: Array) -> Array:
@@ -181,9 +182,8 @@ def descend_sketch(
             None, None, crew, floor_share(dtype),
         )  # fmt: skip
         short = np.ascontiguousarray(W.T / scale, dtype)
-        descent = Descent(problem, short, np.array(H, dtype, order="C"))
-        descend(descent, tol=tol, max_iter=_SKETCH_ROUNDS)
-    return descent.L.ahead.astype(np.float64)
+        at = settle(problem, short, np.array(H, dtype, order="C"), rounds=_SKETCH_ROUNDS, tol=tol)
+    return at.L.astype(np.float64)
 
 
 def slack(G: Array, C: Array, factor: Array, *, free: Array) -> Slack:
