@@ -13,7 +13,6 @@ from partita._solvers.linear import least_squares, streamed
 from partita._solvers.linear.principal_components import principal
 from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
-from partita._solvers.matrices.streamed import Stream
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition.fit import Array, Fit, Seen, Signals
@@ -56,7 +55,7 @@ def centred(
     """
     _refuse_rank(seen.stacker, n_components, caller=caller)
     axis = 0 if mode == "temporal" else 1
-    if isinstance(seen.matrix, Stream):
+    if seen.in_parts:
         assert rng is not None
         found = principal(seen.matrix, n_components, axis=axis, rng=rng)
         singular = found.U, found.s, found.V
@@ -118,7 +117,7 @@ def signals_for(seen: Seen, maps: Array, mean: xr.DataArray | None) -> Signals:
         What is taken off each voxel; None takes each time point's mean off.
     """
     off = None if mean is None else _row_of(seen.stacker, mean)
-    if isinstance(seen.matrix, Stream):
+    if seen.in_parts:
         values, means = streamed.signals_for(seen.matrix, maps, mean=off)
         return Signals(values, means if mean is None else None)
     if off is not None:

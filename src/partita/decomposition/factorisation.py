@@ -11,7 +11,6 @@ from partita._solvers import peak_memory
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
-from partita._solvers.matrices.streamed import Stream
 from partita._solvers.optimality import reconstruction_error
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.penalties.penalty import Penalty, Separable, Together, for_unit_maps
@@ -91,7 +90,7 @@ def _penalty_on(seen: Seen, objective: Objective) -> Penalty:
     if objective.signals_smoothness:
         parts.append(_smooth_signals(seen, objective.signals_smoothness))
     if objective.maps_smoothness:
-        if isinstance(seen.matrix, Stream):
+        if seen.in_parts:
             raise ValueError(
                 "maps_smoothness ties voxels that are read in different parts of this recording. "
                 "Bring it into memory, recording.compute(), or leave maps_smoothness=0."

@@ -10,6 +10,7 @@ import xarray as xr
 
 from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
+from partita._solvers.matrices.streamed import Stream
 from partita._solvers.problem import normalisation
 
 Array = np.ndarray[Any, Any]
@@ -24,6 +25,11 @@ class Seen(NamedTuple):
     stacker: Stacker
     matrix: Any
     weights: Weights | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it is read part by part."""
+        return isinstance(self.matrix, Stream)
 
 
 class Signals(NamedTuple):

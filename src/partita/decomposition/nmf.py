@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.warn import warn
-from partita._solvers.matrices.streamed import Stream
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Solution
@@ -561,7 +560,7 @@ class NMF(Decomposition):
             given.component,
             norm2=factorisation.norm2_of(seen, solution),
             error=factorisation.error_of(seen, solution, signals, maps, objective),
-            streams=isinstance(seen.matrix, Stream),
+            streams=seen.in_parts,
             more={
                 "n_iter_": solution.n_iter,
                 "converged_": whole and bool(solution.certificate.residual <= self.tol),

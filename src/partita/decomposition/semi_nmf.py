@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xarray as xr
 
-from partita._solvers.matrices.streamed import Stream
 from partita._solvers.nmf.semi import factorise_semi
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
@@ -233,7 +232,7 @@ class SemiNMF(Decomposition):
             np.arange(len(maps)),
             norm2=factorisation.norm2_of(seen, solution),
             error=factorisation.error_of(seen, solution, signals, maps, objective),
-            streams=isinstance(seen.matrix, Stream),
+            streams=seen.in_parts,
             more={
                 "n_iter_": solution.n_iter,
                 "converged_": solution.converged,
