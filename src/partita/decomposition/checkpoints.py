@@ -108,6 +108,7 @@ class Checkpoint:
 
     def _dataset(self, saved: Saved) -> xr.Dataset:
         kept = saved.kept
+        assert kept is not None
         arrays = {name: getattr(kept, name) for name in _ARRAYS} | {"losses": kept.losses}
         plain = {
             "pace": list(kept.pace), "residual": kept.residual, "careful": kept.careful,

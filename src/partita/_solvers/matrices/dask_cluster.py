@@ -33,7 +33,7 @@ def futures_of(collection: Any) -> list[Any]:
         return []
     import distributed
 
-    return list(distributed.futures_of(collection))  # type: ignore[no-untyped-call]
+    return list(distributed.futures_of(collection))
 
 
 def refuse_other_versions(cluster: Any) -> None:

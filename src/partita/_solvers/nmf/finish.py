@@ -147,4 +147,5 @@ def _misfit_of_part(
     part: Columns, group: list[slice], sums: Sums | None, W: Array, L: Array
 ) -> Sums:
     total = sum(squared_distance(part.values(b), W @ L[:, b]) for b in group)
-    return add(sums, (np.array([total]),))  # type: ignore[no-any-return]
+    added: Sums = add(sums, (np.array([total]),))
+    return added

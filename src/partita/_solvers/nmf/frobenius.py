@@ -30,9 +30,12 @@ from .start import Asked, begin
 
 
 class Saved(NamedTuple):
-    """All that a fit between two rounds needs to go on to the same end."""
+    """All that a fit between two rounds needs to go on to the same end.
 
-    kept: Kept
+    While the fit goes on, `kept` is None: it is the state of the descent, copied when it is due.
+    """
+
+    kept: Kept | None
     aim: float
     revived: tuple[int, ...]
     passes: float
@@ -190,8 +193,9 @@ def _begun_or_resumed(
         if keeper is not None and not cut_short:
             keeper.keep(saved)
     else:
+        assert saved.kept is not None
         descent, seconds = Descent.resumed(problem, saved.kept), {"start": 0.0}
-    saved = saved._replace(kept=None)  # type: ignore[arg-type]
+    saved = saved._replace(kept=None)
     return descent, saved, seconds | {"iterations": 0.0, "certificate": 0.0}, cut_short
 
 
