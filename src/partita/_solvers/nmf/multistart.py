@@ -54,9 +54,10 @@ _SAME_MINIMUM = 8e-6  # of a loss; half and twice as much end alike
 _SETTLED, _SKETCH_ROUNDS = 3, 10
 # Of them tried on X: one saves a tenth of the passes, four chose no better. Rounds there, from a
 # sketch (four cost a fifth more passes and chose no better), or from a sample of X where there are
-# several.
+# several (six cost a tenth more).
 _TRIED_ON_X, _TRIAL_ROUNDS, _LONG_TRIAL_ROUNDS = 2, 2, 3
 # How many times smaller than X a sketch must be, lest what it leaves out decide where starts lead.
+# Where ten is asked for, ten parts of 500 rows are begun on a sample: half as many passes again.
 LEAST_GAIN = 5
 SPARE = 10
 """Directions beside the components, as usual (Halko, Martinsson & Tropp 2011)."""
