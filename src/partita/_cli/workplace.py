@@ -145,4 +145,4 @@ def _client(address: str) -> Any:
         raise ImportError(
             '--scheduler needs distributed: pip install "partita[distributed]".'
         ) from None
-    return Client(address, timeout="30s")  # type: ignore[no-untyped-call]
+    return Client(address, timeout="30s")
