@@ -67,7 +67,12 @@ class _Pace(Extrapolation):
         self.rises += 1
         self.cut()
         if self.rises > 1:
-            self.beta, self.exact, self.wait = 0.0, False, _FISHER_AFTER_RISE
+            self.exact, self.wait = False, _FISHER_AFTER_RISE
+
+    @property
+    def leap(self) -> float:
+        """How far to extrapolate: not at all after repeated rises."""
+        return 0.0 if self.plain else self.beta
 
     @property
     def plain(self) -> bool:
@@ -154,7 +159,7 @@ def iterate(sides: Sides, *, short_first: bool, best: float) -> Progress:
             best = min(best, seen.loss)
             before, sides.short, sides.long = sides.short, short, seen.new
             moved, gradient2 = _step_short(sides, short, seen, seen.ahead, pace)
-            short = np.maximum(moved + moved.dtype.type(pace.beta) * (moved - before), 0)
+            short = np.maximum(moved + moved.dtype.type(pace.leap) * (moved - before), 0)
             long = seen.ahead
             yield best, seen.gradient2 + gradient2
 
@@ -183,7 +188,7 @@ def _visit(
                     sides, X, M, Y, short, pairs, long, block, terms, pace, new
                 )
                 leap = new[block] - sides.long[block]
-                np.maximum(new[block] + Y.dtype.type(pace.beta) * leap, 0, out=ahead[block])
+                np.maximum(new[block] + Y.dtype.type(pace.leap) * leap, 0, out=ahead[block])
             loss += float(misfit_by_column(X, Y, M, beta=sides.data.beta).sum())
             Y = _product(short, ahead[block], sides.data)
             slope, curvature = slope_and_curvature(X, Y, M, beta=sides.data.beta, exact=pace.exact)
