@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .divergence.fit import factorise_divergence
+from .divergence.solver import factorise_divergence
 from .nmf.frobenius import factorise_least_squares
 from .problem.problem import Problem
 from .problem.solution import Solution

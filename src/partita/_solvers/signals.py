@@ -8,7 +8,7 @@ from .compute.types import Array, RankOne
 from .divergence.signals import solve_divergence
 from .matrices.streamed import Stream
 from .nnls.solve import solve_least_squares
-from .nnls.streamed import signals_for
+from .nnls.streamed_signals import signals_for
 from .penalties.penalty import NONE, Penalty
 
 

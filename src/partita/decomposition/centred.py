@@ -9,7 +9,7 @@ import xarray as xr
 
 from partita._labels.stack import Stacker
 from partita._solvers import peak_memory
-from partita._solvers.linear import least_squares, streamed
+from partita._solvers.linear import least_squares, streamed_signals
 from partita._solvers.linear.principal_components import principal
 from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
@@ -118,7 +118,7 @@ def signals_for(seen: Seen, maps: Array, mean: xr.DataArray | None) -> Signals:
     """
     off = None if mean is None else _row_of(seen.stacker, mean)
     if seen.in_parts:
-        values, means = streamed.signals_for(seen.matrix, maps, mean=off)
+        values, means = streamed_signals.signals_for(seen.matrix, maps, mean=off)
         return Signals(values, means if mean is None else None)
     if off is not None:
         return Signals(least_squares.least_squares(seen.matrix - off, maps))

@@ -22,11 +22,11 @@ from ..problem.problem import Problem
 from ..problem.solution import Solution, State, nothing_to_explain
 from ..problem.start import Start
 from ..problem.stopping import Keeper, Stopping, Watcher
+from .begin import Asked, begin
 from .block_update import penalty_of
 from .dead_components import revive
 from .finish import Finish, finish, unfinished
 from .hals import Descent, Kept, descend
-from .start import Asked, begin
 
 
 class Saved(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from partita._solvers.linear.least_squares import centre, least_squares
-from partita._solvers.linear.streamed import signals_for
+from partita._solvers.linear.streamed_signals import signals_for
 from partita._solvers.matrices.streamed import open_stream
 
 

@@ -7,8 +7,8 @@ import pytest
 from solving import posed
 
 from partita._solvers.matrices.in_memory import Dense
+from partita._solvers.nmf.begin import Asked, begin
 from partita._solvers.nmf.sketch import settle
-from partita._solvers.nmf.start import Asked, begin
 from partita._solvers.problem.start import Start
 
 N, P, K = 12, 50, 4

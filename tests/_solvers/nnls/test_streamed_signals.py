@@ -8,7 +8,7 @@ import pytest
 
 from partita._solvers.matrices.streamed import open_stream
 from partita._solvers.nnls.solve import solve_least_squares
-from partita._solvers.nnls.streamed import signals_for
+from partita._solvers.nnls.streamed_signals import signals_for
 
 
 @pytest.mark.parametrize("chunks", [(7, -1), (-1, 5), (10, 8)])
