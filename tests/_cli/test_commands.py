@@ -438,7 +438,7 @@ def test_run_works_on_a_cluster(recording, fitted, words):
     ) as cluster:
         there = ["--scheduler", cluster.scheduler_address, "--out", "there", *words]
         assert _cli.main(["run", str(recording), *arguments, *there]) == 0
-        assert "step" in cluster.scheduler.task_prefixes
+        assert "take_step" in cluster.scheduler.task_prefixes
     here = ["--memory-limit", "1k", "--out", "here", *words]
     assert _cli.main(["run", str(recording), *arguments, *here]) == 0
     there, here = (partita.load_model(f"{name}.nc") for name in ("there", "here"))

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from solving import measured
 
-from partita._solvers.divergence.factors import certify, enter
+from partita._solvers.divergence.factors import enter
 from partita._solvers.losses.beta_divergence import misfit_by_column
 from partita._solvers.penalties.per_entry import PerEntry
 from partita._solvers.penalties.unit_norm import UnitNorm
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.start import Start
+from partita._solvers.signals import solve_signals
 
 
 @pytest.fixture(params=[(20, 50), (50, 20)], ids=["wide", "tall"])
@@ -53,7 +54,8 @@ def test_signals_are_solved_for_the_maps_as_they_are(made, beta):
     np.testing.assert_allclose(after_H, H, rtol=1e-12)
     after = misfit_by_column(X, after_W @ after_H, None, beta=beta).sum()
     assert after < before
-    assert certify(enter(problem, Start(W=after_W, H=after_H))).W_residual < 1e-3
+    again = solve_signals(X, H, loss=beta, W0=after_W)
+    np.testing.assert_allclose(after_W, again, rtol=1e-2, atol=1e-3 * after_W.max())
 
 
 def test_rows_and_columns_without_weight_enter_as_zeros(made):
