@@ -304,6 +304,17 @@ def test_entrywise_weights_become_a_matrix() -> None:
     assert Stacker.of(recording).weights(weights).shape == (5, 12)
 
 
+@pytest.mark.parametrize("dims", [("time", "y", "x"), ("time", "x"), ("y", "x"), ("time",)])
+def test_weights_may_be_lazy_as_the_recording_they_are_made_of_is(dims) -> None:
+    recording = recording_of()
+    left_out = {dim: 0 for dim in recording.dims if dim not in dims}
+    over = recording.notnull().isel(left_out, drop=True)
+    stacker = Stacker.of(recording)
+    for lazy, loaded in zip(stacker.weights(over.chunk()), stacker.weights(over), strict=True):
+        assert isinstance(lazy, np.ndarray)
+        np.testing.assert_array_equal(lazy, loaded)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -78,7 +78,7 @@ def weights_over(
         dims=weights.dims,
         coords={dim: coords[dim] for dim in weights.dims if dim in coords},
     )
-    aligned = _match(weights, template, caller="weights")
+    aligned = _match(weights, template, caller="weights").compute()
     refuse_bad_weights(aligned, sample_dim=sample_dim)
     return aligned
 
