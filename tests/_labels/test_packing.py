@@ -20,6 +20,7 @@ from partita._labels.unpacking import unpack
 NAMES = (
     "maps", "signals", "energy", "losses", "inside", "iteration", "factor", "component", "offset",
     "time", "y", "values", "maps_", "a b", "a/b", "é", "x.1", "x:0", "recipe", "", "right",
+    "of_more_letters_than_a_file_may_have_" * 8,
 )  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=("C",)), max_size=5)
 
@@ -148,6 +149,15 @@ def test_an_array_comes_back_whatever_its_names_and_labels(array: xr.DataArray) 
 )
 def test_lists_tuples_and_mappings_come_back(value: object) -> None:
     assert_same(there_and_back(value), value)
+
+
+def test_names_are_no_longer_than_those_of_files_may_be() -> None:
+    long = {"é" * 150: ("x", [1.0, 2.0]), "e" * 300: ("x", pd.array([None, 1], dtype="Int16"))}
+    array = xr.DataArray([1.0, 2.0], long, "x")
+    names = pack(array, "thing_").variables
+    assert max(len(name.encode()) for name in names) < 200
+    assert all(name.startswith("thing_") for name in names)
+    assert_same(there_and_back(array), array)
 
 
 def test_a_dataset_comes_back() -> None:

@@ -25,6 +25,9 @@ _NULLABLE = (pd.arrays.BooleanArray, pd.arrays.FloatingArray, pd.arrays.IntegerA
 # Rows are stored by their boxes where they are large, and the boxes at most this share of them: a
 # smaller gain is not worth that other programs cannot read them.
 _LARGE, _WORTH_BOXES = 1 << 20, 0.25
+# A Zarr store makes a folder of each name, and those have 255 bytes at most: half of it leaves room
+# for what stands before and after.
+_LONGEST = 128
 _PLAIN = "iuf"
 # The integers that truth values, times and durations are stored as.
 AS_INTEGERS = {"b": "i1", "M": "i8", "m": "i8"}
@@ -115,9 +118,9 @@ class _Packer:
                 return how(self, value, where)
         raise _Unstorable(f"of type {type(value).__name__}", where)
 
-    def _name(self, *parts: Hashable) -> str:
+    def _name(self, base: str, *parts: Hashable) -> str:
         """Return a name that is not taken, made of the parts where they are plain words."""
-        plain = ".".join(str(part) for part in parts if _is_plain(part))
+        plain = ".".join([base, *(str(part) for part in parts if _is_plain(part))])
         name, count = plain, 0
         while name in self._taken or not name or (count == 0 and not all(map(_is_plain, parts))):
             count += 1
@@ -330,8 +333,9 @@ _HOW: tuple[tuple[Any, Callable[[_Packer, Any, str], Any]], ...] = (
 
 
 def _is_plain(part: Hashable) -> bool:
-    """Tell whether a name can stand in a file: letters, digits and underscores, and points."""
-    return isinstance(part, str) and part.replace(".", "_").replace(":", "_").isidentifier()
+    """Tell whether a name can stand in a file: not too many letters, digits, `_`, `.` and `:`."""
+    word = isinstance(part, str) and part.replace(".", "_").replace(":", "_").isidentifier()
+    return word and len(str(part).encode()) <= _LONGEST
 
 
 def _is_text(array: Array) -> bool:
