@@ -169,6 +169,25 @@ def test_what_is_labelled_may_be_lists_and_mappings(recording, tmp_path) -> None
         model.transform(recording)
 
 
+def test_what_is_remembered_may_be_called_as_what_a_file_holds_besides(recording, tmp_path) -> None:
+    class Named(partita.PCA):
+        own: ClassVar = ("recipe", "parameters", "recording")
+        remembers: ClassVar = (*partita.PCA.remembers, *own)
+
+        def _remember(self, stacker, fit):
+            labelled = xr.DataArray([1.0, 2.0], {"mask": [3, 4], "stacker": 5}, "mask")
+            more = {**fit.more, **dict.fromkeys(self.own, labelled)}
+            return super()._remember(stacker, fit._replace(more=more))
+
+    mask = recording[0].drop_vars("time") > -np.inf
+    model = Named(2, mask=mask).fit(recording)
+    partita.save(model, tmp_path / "model.nc")
+    again = partita.load_model(tmp_path / "model.nc")
+    xr.testing.assert_identical(again.mask, mask)
+    for name in model.own:
+        xr.testing.assert_identical(getattr(again, name), getattr(model, name))
+
+
 def test_every_module_of_the_room_can_be_read_without_another_first() -> None:
     room = Path(partita.decomposition.__file__).parent
     names = sorted(path.stem for path in room.glob("[a-z]*.py"))

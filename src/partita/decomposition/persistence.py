@@ -18,8 +18,9 @@ from partita._version import __version__
 from partita.decomposition import registry
 from partita.io.stores.netcdf_zarr import MODEL
 
-# The variable of a saved model that says how to put it together.
-_RECIPE = "recipe"
+# The variable of a saved model that says how to put it together. A hyphen stands where it has to
+# be the name of nothing else: attributes of a model have none in theirs.
+_RECIPE = "how-to-load"
 
 
 def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[Path]:
@@ -151,7 +152,7 @@ def to_dataset(model: Any) -> xr.Dataset:
     for kind, values in parts.items():
         recipes[kind] = {}
         for name, value in values.items():
-            prefix = name if kind == "fitted" else f"{kind}.{name}"
+            prefix = name if kind == "fitted" else f"{kind}-{name}"
             packed, recipes[kind][name] = packing.pack(value, prefix)
             variables |= packed
     # An attribute of a file holds 64 KB; a variable, what it takes.
@@ -161,7 +162,8 @@ def to_dataset(model: Any) -> xr.Dataset:
         "module": type(model).__module__,
         "version": __version__,
     }
-    return xr.Dataset({**variables, _RECIPE: ("recipe:0", text)}, attrs={MODEL: json.dumps(about)})
+    variables[_RECIPE] = xr.Variable(f"{_RECIPE}:0", text)
+    return xr.Dataset(variables, attrs={MODEL: json.dumps(about)})
 
 
 def from_dataset(dataset: xr.Dataset, *, source: str = "the dataset") -> Any:
