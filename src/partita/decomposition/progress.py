@@ -18,6 +18,10 @@ from partita._solvers.problem.solution import State
 
 Callback = Callable[["FitState"], Any]
 
+# A fit ends long before max_iter, and the first iteration waits for the starts: what is left of
+# the one, at the pace of the other, is hours where there are seconds.
+_LINE = "{desc}: iteration {n_fmt} of at most {total_fmt}, {elapsed}{postfix}"
+
 
 @dataclass(frozen=True)
 class FitState:
@@ -72,7 +76,7 @@ def watching(
     if not verbose and callback is None:
         yield None
         return
-    with tqdm(total=max_iter, desc=name, unit="it", disable=not verbose) as bar:
+    with tqdm(total=max_iter, desc=name, bar_format=_LINE, disable=not verbose) as bar:
 
         def watch(state: State) -> bool:
             bar.update(state.iteration - bar.n)
@@ -85,4 +89,3 @@ def watching(
             return callback(shown) is True
 
         yield watch
-        bar.total = bar.n
