@@ -228,6 +228,21 @@ def test_info_lists_what_a_file_holds_and_shows_what_is_chosen(capsys):
     assert "time 6, neuron 2, plane 3" in capsys.readouterr().out
 
 
+def test_messages_name_the_options_of_the_shell(capsys):
+    np.savez("two.npz", **{"raw": np.zeros((6, 4, 3)), "the other": np.zeros((6, 2, 3))})
+    assert _cli.main(["run", "two.npz"]) == 2
+    assert "Choose one by its name: --dataset raw." in capsys.readouterr().err
+    np.save("movie.npy", np.random.default_rng(0).gamma(2, 10, (40, 6, 5)))
+    assert _cli.main(["run", "movie.npy", "-k", "2", "--quiet"]) == 0
+    said = capsys.readouterr().err
+    assert "Give it in Hz: --frame-rate 30.\n" in said
+
+
+def test_a_name_with_a_space_is_quoted_for_the_shell():
+    text = words.in_a_shell("Choose one: partita.load(path, dataset='my data'), or write it anew.")
+    assert text == "Choose one: --dataset 'my data', or write it anew."
+
+
 def test_info_lists_the_variables_of_netcdf(capsys):
     both = xr.Dataset({"a": ("time", np.zeros(5)), "b": ("time", np.zeros(5))})
     write_dataset(both, "both.nc")

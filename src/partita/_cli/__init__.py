@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from partita._cli import words
 from partita._cli.parser import FAILED, make_parser
 
 _INTERRUPTED = 130
@@ -40,7 +41,7 @@ def _guarded(command: Callable[[argparse.Namespace], None], arguments: argparse.
 
 
 def _complain(text: str) -> None:
-    print("partita:", " ".join(text.split()), file=sys.stderr)
+    print("partita:", words.in_a_shell(" ".join(text.split())), file=sys.stderr)
 
 
 @contextmanager

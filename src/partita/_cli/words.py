@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,11 @@ _CONTENTS = {
     ".nc": "the whole model: partita.load_model opens it",
     ".zarr": "the whole model: partita.load_model opens it",
 }
+# How a message names an option of load, and what there is to do in Python instead.
+_OPTION = re.compile(
+    r"partita\.load\((?:path|\.\.\.), (dataset|frame_rate)=('[^']*'|[^,()']+)\)"
+    r"(?:, or assign the times in seconds: recording\.assign_coords\([^)]*\))?"
+)
 _WIDTH = 78  # characters of an attribute shown by info
 
 
@@ -41,6 +48,16 @@ def _content(path: Path) -> str:
             sign = next((s for s in ("positive", "negative") if f"_sign-{s}_" in path.name), "")
             return f"{sign} {content}".strip()
     return path.suffix
+
+
+def in_a_shell(text: str) -> str:
+    """Return a message with the options of load as the command line takes them."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2].strip("'")
+        return f"--{name} {quote(value)}"
+
+    return _OPTION.sub(option, text)
 
 
 def size_of(n_bytes: int) -> str:
