@@ -113,3 +113,20 @@ def test_strengths_are_non_negative_numbers(truth, name, value):
 def test_sessions_keep_no_neighbours(truth):
     with pytest.raises(ValueError, match="signals_smoothness=1"):
         pt.NMF(2, signals_smoothness=1).fit_sessions([truth[0]])
+
+
+@pytest.mark.parametrize("loss", ["kullback-leibler", 1.5])
+def test_new_signals_are_as_smooth_as_those_of_the_fit(truth, loss):
+    recording = truth[0]
+    smooth = pt.NMF(2, loss=loss, signals_smoothness=30, random_state=0, tol=1e-4, max_iter=3000)
+    fitted = smooth.fit(recording).signals_
+    apart = abs(smooth.transform(recording) - fitted).max()
+    assert apart < 2e-3 * fitted.max()
+
+
+def test_what_has_no_weight_follows_its_neighbours_under_a_divergence(truth):
+    recording = truth[0].isel(time=slice(80))
+    seen = xr.ones_like(recording.time).where(recording.time < 24, 0)
+    smooth = pt.NMF(2, loss=1, signals_smoothness=3, random_state=0, max_iter=2000)
+    tail = smooth.fit(recording).transform(recording, weights=seen)[60:]
+    np.testing.assert_allclose(tail, np.broadcast_to(tail[0], tail.shape), rtol=0.02)

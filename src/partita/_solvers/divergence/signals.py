@@ -20,6 +20,9 @@ _NEAR = 0.05  # of the loss: where no more is promised, the exact Hessian is the
 # Of a column's loss, by which it must still promise to fall: about the rounding of the loss.
 _ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 _MOST_REWEIGHTINGS = 100  # of a penalty majorised anew where the rows have moved to
+_MOST_AHEAD = 1000  # of those ahead of the rows: 361 under a smoothness of 100, on 200 samples
+# Of a round ahead but the first: fits to the end took ten times as long under a beta of 1.5.
+_STEPS_AHEAD = 4
 _LEAST_LEFT = 0.2  # of a fit Y after a step: at zero the loss may be infinite
 _LEAST_WIDTH = 32  # columns, for matrix products to be worth their name
 
@@ -84,7 +87,7 @@ def solve_divergence(
     def terms_at(here: Array) -> Terms:
         return inner.majorise(here.T, H, signals=True)
 
-    refit(data.turned(), short, rows, terms_at if penalty.active else None)
+    refit(data.turned(), short, rows, terms_at if penalty.active else None, ahead=True)
     return np.asarray(rows / kind(data.scale))
 
 
@@ -96,6 +99,7 @@ def refit(
     *,
     free: Array | None = None,
     max_steps: int = _MOST_STEPS,
+    ahead: bool = False,
 ) -> Fall:
     """Minimise the divergence of the columns of X (n, p) from ``short @ rows.T``, in place.
 
@@ -113,6 +117,9 @@ def refit(
         The components that may move; all of them by default.
     max_steps : int
         Steps at most.
+    ahead : bool, default False
+        Whether a penalty is majorised ahead of the rows rather than where they are: ties between
+        rows are settled in the square root of the rounds. What has fallen is then not counted.
 
     Returns
     -------
@@ -122,23 +129,47 @@ def refit(
     first, second = np.tril_indices(short.shape[1])
     pairs = short[:, first] * short[:, second]
     free = np.ones(short.shape[1], bool) if free is None else free
-    n_rounds = 1 if terms_at is None else min(max_steps, _MOST_REWEIGHTINGS)
-    reached = 0.0
+    most = _MOST_AHEAD if ahead else min(max_steps, _MOST_REWEIGHTINGS)
+    n_rounds = 1 if terms_at is None else most
+    reached, leap = 0.0, _Leap(rows)
     with single_blas(), Crew() as crew:
-        for _ in range(n_rounds):
+        for n in range(n_rounds):
+            before = rows.copy()
+            steps = min(max_steps, _STEPS_AHEAD) if ahead and n > 0 else max_steps
+            if ahead:
+                rows[:] = leap.point
             terms = None if terms_at is None else terms_at(rows)
 
-            def fit(block: slice, terms: Terms | None = terms) -> Fall:
+            def fit(block: slice, terms: Terms | None = terms, steps: int = steps) -> Fall:
                 X, M = data.take(block)
                 own = None if terms is None else terms.take(block)
-                return _fit_block(data, X, M, short, pairs, rows[block], own, free, max_steps)
+                return _fit_block(data, X, M, short, pairs, rows[block], own, free, steps)
 
-            before = rows.copy()
             falls = crew.map(fit, _blocks(data))
             reached += sum(fall.reached for fall in falls)
             if np.linalg.norm(rows - before) <= 1e-6 * np.linalg.norm(rows):
                 break
+            leap.on(rows, before)
     return Fall(reached, sum(fall.promised for fall in falls))
+
+
+class _Leap:
+    """Where a penalty is majorised next: ahead of the rows, until that turns them back.
+
+    Nesterov's extrapolation, from the start again after a turn (O'Donoghue & Candes 2015).
+    """
+
+    def __init__(self, rows: Array) -> None:
+        self.point, self.count = rows.copy(), 1.0
+
+    def on(self, rows: Array, before: Array) -> None:
+        """Leap from the rows, which were `before` a round ago and came from `point`."""
+        move = rows - before
+        if np.vdot(self.point - rows, move) > 0:
+            self.count = 1.0
+        count = (1.0 + np.sqrt(1.0 + 4.0 * self.count**2)) / 2.0
+        share = rows.dtype.type((self.count - 1.0) / count)
+        self.point, self.count = np.maximum(rows + share * move, 0), count
 
 
 def _blocks(data: Data) -> list[slice]:
