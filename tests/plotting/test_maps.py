@@ -201,6 +201,14 @@ def test_a_sign_dimension_is_drawn_as_positive_less_negative(fusi):
     np.testing.assert_allclose(drawn, expected.squeeze("z"))
 
 
+def test_a_merged_map_says_in_its_title_that_it_is_one(fusi):
+    signed = fusi(signs=True).maps_[0]
+    merged = "positive \N{MINUS SIGN} negative"
+    assert plot_map(signed).get_title(loc="left") == f"Component 0 · {merged}"
+    assert plot_map(signed.drop_vars("component")).get_title(loc="left") == merged
+    assert plot_map(signed, title="Mine").get_title(loc="left") == "Mine"
+
+
 def test_ends_of_the_colours_can_be_given_and_one_end_keeps_the_symmetry(fusi):
     map_ = fusi(signs=True).maps_[0]
     image = plot_map(map_, vmin=-1, vmax=2, cmap="PuOr").images[0]

@@ -20,7 +20,16 @@ from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_pic
 from partita.plotting.profiles import draw_profile, longest_name
 from partita.plotting.scales import Scale, choose_scale
 from partita.plotting.sheets import LEFT, TICKS, Sheet, add_panel, measure, open_page
-from partita.plotting.style import LABEL, TICK, TITLE, Theme, axis_label, choose_theme, dress
+from partita.plotting.style import (
+    LABEL,
+    MERGED,
+    TICK,
+    TITLE,
+    Theme,
+    axis_label,
+    choose_theme,
+    dress,
+)
 from partita.plotting.traces import draw_samples, limits_of, samples_of
 from partita.plotting.views import arrange, choose_cuts, choose_view
 from partita.preprocess import merge_sign
@@ -152,7 +161,7 @@ def _panels(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
     if "sign" not in maps.dims:
         return [("", maps)]
     if signs == "merged":
-        return [("positive \N{MINUS SIGN} negative", merge_sign(maps))]
+        return [(MERGED, merge_sign(maps))]
     return [(str(sign), maps.sel(sign=sign, drop=True)) for sign in maps["sign"].values]
 
 

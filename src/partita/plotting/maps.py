@@ -21,8 +21,8 @@ from partita.plotting.pictures import (
 )
 from partita.plotting.scales import choose_scale
 from partita.plotting.sheets import BAR, LEFT, TICKS, TITLE, add_panel, open_page
+from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
 from partita.plotting.style import TITLE as TITLE_SIZE
-from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.views import arrange, choose_cuts, choose_view
 from partita.preprocess import merge_sign
 
@@ -86,7 +86,8 @@ def plot_map(
     colorbar : bool
         Whether to draw a colour bar, labelled ``long_name [units]``.
     title : str, optional
-        "Component 3" for a map that says so, by default; "" for none.
+        By default "Component 3" for a map that says so, and that it is positive less negative
+        where that is so; "" for none.
     columns : int, optional
         How many slices stand side by side at most; as suits the shape by default.
     y_axis : {"auto", "up", "down"}
@@ -171,9 +172,9 @@ def _require_columns(columns: Any) -> None:
 
 
 def _heading(map_: xr.DataArray) -> str:
-    if "component" not in map_.coords or map_["component"].size != 1:
-        return ""
-    return f"Component {map_['component'].item()}"
+    named = "component" in map_.coords and map_["component"].size == 1
+    words = [f"Component {map_['component'].item()}"] if named else []
+    return " · ".join(words + ([MERGED] if "sign" in map_.dims else []))
 
 
 def _size_of(ax: Axes) -> tuple[float, float]:

@@ -21,6 +21,9 @@ OKABE_ITO = {
     "purple": "#CC79A7",
 }
 
+# What a map of two signs, merged, is called.
+MERGED = "positive \N{MINUS SIGN} negative"
+
 # Sizes of letters in points.
 TITLE, LABEL, TICK = 9.0, 8.0, 7.0
 
