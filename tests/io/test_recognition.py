@@ -68,3 +68,12 @@ def test_other_files_are_refused_with_what_is_read(tmp_path, start, naming):
     (tmp_path / "a").write_bytes(start.ljust(600, b"\0"))
     with pytest.raises(ValueError, match=r"load reads NIfTI, .*TIFF, HDF5.*has no such content"):
         partita.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["emg.csv", "traces.TSV"])
+def test_a_table_is_refused_with_how_it_becomes_a_recording(tmp_path, name):
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    with pytest.raises(
+        ValueError, match=r"is a table\. Read it as table = pandas.*dims=\('time', "
+    ):
+        partita.load(tmp_path / name)

@@ -23,6 +23,8 @@ _MATROSKA_MAGIC = b"\x1aE\xdf\xa3"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # What a file in Iconeus' newer, binary layout begins with.
 _BINARY_SCAN = b"scan"
+# Text has no first bytes of its own.
+_TABLES = (".csv", ".tsv")
 
 _BYTES = 4096
 
@@ -134,6 +136,11 @@ def unknown(content: Content, known: str) -> str:
         return (
             f"{path} looks like an Iconeus scan of the newer, binary layout, which is not "
             "published. Export it as NIfTI or as HDF5 (.scan of the older layout), and load that."
+        )
+    if path.suffix.lower() in _TABLES:
+        return (
+            f"load reads {known}; {path} is a table. Read it as table = pandas.read_csv(path), and "
+            "name its axes: xr.DataArray(table.values, dims=('time', 'channel'))."
         )
     what = "has no such content"
     if _nifti_magic(start):
