@@ -66,3 +66,12 @@ def test_blocks_of_columns_cover_them_all(X, n_bytes):
 def test_the_distance_of_two_factors_is_the_norm_of_their_difference():
     assert squared_distance(W, W) == 0
     assert squared_distance(W, W[::-1].copy()) == pytest.approx(((W - W[::-1]) ** 2).sum())
+
+
+@pytest.mark.parametrize("factor", [1e-25, 1e-19, 1.0, 1e19, 1e25])
+def test_residuals_of_any_size_have_a_norm_in_single_precision(factor) -> None:
+    X = (factor * (W @ H + 1)).astype(np.float32)
+    exact = np.square(X - factor * W.astype(np.float32) @ H.astype(np.float32), dtype=np.float64)
+    found = residual_norm2(X, (factor * W).astype(np.float32), H.astype(np.float32))
+    assert found == pytest.approx(exact.sum(), rel=1e-4, abs=0)
+    assert residual_norm2(0 * X, 0 * W.astype(np.float32), H.astype(np.float32)) == 0.0

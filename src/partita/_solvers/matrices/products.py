@@ -14,6 +14,8 @@ from .matrix import add
 from .streamed import Stream
 
 _BLOCK_BYTES = 4 << 20  # of dense values at once: four squares in float64 stay below 32 MB
+# Of a block of a million: squares below the range of float32 (1e-38) are less than 1e-8 of it.
+_LEAST_SQUARES = 1e-24
 
 
 def times(X: Any, B: Array) -> Array:
@@ -104,11 +106,20 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
             values.toarray() if scipy.sparse.issparse(values) else values, residual, out=residual
         )
         if weights is None:
-            total += sum(float(np.dot(column, column)) for column in residual.T)
+            total += _squared_norm(residual)
             continue
         squares = np.square(residual, dtype=np.float64)
         total += float(_weigh(squares, block, weights).sum())
     return total
+
+
+def _squared_norm(residual: Array) -> float:
+    """Return the sum of squares, added up in the residual's type where its range suffices."""
+    with np.errstate(over="ignore", under="ignore"):
+        total = sum(float(np.dot(column, column)) for column in residual.T)
+    if _LEAST_SQUARES < total < np.inf:
+        return total
+    return float(np.square(residual, dtype=np.float64).sum())
 
 
 def _residual_of_part(
