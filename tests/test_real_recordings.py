@@ -13,7 +13,7 @@ import xarray as xr
 
 import partita as pt
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
 def fit_both_modes(recording: xr.DataArray, n_components: int) -> pt.NMF:

@@ -445,6 +445,7 @@ def test_sizes_are_read_with_their_units():
 @pytest.mark.xdist_group("alone")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("words", [[], ["--no-intermediate"]])
+@pytest.mark.slow
 def test_run_works_on_a_cluster(recording, fitted, words):
     distributed = pytest.importorskip("distributed")
     arguments = ["-k", "2", "--chunks", "time=20", "--quiet"]
@@ -478,6 +479,7 @@ _cli.main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("words", [[], ["--no-intermediate"]])
+@pytest.mark.slow
 def test_the_same_command_goes_on_where_it_was_killed(recording, fitted, monkeypatch, words):
     command = ["run", str(recording), "-k", "3", "--seed", "1", *LARGE, *words, "--quiet"]
     kept = [*command, "--out", "killed", "--checkpoint", "fit.nc"]

@@ -131,6 +131,7 @@ print(status("VmHWM") - before)
 
 @pytest.mark.xdist_group("alone")
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read from /proc")
+@pytest.mark.slow
 def test_the_memory_of_a_conversion_is_bounded_whatever_the_size():
     values = np.resize(np.random.default_rng(0).random(1 << 20, np.float32), (1200, 128, 256))
     large = xr.DataArray(values, dims=("time", "y", "x"))
@@ -188,6 +189,7 @@ def test_warnings_of_the_file_are_said_once(capsys):
     assert "frame rate" in line
 
 
+@pytest.mark.slow
 def test_a_convert_that_was_killed_leaves_no_store():
     np.save("movie.npy", np.zeros((3000, 8, 8), np.float32))
     command = [sys.executable, "-c", "from partita._cli import main; main()"]

@@ -185,6 +185,7 @@ def test_chunks_dtype_and_order_of_dimensions_change_nothing(truth, chunks) -> N
     assert matched(turned.maps_, plain.maps_) > 0.999
 
 
+@pytest.mark.slow
 def test_one_session_at_a_time_is_in_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     maps = rng.gamma(0.3, 1.0, (3, 60, 50)).astype("float32")

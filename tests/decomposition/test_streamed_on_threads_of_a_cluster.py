@@ -14,6 +14,7 @@ from partita.decomposition import out_of_core
 distributed = pytest.importorskip("distributed")
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("alone"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),

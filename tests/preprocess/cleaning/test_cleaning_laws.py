@@ -97,6 +97,7 @@ def test_a_filter_of_whole_courses_reads_nothing_when_called(labelled, counted, 
 
 
 @pytest.mark.parametrize("name", ["detrend", "regress_out", "bandpass", "censor", "smooth"])
+@pytest.mark.slow
 def test_memory_stays_bounded(name):
     import dask.array as da
 

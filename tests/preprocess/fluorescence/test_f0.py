@@ -128,6 +128,7 @@ def peak_of_baseline(recording, baseline, *, window):
 
 
 @pytest.mark.parametrize("baseline", ["minimum", "percentile"])
+@pytest.mark.slow
 def test_the_baseline_of_a_lazy_recording_holds_only_a_few_blocks(baseline):
     recording = noise_in_chunks(50)
     assert peak_of_baseline(recording, baseline, window=10) < 0.35 * recording.nbytes

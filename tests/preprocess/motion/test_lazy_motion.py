@@ -17,6 +17,8 @@ from partita._solvers.registration import frame_resampling
 from partita.preprocess import apply_motion, estimate_motion
 from partita.preprocess.motion import tracking
 
+pytestmark = pytest.mark.slow
+
 N_TIMES = {"rigid": 600, "translation": 440, "piecewise": 440}
 """Enough that what is held beside a reference, as long as some 150 frames, counts for little."""
 PERIOD = 9
