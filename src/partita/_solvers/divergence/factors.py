@@ -86,7 +86,7 @@ class Sides:
 
     def penalise(self, short: Array, long: Array) -> float:
         """Return what the penalty adds to the divergence of the scaled data."""
-        return self.penalty.value(short.T, long.T)
+        return self.penalty.value(short.T, long.T) if self.penalty.active else 0.0
 
     def fitted(self, block: slice) -> Array:
         """Return what the factors as they are make of a block of X."""

@@ -220,7 +220,7 @@ def evaluate(problem: Oriented, S: Array, L: Array, seen: Products | Visit) -> f
 
 def penalty_of(problem: Oriented, S: Array, L: Array) -> float:
     """Return the penalty at (S, L)."""
-    return problem.penalty.value(S, L, problem.weights)
+    return problem.penalty.value(S, L, problem.weights) if problem.penalty.active else 0.0
 
 
 def terms_of(problem: Oriented, moving: Array, given: Array, *, of_long: bool) -> Terms:

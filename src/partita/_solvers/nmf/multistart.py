@@ -38,7 +38,7 @@ _FEWEST, _RACE = 4, 0.7
 # Columns that starts are tried on. With half of them thirty parts ended 1e-4 higher; with twice as
 # many they ended 1e-4 lower, and a fit of ten parts took twice as long.
 SAMPLE = 3072
-ROUNDS = 64
+ROUNDS = 60
 """On a sample: with half of them a few more passes over X follow, twice as many change nothing."""
 
 # Where there are columns enough for two samples: columns of the first, where half and twice as many

@@ -25,7 +25,7 @@ TOL = (
 CORRECTED_TOL = (
     TOL / 10
 )  # on a sketch, so that a fit on X has little to do; twice as much ends alike
-CORRECTED_ROUNDS = 40  # 80 end alike; after 20, or 15 in memory, 17 and 6 % more passes follow
+CORRECTED_ROUNDS = 30  # 80 end alike; after 20, or 15 in memory, 17 and 6 % more passes follow
 
 
 class Settled(NamedTuple):

@@ -212,7 +212,7 @@ def _solve_tile(
     G, rows, k = factor.G, manner.rows, factor.G.shape[0]
     zero, least = G.dtype.type(0), negligible(G)
     step_length = G.dtype.type(manner.beta)
-    stop = start + m
+    stop, ridged = start + m, factor.ridge.shape[0] > 0
     for j in range(k):
         here, begin = tile[j], factor.begin[j, start:stop]
         for c in range(m):
@@ -226,9 +226,9 @@ def _solve_tile(
             diagonal = G[j, j]
             if diagonal <= least:
                 continue
-            _descent_direction(factor, C, tile, work, j, start, shift, m)
+            _descent_direction(G, C, tile, work, j, shift, m)
             here, row_gain = tile[j], zero
-            if factor.ridge.shape[0] > 0:
+            if ridged:
                 gain += _move_ridged(diagonal, factor.ridge[j, start:stop], here, work, m)
                 continue
             inverse = G.dtype.type(1) / diagonal
@@ -261,21 +261,21 @@ def _move_ridged(diagonal: float, ridge: Array, here: Array, work: Array, m: int
     zero = here.dtype.type(0)
     gain: float = zero
     for c in range(m):
-        stiffness = diagonal + ridge[c]
-        before = here[c]
-        after = max(before + work[c] / stiffness, zero)
+        stiffness, before = diagonal + ridge[c], here[c]
+        slope = work[c] - ridge[c] * before
+        after = max(before + slope / stiffness, zero)
         move = after - before
-        gain += move * (work[c] + work[c] - stiffness * move)
+        gain += move * (slope + slope - stiffness * move)
         here[c] = after
     return gain
 
 
 @compiled
 def _descent_direction(
-    factor: Moving, C: Array, tile: Array, work: Array, j: int, start: int, shift: int, m: int
+    G: Array, C: Array, tile: Array, work: Array, j: int, shift: int, m: int
 ) -> None:
     """Set `work` to minus the gradient of component j, four components at a time."""
-    G, k, linear = factor.G, factor.G.shape[0], C[j, shift : shift + m]
+    k, linear = G.shape[0], C[j, shift : shift + m]
     for c in range(m):
         work[c] = linear[c]
     i = 0
@@ -290,10 +290,6 @@ def _descent_direction(
         for c in range(m):
             work[c] -= a * t0[c]
         i += 1
-    if factor.ridge.shape[0] > 0:
-        here, ridge = tile[j], factor.ridge[j, start : start + m]
-        for c in range(m):
-            work[c] -= ridge[c] * here[c]
 
 
 @compiled
@@ -305,15 +301,26 @@ def _gradient_norm2(
     for j in rows:
         if G[j, j] <= least:
             continue
-        _descent_direction(factor, C, tile, work, j, start, shift, m)
+        _descent_direction(G, C, tile, work, j, shift, m)
         here, squares = tile[j], zero
+        if factor.ridge.shape[0] > 0:
+            total += _ridged_norm2(G[j, j], factor.ridge[j, start : start + m], here, work, m)
+            continue
         for c in range(m):
             uphill = min(work[c], zero)
             free = work[c] if here[c] > 0.0 else work[c] - uphill
-            if factor.ridge.shape[0] > 0:
-                free *= np.sqrt(G[j, j] / (G[j, j] + factor.ridge[j, start + c]))
             squares += free * free
         total += squares / G[j, j]
+    return total
+
+
+@compiled
+def _ridged_norm2(diagonal: float, ridge: Array, here: Array, work: Array, m: int) -> float:
+    total = 0.0
+    for c in range(m):
+        slope = work[c] - ridge[c] * here[c]
+        if here[c] > 0.0 or slope > 0.0:
+            total += slope * slope / (diagonal + ridge[c])
     return total
 
 
@@ -335,10 +342,22 @@ def _remaining(
     for j in rows:
         if G[j, j] <= least:
             continue
-        _descent_direction(factor, C, tile, work, j, start, shift, m)
+        _descent_direction(G, C, tile, work, j, shift, m)
         stiffness, here = max(curvature, 1e-6) * G[j, j], tile[j]
+        if factor.ridge.shape[0] > 0:
+            total += _ridged_rest(stiffness, factor.ridge[j, start : start + m], here, work, m)
+            continue
         for c in range(m):
-            stiff = stiffness + (factor.ridge[j, start + c] if factor.ridge.shape[0] > 0 else 0.0)
-            move = max(work[c] / stiff, -here[c])
-            total += move * (work[c] - 0.5 * stiff * move)
+            move = max(work[c] / stiffness, -here[c])
+            total += move * (work[c] - 0.5 * stiffness * move)
+    return total
+
+
+@compiled
+def _ridged_rest(stiffness: float, ridge: Array, here: Array, work: Array, m: int) -> float:
+    total = 0.0
+    for c in range(m):
+        slope, stiff = work[c] - ridge[c] * here[c], stiffness + ridge[c]
+        move = max(slope / stiff, -here[c])
+        total += move * (slope - 0.5 * stiff * move)
     return total
