@@ -195,3 +195,9 @@ def test_every_module_of_the_room_can_be_read_without_another_first() -> None:
     for name in ("persistence", "registry", "sessions"):
         assert name in names
         subprocess.run([sys.executable, "-c", code, name], check=True)
+
+
+def test_a_class_of_an_example_in_a_module_is_none_of_its_own() -> None:
+    example = type("Example", (Decomposition,), {"__module__": "partita.decomposition._base"})
+    assert "Example" not in registry.estimators()
+    assert registry.is_estimator(example())

@@ -7,6 +7,7 @@ whatever needs a list of estimators reads it here.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 from weakref import WeakSet
 
@@ -40,7 +41,7 @@ def estimators() -> dict[str, type[Any]]:
     room = importlib.import_module(_ROOM)
     for name in room.__all__:
         getattr(room, name)
-    return {name: kind for name, kind in sorted(_KINDS.items()) if _is_own(kind)}
+    return {name: kind for name, kind in sorted(_KINDS.items()) if _is_own(kind) and _stands(kind)}
 
 
 def is_estimator(thing: object) -> bool:
@@ -75,6 +76,11 @@ def find(name: str, *, module: str, version: str, source: str) -> type[Any]:
     else:
         remedy = f"which {module} defines. Import that module first, then load the model."
     raise ValueError(f"{source} holds a model of class {name!r}, {remedy}")
+
+
+def _stands(kind: type) -> bool:
+    """Tell whether a class is in the module that it names; one of an example there is not."""
+    return vars(sys.modules[kind.__module__]).get(kind.__name__) is kind
 
 
 def _is_own(kind: type) -> bool:
