@@ -465,3 +465,11 @@ def test_parts_of_another_models_signals_are_found_under_another_name(truth) -> 
         NMF(2, random_state=0).fit(signals)
     nmf = NMF(2, random_state=0).fit(signals.rename(component="part"))
     assert nmf.maps_.dims == ("component", "part")
+
+
+def test_a_recording_on_another_grid_is_named_as_what_it_is(truth) -> None:
+    recording = truth["recording"]
+    model = NMF(2, random_state=0, max_iter=5, tol=0).fit(recording)
+    moved = recording.assign_coords(x=recording["x"] + 0.5)
+    with pytest.raises(ValueError, match=r"^The recording given to NMF\.transform lies on another"):
+        model.transform(moved)

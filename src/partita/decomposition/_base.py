@@ -283,11 +283,11 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self, recording: xr.DataArray, weights: xr.DataArray | None, *, caller: str
     ) -> Seen:
         """Return another recording as numbers, on the grid of the fit."""
+        stacker, aligned = self._stacker.at(recording, caller=f"The recording given to {caller}")
         if self._transforms_in_parts(recording, weights):
-            aligned = self._stacker.at(recording, caller=caller)[1].astype(self._stacker.dtype)
+            aligned = aligned.astype(self._stacker.dtype)
             inside, rng = self._stacker.inside_mask(), np.random.default_rng(0)
             return self._surveyed(aligned, rng, mask=inside, caller=caller, fits=False)
-        stacker, aligned = self._stacker.at(recording, caller=caller)
         return self._usable(stacker, stacker.matrix(aligned.compute()), weights, caller=caller)
 
     def _surveyed(

@@ -19,12 +19,8 @@ from .block_update import begin_long
 from .hals import Descent, descend
 
 CORRECTIONS = 2  # at most: on fUSI-like data the first is enough, and more are not asked for
-TOL = (
-    1e-3  # of a residual, by which starts are told apart: that at which a fit on X ends by default
-)
-CORRECTED_TOL = (
-    TOL / 10
-)  # on a sketch, so that a fit on X has little to do; twice as much ends alike
+TOL = 1e-3  # of a residual, by which starts are told apart: at it a fit on X ends by default
+CORRECTED_TOL = TOL / 10  # so that a fit on X has little to do; twice as much ends alike
 CORRECTED_ROUNDS = 30  # 80 end alike; after 20, or 15 in memory, 17 and 6 % more passes follow
 
 
