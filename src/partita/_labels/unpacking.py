@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped,unused-ignore]
 import xarray as xr
 
+from partita._labels.array_packing import AS_INTEGERS
 from partita._labels.boxes import Boxes
-from partita._labels.packing import AS_INTEGERS
 
 Array = np.ndarray[Any, Any]
 
