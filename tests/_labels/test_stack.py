@@ -168,28 +168,6 @@ def test_coordinates_of_time_go_to_signals_and_those_of_space_to_maps() -> None:
     assert "both" in stacker.recording(stacker.matrix(recording)).coords
 
 
-def test_canonical_columns_name_the_same_voxels_for_any_order_of_dimensions() -> None:
-    recording = recording_of()
-    mask = (recording.isel(time=0) % 3 != 0).drop_vars("time")
-    for dims in (("time", "y", "x"), ("x", "time", "y")):
-        turned = recording.transpose(*dims)
-        stacker = Stacker.of(turned, mask=mask)
-        row = stacker.matrix(turned)[0, stacker.canonical_columns()]
-        expected = recording.isel(time=0).transpose("x", "y").values.ravel()
-        np.testing.assert_array_equal(row, expected[expected % 3 != 0])
-
-
-def test_a_place_is_named_by_its_labels() -> None:
-    recording = recording_of()
-    mask = (recording.isel(time=0) > 2).drop_vars("time")
-    assert Stacker.of(recording, mask=mask).place(2, 0) == "time 0.2, y 0, x 0.3"
-
-
-def test_a_place_without_coordinates_is_named_by_its_index() -> None:
-    recording = recording_of().drop_vars(["time", "y", "x"])
-    assert Stacker.of(recording).place(1, 5) == "time index 1, y index 1, x index 1"
-
-
 def test_another_recording_is_matched_by_label() -> None:
     recording = recording_of()
     stacker = Stacker.of(recording)
