@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 import partita
 from partita import NMF
 from partita.decomposition import out_of_core
-from partita.decomposition.sessions import _Joint
+from partita.decomposition.fit_sessions import _Joint
 
 pytestmark = pytest.mark.xdist_group("sessions")
 

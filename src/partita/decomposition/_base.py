@@ -9,17 +9,23 @@ import xarray as xr
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from partita._labels import attrs, checks, packing, weighting
+from partita._labels import attrs, checks
 from partita._labels.stack import Stacker
-from partita._labels.weighting import Weights
 from partita._solvers import peak_memory
 from partita._solvers.linear.least_squares import least_squares
 from partita._solvers.matrices import products, streamed
-from partita._solvers.matrices.streamed import Stream
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
-from partita.decomposition import memory_estimate, out_of_core, registry
-from partita.decomposition.fit import Array, Fit, Seen, Signals, labelled, labelled_signals
+from partita.decomposition import memory_estimate, out_of_core, registry, validation
+from partita.decomposition.fit import (
+    Array,
+    Fit,
+    Seen,
+    Signals,
+    history_line,
+    labelled,
+    labelled_signals,
+)
 
 
 class Decomposition(TransformerMixin, BaseEstimator):
@@ -171,7 +177,13 @@ class Decomposition(TransformerMixin, BaseEstimator):
         checks.require_recording(recording, sample_dim=self._stacker.sample_dim, caller=caller)
         seen = self._seen_again(recording, weights, caller=caller)
         rows = seen.stacker.flat_maps(self.maps_, caller="maps_", leading=self.map_dims)
-        return self._labelled_signals(self._signals_for(seen, rows), like=recording)
+        return labelled_signals(
+            self._signals_for(seen, rows),
+            self._stacker,
+            self.maps_["component"].variable,
+            source=recording,
+            line=self._history_line(),
+        )
 
     def inverse_transform(self, signals: xr.DataArray | None = None) -> xr.DataArray:
         """Rebuild a recording from signals and the fitted maps.
@@ -195,31 +207,16 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         signals = self.signals_ if signals is None else signals
-        maps = self._maps_of(signals)
+        caller = f"{type(self).__name__}.inverse_transform"
+        maps = validation.maps_of(
+            signals, self.maps_, sample_dim=self._stacker.sample_dim, caller=caller
+        )
         rows = self._stacker.flat_maps(maps, caller="maps_", leading=self.map_dims)
         ordered = signals.transpose(self._stacker.sample_dim, "component")
         matrix = self._compose(ordered, rows)
         bare = ordered.isel(component=0, drop=True)
         rebuilt = self._stacker.recording(matrix, like=bare)
-        return attrs.append_history(rebuilt, f"{type(self).__name__}.inverse_transform()")
-
-    def _maps_of(self, signals: Any) -> xr.DataArray:
-        caller = f"{type(self).__name__}.inverse_transform"
-        checks.require_array(signals, caller=caller)
-        wanted = {self._stacker.sample_dim, "component"}
-        if set(signals.dims) != wanted or "component" not in signals.coords:
-            raise ValueError(
-                f"{caller} needs signals over {sorted(wanted)} with their component labels, and "
-                f"was given {tuple(signals.dims)}. Select with a list: signals.sel(component=[0])."
-            )
-        labels = signals["component"].values
-        known = self.maps_["component"].values
-        unknown = [label for label in labels.tolist() if label not in known.tolist()]
-        if unknown:
-            raise ValueError(
-                f"{caller} does not know the components {unknown}; fitted: {known.tolist()}."
-            )
-        return self.maps_.sel(component=labels)
+        return attrs.append_history(rebuilt, f"{caller}()")
 
     # What a subclass may say otherwise
 
@@ -230,7 +227,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:
         """Return the signals of a recording for maps (n_components, n_features): least squares."""
-        return Signals(least_squares(_dense(seen.matrix), maps))
+        return Signals(least_squares(validation.dense(seen.matrix), maps))
 
     def _in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
         """Say whether a fit reads a recording part by part."""
@@ -267,10 +264,12 @@ class Decomposition(TransformerMixin, BaseEstimator):
         caller = type(self).__name__
         self._refuse_weights(weights, caller=caller)
         sample_dim = str(self.sample_dim)
-        checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_features(recording, sample_dim=sample_dim, caller=caller)
-        checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
-        self._refuse_labels(recording, caller=caller)
+        validation.require_samples_of_features(recording, sample_dim=sample_dim, caller=caller)
+        validation.refuse_names(
+            recording, map_dims=self.map_dims, signal_coords=self.signal_coords,
+            sample_dim=sample_dim, caller=caller,
+        )  # fmt: skip
+        validation.refuse_unstorable(recording, self._stored_parameters(), caller=caller)
         memory_estimate.warn_if_too_large(recording, self, weights=weights)
         if self._in_parts(recording, weights):
             rng = np.random.default_rng(0) if rng is None else rng
@@ -290,6 +289,14 @@ class Decomposition(TransformerMixin, BaseEstimator):
             return self._surveyed(aligned, rng, mask=inside, caller=caller, fits=False)
         return self._usable(stacker, stacker.matrix(aligned.compute()), weights, caller=caller)
 
+    def _usable(
+        self, stacker: Stacker, matrix: Any, weights: xr.DataArray | None, *, caller: str
+    ) -> Seen:
+        return validation.usable(
+            stacker, matrix, weights, signed=self._signed, keeps_sparse=self.keeps_sparse,
+            caller=caller,
+        )  # fmt: skip
+
     def _surveyed(
         self,
         recording: xr.DataArray,
@@ -301,30 +308,9 @@ class Decomposition(TransformerMixin, BaseEstimator):
     ) -> Seen:
         stacker, stream = out_of_core.surveyed(
             recording, sample_dim=str(self.sample_dim), mask=mask, rng=rng, caller=caller,
-            taken=self._taken(), signed="recording" not in self.non_negative, fits=fits,
+            taken=self._taken(), signed=self._signed, fits=fits,
         )  # fmt: skip
         return Seen(stacker, stream)
-
-    def _usable(
-        self, stacker: Stacker, matrix: Any, weights: xr.DataArray | None, *, caller: str
-    ) -> Seen:
-        """Leave out what holds nothing, and refuse what cannot be used."""
-        empty = checks.missing_throughout(matrix)
-        if empty is not None:
-            stacker, matrix = stacker.without(matrix, empty)
-        numbers: Weights | None = None
-        if weights is not None:
-            weights = weighting.proportions(weights)
-            numbers = stacker.weights(weights)
-            empty = weighting.columns_without(numbers)
-            if empty is not None:
-                stacker, matrix = stacker.without(matrix, empty)
-                numbers = stacker.weights(weights)
-            matrix = weighting.silenced(matrix, numbers)
-        checks.refuse_isolated(matrix, place=stacker.place, caller=caller)
-        if "recording" in self.non_negative:
-            checks.refuse_negative(matrix, place=stacker.place, caller=caller)
-        return Seen(stacker, matrix if self.keeps_sparse else _dense(matrix), numbers)
 
     def _refuse_weights(self, weights: Any, *, caller: str) -> None:
         if weights is not None and not self.weighted:
@@ -332,29 +318,6 @@ class Decomposition(TransformerMixin, BaseEstimator):
                 f"{caller} takes no weights: {type(self).__name__} has none in its objective. "
                 "Interpolate what is missing, or use NMF."
             )
-
-    def _refuse_labels(self, recording: xr.DataArray, *, caller: str) -> None:
-        """Refuse dimensions that maps or signals have themselves, and labels no file could hold."""
-        odd = [name for name in (*recording.dims, *recording.coords) if not isinstance(name, str)]
-        if odd:
-            raise TypeError(
-                f"{caller} needs dimensions and coordinates named by text, and was given {odd}. "
-                "Rename them: recording.rename({old: 'new'})."
-            )
-        levels = [
-            n for i, names in recording.xindexes.group_by_index() if len(names) > 1 for n in names
-        ]
-        ours = {*self.map_dims, *(self._taken() if levels else ())}
-        taken = [n for n in (*recording.dims, *levels) if n in ours]
-        taken += [n for n in self.signal_coords if n == str(self.sample_dim)]
-        if taken:
-            raise ValueError(
-                f"{caller} labels its results by {taken[0]!r}, and this recording has a dimension "
-                f"of that name. Rename it: recording.rename({taken[0]}='{taken[0]}_before')."
-            )
-        bare = recording.coords.to_dataset().assign_attrs(recording.attrs)
-        packing.refuse_unstorable(bare, caller=caller, what="labels")
-        packing.refuse_unstorable(self._stored_parameters(), caller=caller, what="parameters")
 
     def _stored_parameters(self) -> dict[str, Any]:
         """Return the parameters that are saved: no random states, nor what can be called."""
@@ -365,17 +328,19 @@ class Decomposition(TransformerMixin, BaseEstimator):
             if not isinstance(value, moment) and not callable(value)
         }
 
+    @property
+    def _signed(self) -> bool:
+        return "recording" not in self.non_negative
+
     def _taken(self) -> tuple[str, ...]:
         return (*self.map_dims, *self.signal_coords)
 
     def _fit(self, seen: Seen, signals: Array, maps: Array) -> Fit:
         """Return plain factors of a recording in memory as a fit: unit maps, by energy."""
         signals, maps, *_ = normalisation.canonicalise(signals, maps)
-        norm2, error2 = (
-            products.norm2(seen.matrix),
-            products.residual_norm2(seen.matrix, signals, maps),
-        )
-        return Fit(Signals(signals), maps, np.arange(len(maps)), norm2, float(np.sqrt(error2)))
+        norm2 = products.norm2(seen.matrix)
+        error = float(np.sqrt(products.residual_norm2(seen.matrix, signals, maps)))
+        return Fit(Signals(signals), maps, np.arange(len(maps)), norm2, error)
 
     def _remember(self, stacker: Stacker, fit: Fit) -> Self:
         """Label what a fit has found and keep it, in place of all that an earlier fit has left."""
@@ -389,26 +354,5 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self.__dict__.update(fitted, _fitted=tuple(fitted))
         return self
 
-    def _labelled_signals(self, signals: Signals, *, like: xr.DataArray) -> xr.DataArray:
-        component, line = self.maps_["component"].variable, self._history_line()
-        return labelled_signals(signals, self._stacker, component, source=like, line=line)
-
     def _history_line(self) -> str:
-        changed = {
-            name: value if _is_short(value) else f"<{type(value).__name__}>"
-            for name, value in sorted(self.get_params().items())
-            if value is not None and name != "verbose"
-        }
-        return attrs.describe_call(type(self).__name__, **changed)
-
-
-def _is_short(value: Any) -> bool:
-    """Tell whether a parameter stands in the history as it is: text and numbers, no address."""
-    if isinstance(value, tuple | list):
-        return all(map(_is_short, value))
-    return isinstance(value, str | bool | int | float | np.generic)
-
-
-def _dense(matrix: Any) -> Any:
-    kept = isinstance(matrix, np.ndarray | Stream)
-    return matrix if kept else matrix.toarray()
+        return history_line(type(self).__name__, self.get_params())

@@ -20,6 +20,7 @@ from partita._solvers.nmf.block_update import Visit
 from partita._solvers.nmf.frobenius import Saved
 from partita._solvers.nmf.hals import Kept
 from partita._version import __version__
+from partita.decomposition.fit import Seen
 from partita.io import atomic
 
 _ARRAYS = ("S", "S_old", "L", "L_old")
@@ -143,6 +144,25 @@ def _restored(stored: xr.Dataset) -> Saved:
     )  # fmt: skip
     revived = tuple(plain["revived"])
     return Saved(kept, plain["aim"], revived, plain["passes"], plain["report"])
+
+
+def keeper(path: str | PathLike[str], seen: Seen, model: Any) -> Checkpoint:
+    """Return what keeps the state of the fit of a recording.
+
+    Raises
+    ------
+    ValueError
+        If another solver than that of the Frobenius loss takes it.
+    """
+    plain = model.loss in ("frobenius", 2)
+    if not plain or isinstance(seen.weights, np.ndarray):
+        given = "entrywise weights" if plain else f"loss={model.loss!r}"
+        raise ValueError(
+            "checkpoint= keeps the state of the Frobenius solver, and this fit has "
+            f"{given}, which another one solves. Leave checkpoint=None."
+        )
+    facts = fingerprint(model.get_params(), seen.stacker, seen.matrix, seen.weights)
+    return Checkpoint(path, facts)
 
 
 def fingerprint(

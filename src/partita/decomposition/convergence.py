@@ -48,3 +48,17 @@ def warn_unconverged(name: str, *, n_iter: int, state: str, remedy: str) -> None
         f"{name} stopped after {n_iter} iterations before it converged: {state}. {remedy}",
         ConvergenceWarning,
     )
+
+
+def warn_if_above_tol(
+    model: Any, certificate: Certificate, *, remedy: str, name: str | None = None
+) -> None:
+    """Warn if a fit ended at its limit of iterations with the residual above ``tol``."""
+    if model.converged_ or model.tol == 0 or model.n_iter_ < model.max_iter:
+        return
+    warn_unconverged(
+        name or type(model).__name__,
+        n_iter=model.n_iter_,
+        state=f"the optimality residual is {certificate.residual:.1e}, and tol is {model.tol:.1e}",
+        remedy=remedy,
+    )

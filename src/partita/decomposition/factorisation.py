@@ -15,11 +15,14 @@ from partita._solvers.optimality import reconstruction_error
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.penalties.penalty import Penalty, Separable, Together, for_unit_maps
 from partita._solvers.penalties.smoothness import Graph, Smoothness, chain
+from partita._solvers.problem import normalisation
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
 from partita._solvers.problem.stopping import Stopping
 from partita._solvers.signals import solve_signals
-from partita.decomposition.fit import Array, Seen
+from partita.decomposition import out_of_core
+from partita.decomposition.convergence import by_iteration, certified
+from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.parameters import Objective
 from partita.decomposition.warm_start import Given
 
@@ -139,9 +142,48 @@ class Left(NamedTuple):
         return Together(tuple(parts))
 
 
-def signals_of(seen: Seen, maps: Array, beta: float, left: Left) -> Array:
+NOTHING_LEFT: tuple[list[dict[str, Any]], float] = ([], 0.0)
+
+
+def signals_of(
+    seen: Seen, maps: Array, left: tuple[list[dict[str, Any]], float], *, beta: float = 2.0
+) -> Signals:
     """Return the signals (n_samples, n_components) that are best for maps."""
-    return solve_signals(seen.matrix, maps, penalty=left.on(seen), weights=seen.weights, loss=beta)
+    penalty = Left(*left).on(seen)
+    return Signals(
+        solve_signals(seen.matrix, maps, penalty=penalty, weights=seen.weights, loss=beta)
+    )
+
+
+def fit_of(
+    seen: Seen,
+    objective: Objective,
+    solution: Solution,
+    component: Array,
+    *,
+    tol: float,
+    n_kept: int = 0,
+) -> Fit:
+    """Return a solution as a fit: unit maps, by energy but for the first `n_kept`, certified."""
+    signals, maps, order, lengths = normalisation.canonicalise(
+        solution.W, solution.H, keep_order=n_kept
+    )
+    return Fit(
+        Signals(signals),
+        maps,
+        component,
+        norm2=norm2_of(seen, solution),
+        error=error_of(seen, solution, signals, maps, objective),
+        streams=seen.in_parts,
+        more={
+            "n_iter_": solution.n_iter,
+            "converged_": solution.is_whole and bool(solution.certificate.residual <= tol),
+            "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
+            "optimality_": certified(solution.certificate),
+            "losses_": by_iteration(solution.losses),
+            "_left": tuple(Left.of(solution.penalty, order, lengths)),
+        },
+    )
 
 
 def norm2_of(seen: Seen, solution: Solution) -> float:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels import attrs
 from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
 from partita._solvers.matrices.streamed import Stream
@@ -126,6 +127,23 @@ def labelled_signals(
         return columns
     off = (stacker.sample_dim, signals.offset, {"long_name": "mean over voxels", **units})
     return columns.assign_coords(offset=off)
+
+
+def history_line(name: str, parameters: Mapping[str, Any]) -> str:
+    """Return what a fit adds to the history: its parameters, those that are long by their type."""
+    changed = {
+        key: value if _is_short(value) else f"<{type(value).__name__}>"
+        for key, value in sorted(parameters.items())
+        if value is not None and key != "verbose"
+    }
+    return attrs.describe_call(name, **changed)
+
+
+def _is_short(value: Any) -> bool:
+    """Tell whether a parameter stands in the history as it is: text and numbers, no address."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_short, value))
+    return isinstance(value, str | bool | int | float | np.generic)
 
 
 def _history(source: Mapping[Any, Any], line: str) -> dict[str, str]:

@@ -10,14 +10,14 @@ import xarray as xr
 
 from partita._labels.warn import warn
 from partita._solvers.peak_memory import Budget, Size
-from partita._solvers.problem import normalisation
 from partita._solvers.problem.solution import Solution
-from partita.decomposition import factorisation, out_of_core, parameters, partial_fit, sessions
+from partita.decomposition import checkpoints, factorisation, parameters, partial_fit, sessions
 from partita.decomposition._base import Decomposition
-from partita.decomposition.checkpoints import Checkpoint, fingerprint
-from partita.decomposition.convergence import by_iteration, certified, warn_unconverged
-from partita.decomposition.factorisation import Left, Settings
+from partita.decomposition.checkpoints import Checkpoint
+from partita.decomposition.convergence import warn_if_above_tol
+from partita.decomposition.factorisation import NOTHING_LEFT, Settings
 from partita.decomposition.fit import Array, Fit, Seen, Signals
+from partita.decomposition.fit_sessions import Begin, Outcome, fit_jointly
 from partita.decomposition.parameters import Objective
 from partita.decomposition.progress import Callback, name_dashboard, watching
 from partita.decomposition.warm_start import Given, gather
@@ -184,7 +184,7 @@ class NMF(Decomposition):
     converged_: bool
     fit_report_: dict[str, Any]
     n_sessions_: int
-    _left: tuple[list[dict[str, Any]], float]
+    _left: tuple[list[dict[str, Any]], float] = NOTHING_LEFT
     _ledger: partial_fit.Ledger | None
 
     def __init__(
@@ -327,7 +327,7 @@ class NMF(Decomposition):
         its ``maps_`` for its ``signals_``: files do not hold the products of earlier sessions.
         """
         caller = "NMF.partial_fit"
-        self._refuse_more_than_products(caller=caller)
+        partial_fit.refuse_more_than_products(self, caller=caller)
         if hasattr(self, "maps_"):
             seen = partial_fit.visited(self._stacker, recording, caller=caller)
             fit, ledger = partial_fit.folded(
@@ -391,24 +391,12 @@ class NMF(Decomposition):
         """
         caller = "NMF.fit_sessions"
         self._check_parameters()
-        self._refuse_more_than_products(caller=caller)
+        partial_fit.refuse_more_than_products(self, caller=caller)
         sessions.check_passes(n_passes)
         listed = sessions.listed(recordings, caller=caller)
         first = sessions.opened(next(iter(listed.values())), caller=caller)
         begin = self._found(partial_fit.in_memory(first))
-        joint = (
-            None
-            if begin.solution.interrupted
-            else sessions.fit_jointly(
-                listed,
-                self._begin_of(begin),
-                tol=float(self.tol),
-                n_passes=int(self.max_iter if n_passes is None else n_passes),
-                rng=parameters.generator(self.random_state),
-                verbose=bool(self.verbose),
-                caller=caller,
-            )
-        )
+        joint = self._joined(listed, begin, n_passes, caller=caller)
         if joint is None:  # Ctrl-C before there was anything of more than the first session
             unsettled = {**begin.fit.more, "converged_": False}
             self._remember(begin.seen.stacker, begin.fit._replace(more=unsettled))
@@ -416,11 +404,11 @@ class NMF(Decomposition):
         self._remember(joint.stacker, joint.fit)
         if joint.interrupted:
             raise KeyboardInterrupt
-        if n_passes is None and self.tol > 0 and not self.converged_:
-            warn_unconverged(
-                caller,
-                n_iter=self.n_iter_,
-                state=self._residual_in_words(joint.certificate.residual),
+        if n_passes is None:
+            warn_if_above_tol(
+                self,
+                joint.certificate,
+                name=caller,
                 remedy="Raise max_iter, which counts passes here, or tol.",
             )
         return self
@@ -431,11 +419,12 @@ class NMF(Decomposition):
         """Keep what is found; then say what kept the fit from its end, if anything did."""
         found = self._found(recording, **how)
         self._remember(found.seen.stacker, found.fit)
-        if found.solution.failure is not None:
-            raise found.solution.failure
-        if found.solution.interrupted:
-            raise KeyboardInterrupt
-        self._warn_if_unconverged(found.solution)
+        found.solution.reraise()
+        warn_if_above_tol(
+            self,
+            found.solution.certificate,
+            remedy="Raise max_iter, or standardise the recording first (zscore and split_sign).",
+        )
         return found
 
     def _found(
@@ -456,11 +445,14 @@ class NMF(Decomposition):
         given = gather(
             seen.stacker, init=self.init, fixed_maps=self.fixed_maps, n_components=self.n_components
         )
-        keeper = self._keeper(checkpoint, seen, objective)
+        keeper = None if checkpoint is None else checkpoints.keeper(checkpoint, seen, self)
         solution = self._solved(seen, objective, given, rng, callback, keeper)
-        if keeper is not None and not solution.interrupted and solution.failure is None:
+        if keeper is not None and solution.is_whole:
             keeper.remove()
-        return _Found(seen, given, solution, self._fit_of(seen, objective, given, solution))
+        fit = factorisation.fit_of(
+            seen, objective, solution, given.component, tol=self.tol, n_kept=given.n_kept
+        )
+        return _Found(seen, given, solution, fit)
 
     def _check_parameters(self) -> Objective:
         parameters.check_mode(self.mode, self.modes)
@@ -495,8 +487,7 @@ class NMF(Decomposition):
         )
 
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:
-        left = Left(*getattr(self, "_left", ([], 0.0)))
-        return Signals(factorisation.signals_of(seen, maps, self._objective().beta, left))
+        return factorisation.signals_of(seen, maps, self._left, beta=self._objective().beta)
 
     def _warn_of_surplus(self, most: int) -> None:
         if self.n_components > most:
@@ -504,21 +495,6 @@ class NMF(Decomposition):
                 f"n_components={self.n_components} is more than min(samples, voxels) = {most}: "
                 "the surplus explains nothing that fewer would not."
             )
-
-    def _keeper(
-        self, checkpoint: str | PathLike[str] | None, seen: Seen, objective: Objective
-    ) -> Checkpoint | None:
-        if checkpoint is None:
-            return None
-        if objective.beta != 2.0 or isinstance(seen.weights, np.ndarray):
-            weighed = seen.weights is not None
-            raise ValueError(
-                "checkpoint= keeps the state of the Frobenius solver, and this fit has "
-                f"{'entrywise weights' if weighed else f'loss={self.loss!r}'}, which "
-                "another one solves. Leave checkpoint=None."
-            )
-        facts = fingerprint(self.get_params(), seen.stacker, seen.matrix, seen.weights)
-        return Checkpoint(checkpoint, facts)
 
     def _solved(
         self,
@@ -549,60 +525,29 @@ class NMF(Decomposition):
                 seen, objective, given, settings, rng=rng, watch=watch, keeper=keeper
             )
 
-    def _fit_of(self, seen: Seen, objective: Objective, given: Given, solution: Solution) -> Fit:
-        signals, maps, order, lengths = normalisation.canonicalise(
-            solution.W, solution.H, keep_order=given.n_kept
-        )
-        whole = not solution.interrupted and solution.failure is None
-        return Fit(
-            Signals(signals),
-            maps,
-            given.component,
-            norm2=factorisation.norm2_of(seen, solution),
-            error=factorisation.error_of(seen, solution, signals, maps, objective),
-            streams=seen.in_parts,
-            more={
-                "n_iter_": solution.n_iter,
-                "converged_": whole and bool(solution.certificate.residual <= self.tol),
-                "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
-                "optimality_": certified(solution.certificate),
-                "losses_": by_iteration(solution.losses),
-                "_left": tuple(Left.of(solution.penalty, order, lengths)),
-            },
-        )
-
-    def _warn_if_unconverged(self, solution: Solution) -> None:
-        if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
-            return
-        warn_unconverged(
-            "NMF",
-            n_iter=self.n_iter_,
-            state=self._residual_in_words(solution.certificate.residual),
-            remedy="Raise max_iter, or standardise the recording first (zscore and split_sign).",
-        )
-
-    def _residual_in_words(self, residual: float) -> str:
-        return f"the optimality residual is {residual:.1e}, and tol is {self.tol:.1e}"
-
     # Sessions
 
-    def _refuse_more_than_products(self, *, caller: str) -> None:
-        if self._objective().is_plain:
-            return
-        raise ValueError(
-            f"{caller} keeps products of the data, which suffice for loss='frobenius' without "
-            f"penalties only; given: loss={self.loss!r}, maps_l1={self.maps_l1!r}, "
-            f"signals_l1={self.signals_l1!r}, l2={self.l2!r}, "
-            f"signals_smoothness={self.signals_smoothness!r}, "
-            f"maps_smoothness={self.maps_smoothness!r}. Leave these at their defaults, or fit the "
-            "sessions joined along time: xarray.concat(recordings, 'time')."
+    def _joined(
+        self,
+        listed: dict[Any, sessions.Source],
+        begin: _Found,
+        n_passes: int | None,
+        *,
+        caller: str,
+    ) -> Outcome | None:
+        """Go on from the fit of the first session; None after Ctrl-C in it, or right after."""
+        if begin.solution.interrupted:
+            return None
+        given = begin.given
+        first = Begin(
+            begin.seen.stacker, begin.fit.maps, given.component, given.n_held, given.n_kept
         )
-
-    def _begin_of(self, found: _Found) -> sessions.Begin:
-        return sessions.Begin(
-            found.seen.stacker,
-            found.fit.maps,
-            found.fit.component,
-            n_held=found.given.n_held,
-            n_kept=found.given.n_kept,
+        return fit_jointly(
+            listed,
+            first,
+            tol=float(self.tol),
+            n_passes=int(self.max_iter if n_passes is None else n_passes),
+            rng=parameters.generator(self.random_state),
+            verbose=bool(self.verbose),
+            caller=caller,
         )

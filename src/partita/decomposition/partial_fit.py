@@ -126,3 +126,16 @@ def visited(stacker: Stacker, recording: xr.DataArray, *, caller: str) -> Seen:
     checks.refuse_isolated(matrix, place=own.place, caller=caller)
     checks.refuse_negative(matrix, place=own.place, caller=caller)
     return Seen(own, matrix)
+
+
+def refuse_more_than_products(model: Any, *, caller: str) -> None:
+    """Refuse an objective for which products of the data do not suffice (ValueError)."""
+    if model._objective().is_plain:
+        return
+    names = ("maps_l1", "signals_l1", "l2", "signals_smoothness", "maps_smoothness")
+    given = ", ".join(f"{name}={getattr(model, name)!r}" for name in ("loss", *names))
+    raise ValueError(
+        f"{caller} keeps products of the data, which suffice for loss='frobenius' without "
+        f"penalties only; given: {given}. Leave these at their defaults, or fit the "
+        "sessions joined along time: xarray.concat(recordings, 'time')."
+    )

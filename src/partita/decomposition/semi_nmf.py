@@ -9,16 +9,14 @@ import xarray as xr
 
 from partita._solvers.nmf.semi import factorise_semi
 from partita._solvers.peak_memory import Budget, Size
-from partita._solvers.problem import normalisation
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
 from partita._solvers.problem.start import Start
 from partita._solvers.problem.stopping import Stopping
-from partita._solvers.signals import solve_signals
-from partita.decomposition import factorisation, out_of_core, parameters
+from partita.decomposition import factorisation, parameters
 from partita.decomposition._base import Decomposition
-from partita.decomposition.convergence import by_iteration, certified, warn_unconverged
-from partita.decomposition.fit import Array, Fit, Seen, Signals
+from partita.decomposition.convergence import warn_if_above_tol
+from partita.decomposition.fit import Array, Seen, Signals
 from partita.decomposition.parameters import Objective
 from partita.decomposition.progress import Callback, name_dashboard, watching
 
@@ -112,6 +110,7 @@ class SemiNMF(Decomposition):
     keeps_sparse: ClassVar = True
     remembers: ClassVar = (
         *Decomposition.remembers, "optimality_", "losses_", "n_iter_", "converged_", "fit_report_",
+        "_left",
     )  # fmt: skip
 
     optimality_: xr.Dataset
@@ -119,6 +118,7 @@ class SemiNMF(Decomposition):
     n_iter_: int
     converged_: bool
     fit_report_: dict[str, Any]
+    _left: tuple[list[dict[str, Any]], float]
 
     def __init__(
         self,
@@ -187,12 +187,16 @@ class SemiNMF(Decomposition):
             name_dashboard("SemiNMF")
         seen = self._look_over(recording, rng=rng)
         solution = self._solved(seen, objective, rng, callback)
-        self._remember(seen.stacker, self._fit_of(seen, objective, solution))
-        if solution.failure is not None:
-            raise solution.failure
-        if solution.interrupted:
-            raise KeyboardInterrupt
-        self._warn_if_unconverged(solution)
+        fit = factorisation.fit_of(
+            seen, objective, solution, np.arange(int(self.n_components)), tol=self.tol
+        )
+        self._remember(seen.stacker, fit)
+        solution.reraise()
+        warn_if_above_tol(
+            self,
+            solution.certificate,
+            remedy="Raise max_iter, or l2: parts that cancel each other take long to settle.",
+        )
         return self
 
     def _objective(self) -> Objective:
@@ -224,37 +228,8 @@ class SemiNMF(Decomposition):
                 rng=rng,
             )
 
-    def _fit_of(self, seen: Seen, objective: Objective, solution: Solution) -> Fit:
-        signals, maps, *_ = normalisation.canonicalise(solution.W, solution.H)
-        return Fit(
-            Signals(signals),
-            maps,
-            np.arange(len(maps)),
-            norm2=factorisation.norm2_of(seen, solution),
-            error=factorisation.error_of(seen, solution, signals, maps, objective),
-            streams=seen.in_parts,
-            more={
-                "n_iter_": solution.n_iter,
-                "converged_": solution.converged,
-                "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
-                "optimality_": certified(solution.certificate),
-                "losses_": by_iteration(solution.losses),
-            },
-        )
-
-    def _warn_if_unconverged(self, solution: Solution) -> None:
-        if self.converged_ or self.tol == 0 or self.n_iter_ < self.max_iter:
-            return
-        residual = solution.certificate.residual
-        warn_unconverged(
-            "SemiNMF",
-            n_iter=self.n_iter_,
-            state=f"the optimality residual is {residual:.1e}, and tol is {self.tol:.1e}",
-            remedy="Raise max_iter, or l2: parts that cancel each other take long to settle.",
-        )
-
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:
-        return Signals(solve_signals(seen.matrix, maps, penalty=self._objective().penalty))
+        return factorisation.signals_of(seen, maps, self._left)
 
     def _peak_memory(self, size: Size, *, chunks: Any, entrywise: bool) -> Budget:
         return factorisation.peak_memory_of(

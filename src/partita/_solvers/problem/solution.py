@@ -66,6 +66,18 @@ class Solution(NamedTuple):
     misfit: float | None = None
     penalty: Penalty = NONE
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the fit came to an end of its own."""
+        return not self.interrupted and self.failure is None
+
+    def reraise(self) -> None:
+        """Raise what kept the fit from its end, if anything did (OSError, KeyboardInterrupt)."""
+        if self.failure is not None:
+            raise self.failure
+        if self.interrupted:
+            raise KeyboardInterrupt
+
 
 def nothing_to_explain(X: Any, k: int, H: Array | None) -> Solution:
     """Answer all-zero data: signals of zero explain it exactly, whatever the maps (k, p) are."""
