@@ -10,6 +10,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.grid import GRID_TOLERANCE, least_spacing, same_grid
+from partita._labels.placement import placed_like
 
 
 def to_grid(
@@ -31,16 +32,15 @@ def to_grid(
     Raises
     ------
     ValueError
-        If the dimensions differ, or a position of the template is not among the array's.
+        If the dimensions differ, the affines of their coordinates `grid` turn one against the
+        other, or a position of the template is not among the array's.
     """
     if set(array.dims) != {*besides, *template.dims}:
         raise ValueError(
             f"{caller} has the dimensions {tuple(array.dims)}, and needs "
             f"{(*besides, *template.dims)} in any order."
         )
-    indexers = {dim: _positions(array, template, dim, caller=caller) for dim in template.dims}
-    moved = {dim: index for dim, index in indexers.items() if index is not None}
-    return array.isel(moved) if moved else array
+    return _in_places(array, template, template, caller=caller)
 
 
 def mask_over(mask: Any, template: xr.DataArray, *, caller: str) -> xr.DataArray:
@@ -58,7 +58,7 @@ def mask_over(mask: Any, template: xr.DataArray, *, caller: str) -> xr.DataArray
             f"features {tuple(template.dims)}. Reduce it: mask.any({foreign[0]!r})."
         )
     part = template.isel({dim: 0 for dim in template.dims if dim not in mask.dims}, drop=True)
-    aligned = _match(mask, part, caller=caller)
+    aligned = _match(mask, part, template, caller=caller)
     return aligned.broadcast_like(template).transpose(*template.dims)
 
 
@@ -78,7 +78,7 @@ def weights_over(
         dims=weights.dims,
         coords={dim: coords[dim] for dim in weights.dims if dim in coords},
     )
-    aligned = _match(weights, template, caller="weights").compute()
+    aligned = _match(weights, template, coords, caller="weights").compute()
     refuse_bad_weights(aligned, sample_dim=sample_dim)
     return aligned
 
@@ -102,16 +102,28 @@ def _is_bool(array: Any) -> bool:
     return isinstance(array, xr.DataArray) and array.dtype.kind == "b"
 
 
-def _match(array: xr.DataArray, template: xr.DataArray, *, caller: str) -> xr.DataArray:
-    indexers = {dim: _positions(array, template, dim, caller=caller) for dim in template.dims}
+def _in_places(
+    array: xr.DataArray, template: xr.DataArray, space: xr.DataArray | xr.Dataset, *, caller: str
+) -> xr.DataArray:
+    """Return an array in the places of a template; `space` has all of its coordinates."""
+    placed, lay = placed_like(array, space, caller=caller)
+    indexers = {
+        dim: _positions(placed, template, dim, caller=caller, lay=lay) for dim in template.dims
+    }
     moved = {dim: index for dim, index in indexers.items() if index is not None}
-    aligned = array.isel(moved) if moved else array
+    return placed.isel(moved) if moved else placed
+
+
+def _match(
+    array: xr.DataArray, template: xr.DataArray, space: xr.DataArray | xr.Dataset, *, caller: str
+) -> xr.DataArray:
+    aligned = _in_places(array, template, space, caller=caller)
     coords = {dim: template.coords[dim] for dim in template.dims if dim in template.coords}
     return aligned.reset_coords(drop=True).assign_coords(coords)
 
 
 def _positions(
-    array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str
+    array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str, lay: str
 ) -> np.ndarray[Any, Any] | None:
     """Return where along `dim` of `array` each place of `template` is; None where all stand so."""
     if dim not in template.coords or dim not in array.coords:
@@ -121,7 +133,7 @@ def _positions(
     _refuse_other_units(given, wanted, dim, caller=caller)
     if same_grid(given, wanted):
         return None
-    return _places_of(wanted, given, dim, caller=caller)
+    return _places_of(wanted, given, dim, caller=caller, lay=lay)
 
 
 def _refuse_other_length(
@@ -151,16 +163,17 @@ def _refuse_other_units(
 
 
 def _places_of(
-    wanted: xr.DataArray, given: xr.DataArray, dim: Hashable, *, caller: str
+    wanted: xr.DataArray, given: xr.DataArray, dim: Hashable, *, caller: str, lay: str
 ) -> np.ndarray[Any, Any]:
     numeric = wanted.values.dtype.kind in "iuf" and given.values.dtype.kind in "iuf"
     index, missing = (_nearest if numeric else _equal)(wanted.values, given.values)
     if missing.any():
         first = wanted.values[missing][0]
+        how = f" ({lay} by its coordinate 'grid')" if lay else ""
         raise ValueError(
-            f"{caller} lies on another grid: {int(missing.sum())} of {wanted.size} positions along "
-            f"{dim!r} are not found in it (the first is {first!s}). Bring it onto the same grid: "
-            f"interp_like, or select the common part before the fit."
+            f"{caller} lies on another grid{how}: {int(missing.sum())} of {wanted.size} positions "
+            f"along {dim!r} are not found in it (the first is {first!s}). Bring it onto the same "
+            f"grid: interp_like, or select the common part before the fit."
         )
     return index
 

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita.plotting.views import Cut, View
+from partita._labels.placement import placed_like
+from partita.plotting.views import Cut, View, locate
 
 
-def require_background(background: Any, view: View) -> xr.DataArray:
-    """Return the background if it has the map's image dimensions.
+def require_background(background: Any, map_: xr.DataArray, view: View) -> xr.DataArray:
+    """Return the background, counted as the map is, if it has the map's image dimensions.
 
     Raises
     ------
     TypeError
         If it is not a DataArray of numbers.
     ValueError
-        If it has other dimensions.
+        If it has other dimensions, is turned against the map, or lies beside it.
     """
     if not isinstance(background, xr.DataArray):
         raise TypeError(
@@ -39,7 +40,23 @@ def require_background(background: Any, view: View) -> xr.DataArray:
             f"{view.others}; given: {tuple(map(str, background.dims))}. Reduce or select: "
             "background.mean('time'), background.isel(z=0)."
         )
-    return background
+    placed, lay = placed_like(background, map_, caller="The background")
+    for dim in needed:
+        _require_overlap(placed, map_, dim, lay)
+    return placed
+
+
+def _require_overlap(background: xr.DataArray, map_: xr.DataArray, dim: str, lay: str) -> None:
+    ours, theirs = locate(map_, dim), locate(background, dim)
+    if ours.words is not None or theirs.words is not None:
+        return
+    if theirs.edges[0] < ours.edges[-1] and theirs.edges[-1] > ours.edges[0]:
+        return
+    raise ValueError(
+        f"The background lies beside the map{f', {lay}' if lay else ''}: along {dim} it reaches "
+        f"from {theirs.edges[0]:.4g} to {theirs.edges[-1]:.4g}, and the map from "
+        f"{ours.edges[0]:.4g} to {ours.edges[-1]:.4g}. Choose the background of this recording."
+    )
 
 
 def find_places(background: xr.DataArray, map_: xr.DataArray, cut: Cut) -> dict[str, int]:

@@ -116,7 +116,7 @@ def compose(
         columns=columns,
         horizontal=locate(map_, view.horizontal),
         vertical=locate(map_, view.vertical),
-        background=None if background is None else require_background(background, view),
+        background=None if background is None else require_background(background, map_, view),
         mask=None if mask is None else mask_over(mask, map_, caller="The mask"),
         threshold=threshold,
         above=min(max(_LABEL * -(-len(cuts) // columns) / height, 0.03), 0.3),

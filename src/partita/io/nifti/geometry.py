@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from partita._labels.grid import GRID_TOLERANCE, even_spacing
+from partita._labels.placement import MILLIMETRES_PER_UNIT, SPACE, grid_affine
 from partita.io.lazy_array import Array
-from partita.io.millimetres import MILLIMETRES_PER_UNIT, axis_coordinate
-
-SPACE = ("x", "y", "z")  # the voxel axes i, j, k
+from partita.io.millimetres import axis_coordinate
 
 # Below this share of a voxel, what lies off the diagonal is the rounding of a float32 header.
 _ROUNDING = 1e-6
@@ -101,19 +99,6 @@ def voxel_affine(recording: xr.DataArray) -> Array:
     for axis, name in enumerate(SPACE):
         own[axis, 3], own[axis, axis] = _origin_and_step(recording, name)
     return grid_affine(recording) @ own
-
-
-def grid_affine(recording: xr.DataArray, name: str = "affine") -> Array:
-    """Return what takes the recording's own (x, y, z) in mm to scanner millimetres, (4, 4)."""
-    attrs: Mapping[Any, Any] = recording.coords["grid"].attrs if "grid" in recording.coords else {}
-    numbers = np.asarray(attrs.get(name, np.eye(4)), dtype=float)
-    if numbers.size != 16 or not np.isfinite(numbers).all():
-        raise ValueError(
-            f"The coordinate 'grid' needs 16 finite numbers as its attribute {name!r}, row by "
-            f"row; given: {numbers.tolist()}. Drop it for axis-aligned data: "
-            "recording.drop_vars('grid')."
-        )
-    return numbers.reshape(4, 4)
 
 
 def grid_codes(recording: xr.DataArray) -> tuple[int, int]:

@@ -13,9 +13,10 @@ import xarray as xr
 
 from partita._labels.attrs import plain, storable
 from partita._labels.grid import GRID_TOLERANCE, same_places
+from partita._labels.placement import SPACE
 from partita._labels.time import seconds_of
 from partita.io.nifti.coordinates import Described
-from partita.io.nifti.geometry import SPACE, voxel_affine
+from partita.io.nifti.geometry import voxel_affine
 
 _LARGEST_COORDINATE = 200_000
 

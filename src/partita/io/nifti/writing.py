@@ -13,10 +13,10 @@ import nibabel as nib
 import numpy as np
 import xarray as xr
 
+from partita._labels.placement import grid_affine
 from partita.io.atomic import replacing
 from partita.io.nifti.coordinates import describe
 from partita.io.nifti.geometry import (
-    grid_affine,
     grid_codes,
     space_unit_is_known,
     voxel_affine,

@@ -11,6 +11,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
+from partita._labels.placement import refuse_elsewhere
 from partita.preprocess.fluorescence.f0_interpolated import BASELINE, RISE
 from partita.preprocess.voxels.cutting import BLOCK
 
@@ -79,6 +80,7 @@ def lay_over(baseline: Any, recording: xr.DataArray, *, axis: int) -> GivenF0:
             f"The baseline has the dimensions {foreign}, which the recording lacks; it has "
             f"{tuple(map(str, recording.dims))}."
         )
+    refuse_elsewhere(baseline, recording, caller="The baseline")
     for dim in baseline.dims:
         _require_same(baseline, recording, str(dim))
     missing = {dim: 1 for dim in recording.dims if dim not in baseline.dims}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.grid import same_grid
+from partita._labels.placement import refuse_elsewhere
 from partita._labels.time import require_seconds
 from partita._solvers.registration import rotations
 from partita.preprocess.motion import suspects, tracking
@@ -65,6 +66,7 @@ def require_motion_of(
     motion: xr.Dataset, grid: VoxelGrid, laid: xr.DataArray, *, caller: str
 ) -> None:
     """Refuse the motion of another recording."""
+    refuse_elsewhere(motion, laid, caller=f"The motion given to {caller}")
     for dim in (grid.samples, *((grid.plane,) if grid.plane else ()), *grid.axes):
         require_same(motion, laid, dim, caller=caller)
     if [str(axis) for axis in motion["axis"].values] != list(grid.axes):

@@ -1,0 +1,213 @@
+"""Where voxels lie: the affine that a recording carries, and whether two recordings share a place.
+
+The coordinates x, y and z say where a voxel lies along the axes of its recording, and the affine
+in the attributes of the scalar coordinate `grid` takes them to the scanner's millimetres (of
+`pose`, one affine a pose). Arrays that carry none say nothing of the scanner, and are compared by
+their coordinates alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from partita._labels.grid import GRID_TOLERANCE, least_spacing
+
+Array = np.ndarray[Any, Any]
+Labelled = xr.DataArray | xr.Dataset
+
+SPACE = ("x", "y", "z")
+MILLIMETRES_PER_UNIT = {
+    "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
+    "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3,
+    "micrometer": 1e-3, "micrometers": 1e-3, "micrometre": 1e-3, "cm": 10.0, "m": 1e3,
+    "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4,
+}  # fmt: skip
+_POSES = ("grid", "pose")
+
+
+class Placed(NamedTuple):
+    """An array whose x, y and z count as its template's do, and how it lay in words ("" alike)."""
+
+    array: xr.DataArray
+    words: str
+
+
+def grid_affine(recording: Labelled, name: str = "affine") -> Array:
+    """Return what takes the recording's own (x, y, z) in mm to scanner millimetres, (4, 4).
+
+    Raises
+    ------
+    ValueError
+        If it carries something else than 16 finite numbers.
+    """
+    attrs: Mapping[Any, Any] = recording.coords["grid"].attrs if "grid" in recording.coords else {}
+    numbers = np.asarray(attrs.get(name, np.eye(4)))
+    if numbers.dtype.kind not in "iuf" or numbers.size != 16 or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"The coordinate 'grid' needs 16 finite numbers as its attribute {name!r}, row by "
+            f"row; given: {numbers.tolist()}. Drop it for axis-aligned data: "
+            "recording.drop_vars('grid')."
+        )
+    return numbers.astype(float).reshape(4, 4)
+
+
+def placed_like(array: xr.DataArray, template: Labelled, *, caller: str) -> Placed:
+    """Return an array with x, y and z as the template counts them, or refuse it.
+
+    Where its axes are the template's in another order, turned round or counted from elsewhere,
+    dimensions and coordinates are renamed and counted anew. No value is interpolated.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        What was given.
+    template : xarray.DataArray or xarray.Dataset
+        Whose coordinates count.
+    caller : str
+        What was given, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the affines of the two turn or stretch one against the other.
+    """
+    words = _how_it_differs(array, template)
+    if not words:
+        return Placed(array, "")
+    ours, theirs = _affines_of(template), _affines_of(array)
+    if ours is not None and theirs is not None and len(ours) == len(theirs) == 1:
+        step = np.linalg.inv(ours[0]) @ theirs[0]
+        exact = step.copy()
+        exact[:3, :3] = np.round(step[:3, :3])
+        corners = _corners(array)
+        same = np.abs((step - exact)[:3] @ corners).max() <= GRID_TOLERANCE * _voxel(array)
+        if same and (np.abs(exact[:3, :3]).sum(axis=0) == 1).all():
+            return Placed(_counted_anew(array, template, exact), words)
+    raise _elsewhere(words, caller=caller)
+
+
+def refuse_elsewhere(array: Labelled, template: Labelled, *, caller: str) -> None:
+    """Refuse what lies elsewhere in the scanner than its template (ValueError)."""
+    words = _how_it_differs(array, template)
+    if words:
+        raise _elsewhere(words, caller=caller)
+
+
+def _elsewhere(words: str, *, caller: str) -> ValueError:
+    return ValueError(
+        f"{caller} lies elsewhere in the scanner: by its coordinate 'grid' it is {words}. Register "
+        "and resample it onto the same grid. If the two share their places all the same, give it "
+        "the other's: assign_coords(grid=other.grid)."
+    )
+
+
+def _how_it_differs(array: Labelled, template: Labelled) -> str:
+    """Return in words how an array lies against its template; "" where both share a place."""
+    ours, theirs = _affines_of(template), _affines_of(array)
+    if ours is None or theirs is None:
+        return ""
+    if len(ours) != len(theirs):
+        return f"seen in {len(theirs)} poses, and the other in {len(ours)}"
+    corners, reach = _corners(template), GRID_TOLERANCE * _voxel(template)
+    away = np.abs((theirs - ours)[:, :3] @ corners).max(axis=(1, 2))
+    if away.max() <= reach:
+        return ""
+    worst = int(away.argmax())
+    return _in_words(ours[worst], theirs[worst], corners.mean(axis=1), reach)
+
+
+def _in_words(ours: Array, theirs: Array, middle: Array, reach: float) -> str:
+    moved = theirs @ np.linalg.inv(ours)
+    left, stretch, right = np.linalg.svd(moved[:3, :3])
+    turn = left @ right
+    words = []
+    if np.linalg.det(turn) < 0:
+        words.append("mirrored")
+    else:
+        angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+        words += [f"turned by {angle:.3g}°"] if angle > 1e-3 else []
+    if np.abs(stretch - 1).max() > GRID_TOLERANCE:
+        words.append(f"stretched {stretch.min():.4g} to {stretch.max():.4g} times")
+    shift = float(np.linalg.norm(((theirs - ours) @ middle)[:3]))
+    if shift > reach or not words:
+        words.append(f"shifted by {shift:.4g} mm")
+    return " and ".join(words)
+
+
+def _affines_of(array: Labelled) -> Array | None:
+    """Return the affines (n, 4, 4) that an array carries, one a pose; None where it has none."""
+    for name in _POSES:
+        if name not in array.coords or "affine" not in array.coords[name].attrs:
+            continue
+        if name == "grid":
+            return grid_affine(array)[np.newaxis]
+        numbers = np.asarray(array.coords[name].attrs["affine"], float)
+        return numbers.reshape(-1, 4, 4) if numbers.size % 16 == 0 else None
+    return None
+
+
+def _corners(array: Labelled) -> Array:
+    """Return the corners of an array (4, 8) in mm along its own axes, each with a 1 below."""
+    ends = []
+    for name in SPACE:
+        places = _in_mm(array, name)
+        known = places[np.isfinite(places)]
+        ends.append((known.min(), known.max()) if known.size else (0.0, 0.0))
+    return np.vstack([np.array(list(product(*ends))).T, np.ones(8)])
+
+
+def _voxel(array: Labelled) -> float:
+    """Return the smallest distance of neighbours along the axes of space, in mm."""
+    steps = [
+        least_spacing(places)
+        for name in SPACE
+        if (places := _in_mm(array, name)).size > 1 and np.isfinite(places).any()
+    ]
+    alone = [
+        abs(float(array[name].attrs.get("step", 1.0))) * _scale(array, name)
+        for name in SPACE
+        if name in array.dims
+    ]
+    return min(steps, default=min(alone, default=1.0)) or 1.0
+
+
+def _in_mm(array: Labelled, name: str) -> Array:
+    """Return the places along an axis, in mm; none where they are no numbers."""
+    if name not in array.coords:
+        return np.arange(array.sizes.get(name, 0), dtype=float)
+    coordinate = array.coords[name]
+    if coordinate.dtype.kind not in "iuf":
+        return np.empty(0)
+    return np.ravel(coordinate.values).astype(float) * _scale(array, name)
+
+
+def _scale(array: Labelled, name: str) -> float:
+    known = name in array.coords
+    unit = str(array.coords[name].attrs.get("units", "mm")) if known else "mm"
+    return MILLIMETRES_PER_UNIT.get(unit, 1.0)
+
+
+def _counted_anew(array: xr.DataArray, template: Labelled, step: Array) -> xr.DataArray:
+    """Return an array with its axes named, and their places counted, as the template's are."""
+    names, coords = {}, {}
+    for source, name in enumerate(SPACE):
+        if name not in array.dims and name not in array.coords:
+            continue
+        target = int(np.abs(step[:3, source]).argmax())
+        names[name] = SPACE[target]
+        places = step[target, source] * _in_mm(array, name) + step[target, 3]
+        like = template if SPACE[target] in template.coords else array
+        old = array.coords[name] if name in array.coords else xr.Variable(name, places)
+        about = like.coords[SPACE[target]].attrs if SPACE[target] in like.coords else old.attrs
+        dims = tuple(SPACE[target] for _ in old.dims)
+        values = places / _scale(like, SPACE[target])
+        coords[SPACE[target]] = (dims, values if dims else values[0], about)
+    moved = {old: new for old, new in names.items() if old != new}
+    bare = array.drop_vars([name for name in SPACE if name in array.coords])
+    renamed = bare.rename({old: new for old, new in moved.items() if old in array.dims})
+    return renamed.assign_coords(coords).assign_coords(grid=template.coords["grid"].variable)

@@ -1,0 +1,105 @@
+"""Whatever brings two recordings together looks where in the scanner both lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+import partita
+from partita import NMF, PCA, preprocess
+from partita.plotting import plot_components, plot_map
+
+
+def tilted(degrees: float, shift: float = 0.0) -> np.ndarray:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cos, -sin, 0, shift], [sin, cos, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+def head(affine: np.ndarray) -> xr.DataArray:
+    """Return a recording whose coordinates begin at the first voxel, whatever its affine."""
+    rng = np.random.default_rng(3)
+    coords = {"time": 2.0 * np.arange(30)} | {
+        name: (name, 2.0 * np.arange(n), {"units": "mm"})
+        for name, n in {"z": 3, "y": 12, "x": 10}.items()
+    }
+    values = rng.gamma(2.0, 1.0, (30, 3, 12, 10)) + 50
+    recording = xr.DataArray(values, coords, ("time", "z", "y", "x"))
+    return recording.assign_coords(grid=((), 0, {"affine": affine.ravel()}))
+
+
+def fitted(recording: xr.DataArray) -> Any:
+    return NMF(2, random_state=0, max_iter=3, tol=0).fit(recording)
+
+
+def folded(own: xr.DataArray, other: xr.DataArray) -> None:
+    fitted(own).partial_fit(other)
+
+
+MEET: dict[str, Callable[[xr.DataArray, xr.DataArray], Any]] = {
+    "mask": lambda own, other: NMF(2, mask=other.mean("time") > 0).fit(own),
+    "mask of PCA": lambda own, other: PCA(2, mask=other.mean("time") > 0).fit(own),
+    "weights": lambda own, other: NMF(2).fit(own, weights=other > 0),
+    "transform": lambda own, other: fitted(own).transform(other),
+    "weights of transform": lambda own, other: fitted(own).transform(own, weights=other > 0),
+    "init": lambda own, other: NMF(2, init=fitted(other).maps_).fit(own),
+    "fixed_maps": lambda own, other: NMF(3, fixed_maps=fitted(other).maps_).fit(own),
+    "fit_sessions": lambda own, other: NMF(2, max_iter=3).fit_sessions([own, other], n_passes=1),
+    "partial_fit": folded,
+    "dvars": lambda own, other: preprocess.dvars(own, mask=other.mean("time") > 0),
+    "compcor": lambda own, other: preprocess.compcor(own, other.mean("time") > 0),
+    "baseline": lambda own, other: preprocess.delta_f_over_f(own, baseline=other.mean("time")),
+    "apply_motion": lambda own, other: preprocess.apply_motion(
+        own, preprocess.estimate_motion(other, transform="translation", per="plane")
+    ),
+    "reference": lambda own, other: preprocess.estimate_motion(
+        own, transform="translation", per="plane", reference=other.mean("time")
+    ),
+    "background of a plot": lambda own, other: plot_map(own[0], background=other[0]),
+    "mask of a plot": lambda own, other: plot_map(own[0], mask=other[0] > 50),
+    "background of parts": lambda own, other: plot_components(fitted(own), background=other[0]),
+}
+
+
+@pytest.mark.parametrize("meet", MEET.values(), ids=MEET)
+@pytest.mark.parametrize(
+    ("affine", "words"), [(tilted(40), "turned by 30°"), (tilted(10, 500), "shifted by 500 mm")]
+)
+def test_another_oblique_head_is_refused(meet, affine, words) -> None:
+    own, other = head(tilted(10)), head(affine)
+    with pytest.raises(ValueError, match=words):
+        meet(own, other)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("meet", MEET.values(), ids=MEET)
+def test_the_same_oblique_head_is_taken(meet) -> None:
+    meet(head(tilted(10)), head(tilted(10)))
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_session_stored_the_other_way_round_gives_the_same_signals() -> None:
+    own = head(tilted(10))
+    there = own[..., ::-1]
+    affine = tilted(10) @ np.array([[-1, 0, 0, 18], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    stored = there.assign_coords(x=own.x.values, grid=((), 0, {"affine": affine.ravel()}))
+    model = fitted(own)
+    np.testing.assert_allclose(model.transform(stored), model.transform(own), rtol=1e-6)
+    mask = stored.mean("time") > 52
+    masked = partita.NMF(2, mask=mask, random_state=0).fit(own).maps_
+    np.testing.assert_array_equal(masked[0].notnull(), own.mean("time") > 52)
+
+
+def test_a_background_is_drawn_where_it_lies_in_the_scanner() -> None:
+    own = head(tilted(10))[0]
+    beside = head(tilted(10) @ np.array([[1, 0, 0, -4], [0, 1, 0, 6], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    axes = plot_map(own.isel(z=0), background=beside[0].isel(z=0))
+    behind, before = axes.images
+    np.testing.assert_allclose(behind.get_extent()[:2], np.add(before.get_extent()[:2], -4))
+    np.testing.assert_allclose(behind.get_extent()[2:], np.add(before.get_extent()[2:], 6))
+    plt.close("all")
