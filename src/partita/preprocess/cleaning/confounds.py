@@ -13,7 +13,7 @@ from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.cleaning.drifts import drift_courses, times_of
-from partita.preprocess.cleaning.projection import orthonormal, take_out
+from partita.preprocess.cleaning.projection import orthonormal, residual, take_out
 from partita.preprocess.cleaning.regressors import design_of
 from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import find_gaps, refuse_isolated
@@ -123,7 +123,8 @@ def compcor(
     most (``sd > sd.quantile(0.98)``) the temporal.
 
     The courses of the voxels inside are read into memory, in float64; a dask-backed recording is
-    read once. Voxels that are NaN at all times, or constant, are left out.
+    read once. Voxels that are NaN at all times, or that the drift explains up to rounding, are left
+    out.
 
     Parameters
     ----------
@@ -180,7 +181,8 @@ def compcor(
     refuse_isolated(find_gaps(courses), stacker, caller="compcor")
     times = times_of(recording, sample_dim=sample_dim, caller="compcor")
     drifts = drift_courses(times, drift="polynomial", order=order, cutoff=np.inf, caller="compcor")
-    standard = _standardised(courses[:, np.isfinite(courses[0])], orthonormal(drifts))
+    known = courses[:, np.isfinite(courses[0])]
+    standard = _standardised(known, orthonormal(drifts), checks.promote(recording.dtype))
     signals, shares = _leading(standard, n_components)
     found = stacker.signals(
         signals.astype(checks.promote(recording.dtype)), component=np.arange(n_components)
@@ -233,15 +235,12 @@ def _pick(block: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return block[:, inside]
 
 
-def _standardised(courses: np.ndarray, drifts: np.ndarray) -> np.ndarray:
-    """Take mean and drifts out and divide by the standard deviation; without constant courses."""
-    size = np.abs(courses).max(axis=0, initial=0)
-    courses = courses - courses[0]
-    courses -= courses.mean(axis=0)
-    courses -= drifts @ (drifts.T @ courses)
-    spread = courses.std(axis=0)
-    varies = spread > 1e-12 * size
-    return courses[:, varies] / spread[varies]
+def _standardised(courses: np.ndarray, drifts: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Take mean and drifts out and divide by the standard deviation; without what leaves none."""
+    basis = np.column_stack([np.full(len(courses), len(courses) ** -0.5), drifts])
+    left = residual(courses.copy(), basis=basis, keep_mean=False, dtype=dtype)
+    spread = left.std(axis=0)
+    return left[:, spread > 0] / spread[spread > 0]
 
 
 def _leading(standard: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
