@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from partita._labels.stack import Stacker
+from partita._progress import ProgressLine, progress
 from partita._solvers.matrices import products
 from partita._solvers.nmf import online
 from partita._solvers.nmf.online import Statistics
@@ -96,15 +96,15 @@ def fit_jointly(
 
 def _passes(joint: _Joint, n_passes: int, *, verbose: bool) -> _End:
     """Go over the sessions until the joint fit is certified, or as often as is allowed."""
-    with tqdm(desc="NMF.fit_sessions", unit="session", disable=not verbose) as bar:
-        joint.first_pass(bar)
-        end = joint.last_look(bar) if n_passes == 1 else None
+    with progress("NMF.fit_sessions", unit="session", shown=verbose) as line:
+        joint.first_pass(line)
+        end = joint.last_look(line) if n_passes == 1 else None
         for _ in range(1, n_passes):
-            joint.descend(bar)
-            end = joint.last_look(bar)
+            joint.descend(line)
+            end = joint.last_look(line)
             if end.certificate.residual <= joint.tol:
                 break
-        return joint.last_look(bar) if end is None else end
+        return joint.last_look(line) if end is None else end
 
 
 class _Look(NamedTuple):
@@ -160,28 +160,28 @@ class _Joint:
         self.losses: list[float] = []
         self.n_visits = 0
 
-    def _visit(self, name: Any, bar: Any) -> Seen:
+    def _visit(self, name: Any, line: ProgressLine) -> Seen:
         recording = sessions.opened(self.sources[name], caller=self.caller)
         seen = visited(self.stacker, recording, caller=f"{self.caller}, session {name!r},")
         self.n_visits += 1
         self.stackers[name] = seen.stacker
-        bar.update()
+        line.update()
         return seen
 
-    def first_pass(self, bar: Any) -> None:
+    def first_pass(self, line: ProgressLine) -> None:
         """Fold the sessions in one after the other, and note what a sketch is to span."""
         for name in self.sources:
-            self._fold_in(name, bar)
+            self._fold_in(name, line)
 
-    def _fold_in(self, name: Any, bar: Any) -> None:
-        matrix = self._visit(name, bar).matrix
+    def _fold_in(self, name: Any, line: ProgressLine) -> None:
+        matrix = self._visit(name, line).matrix
         folded = online.fold(matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS)
         self.signals[name], self.maps, self.statistics = folded
         self.folded = self.maps
         self.drawn[name] = products.times(matrix, self.directions)
         self.linear[name] = products.times(matrix, self.maps.T.astype(matrix.dtype))
 
-    def descend(self, bar: Any) -> None:
+    def descend(self, line: ProgressLine) -> None:
         """Visit each session for its share of a sketch of all, and go on from there on that."""
         assert self.statistics is not None
         signals, *others = (
@@ -192,7 +192,7 @@ class _Joint:
         Z, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0
         for name in self.sources:
             rows = basis[first : first + len(self.signals[name])]
-            Z += products.t_times(self._visit(name, bar).matrix, rows).T
+            Z += products.t_times(self._visit(name, line).matrix, rows).T
             first += len(rows)
         self.maps = online.descend_sketch(
             basis,
@@ -204,13 +204,13 @@ class _Joint:
             tol=self.tol / 10,
         )
 
-    def last_look(self, bar: Any) -> _End:
+    def last_look(self, line: ProgressLine) -> _End:
         """Solve all signals for the maps as they stand, and measure both factors there."""
         maps = self.maps.astype(self.stacker.dtype)
         looks, signals = [], {}
         whole: Statistics | None = None
         for name in self.sources:
-            look, own, signals[name] = self._look_at(name, maps, bar)
+            look, own, signals[name] = self._look_at(name, maps, line)
             whole = own if whole is None else whole.plus(own)
             looks.append(look)
         assert whole is not None
@@ -239,8 +239,10 @@ class _Joint:
         unknown = Certificate(math.nan, math.nan, math.nan, math.nan)
         return _End(self.folded, dict(self.signals), pieces, [], self.statistics, error2, unknown)
 
-    def _look_at(self, name: Any, maps: Array, bar: Any) -> tuple[_Look, Statistics, Array]:
-        stacker, matrix, _ = self._visit(name, bar)
+    def _look_at(
+        self, name: Any, maps: Array, line: ProgressLine
+    ) -> tuple[_Look, Statistics, Array]:
+        stacker, matrix, _ = self._visit(name, line)
         columns, linear = solve_signals(matrix, maps), products.times(matrix, maps.T)
         self.linear[name] = linear
         gram, every = self.maps @ self.maps.T, np.arange(len(maps))

@@ -13,13 +13,13 @@ import xarray as xr
 from tqdm import tqdm
 
 from partita._labels.stack import Stacker
+from partita._progress import progress
 from partita._solvers.matrices.dask_cluster import dashboard
 from partita._solvers.problem.solution import State
 
 Callback = Callable[["FitState"], Any]
 
-# A fit ends long before max_iter, and the first iteration waits for the starts: what is left of
-# the one, at the pace of the other, is hours where there are seconds.
+# A fit ends long before max_iter: what is left of that says hours where there are seconds.
 _LINE = "{desc}: iteration {n_fmt} of at most {total_fmt}, {elapsed}{postfix}"
 
 
@@ -76,13 +76,12 @@ def watching(
     if not verbose and callback is None:
         yield None
         return
-    with tqdm(total=max_iter, desc=name, bar_format=_LINE, disable=not verbose) as bar:
+    with progress(name, max_iter, layout=_LINE, shown=bool(verbose)) as line:
 
         def watch(state: State) -> bool:
-            bar.update(state.iteration - bar.n)
             text = f"loss {state.loss:.6g}"
             known = np.isfinite(state.residual)
-            bar.set_postfix_str(f"{text}, residual {state.residual:.1e}" if known else text)
+            line.update(text=f"{text}, residual {state.residual:.1e}" if known else text)
             if callback is None:
                 return False
             shown = FitState(state.iteration, state.loss, state.residual, state, stacker, component)

@@ -9,14 +9,14 @@ the memory that is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
+from partita._progress import progress
 from partita._solvers.baselines.binning import BinnedTraces, bin_traces, join_stretches
 from partita._solvers.baselines.design import BaselineDesign, cut_design
 from partita._solvers.baselines.running_baseline import TILE, Baselines, fit_cube, fit_tiles
@@ -33,9 +33,10 @@ def fit(
 ) -> Baselines:
     """Compute F0 of every voxel; arrays are (n, *features) with the values' features."""
     shape = values.shape[:axis] + values.shape[axis + 1 :]
-    with _bar(math.prod(shape), hidden=not verbose) as progress, Crew() as crew:
+    voxels = progress("baseline", math.prod(shape), unit="voxel", shown=bool(verbose))
+    with voxels as line, Crew() as crew:
         share = partial(_fit_memory if isinstance(values, np.ndarray) else _fit_chunks, values)
-        return share(plan, axis=axis, dtype=dtype, crew=crew, progress=progress)
+        return share(plan, axis=axis, dtype=dtype, crew=crew, progress=line.update)
 
 
 def _fit_memory(
@@ -221,11 +222,3 @@ def _halved(tile: Tile, limit: int) -> Iterator[Tile]:
     start, stop = tile[longest].start, tile[longest].stop
     for part in (slice(start, (start + stop) // 2), slice((start + stop) // 2, stop)):
         yield from _halved((*tile[:longest], part, *tile[longest + 1 :]), limit)
-
-
-@contextmanager
-def _bar(total: int, *, hidden: bool) -> Iterator[Callable[[int], object]]:
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc="baseline", unit="voxel", disable=hidden) as bar:
-        yield bar.update

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from partita._labels import checks
+from partita._progress import ProgressLine, progress
 from partita._solvers.compute.threads import Crew, single_blas
 from partita._solvers.registration import rigid, template
 from partita._solvers.registration.frame_resampling import resample
@@ -80,7 +80,8 @@ def track(
     field = Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
     sample = _spread(laid)
     roots = not np.nanmin(sample, initial=0) < 0
-    with Crew() as crew, single_blas():
+    line_of_frames = progress("motion", len(laid), unit="frame", shown=bool(verbose))
+    with Crew() as crew, single_blas(), line_of_frames as line:
         follows: list[Follow] = []
         images = []
         centres = (np.zeros(0), np.zeros(0))
@@ -102,7 +103,7 @@ def track(
                 follows.append(follow)
             images.append(image)
         del sample
-        found = _follow_all(laid, follows, crew=crew, verbose=verbose)
+        found = _follow_all(laid, follows, crew=crew, line=line)
     return Tracks(**found._asdict(), reference=np.stack(images), centres=centres)
 
 
@@ -136,15 +137,16 @@ def spans(laid: xr.DataArray) -> Iterator[slice]:
     yield slice(begin, end)
 
 
-def _follow_all(laid: xr.DataArray, follows: list[Follow], *, crew: Crew, verbose: int) -> Found:
+def _follow_all(
+    laid: xr.DataArray, follows: list[Follow], *, crew: Crew, line: ProgressLine
+) -> Found:
     parts = []
-    with tqdm(total=len(laid), desc="motion", unit="frame", disable=not verbose) as bar:
-        for span in spans(laid):
-            values = _values(laid[span])
-            planes = [follow(values[:, k], crew) for k, follow in enumerate(follows)]
-            together = (np.stack(arrays, axis=1) for arrays in zip(*planes, strict=True))
-            parts.append(Found(*together))
-            bar.update(len(values))
+    for span in spans(laid):
+        values = _values(laid[span])
+        planes = [follow(values[:, k], crew) for k, follow in enumerate(follows)]
+        together = (np.stack(arrays, axis=1) for arrays in zip(*planes, strict=True))
+        parts.append(Found(*together))
+        line.update(len(values))
     return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
