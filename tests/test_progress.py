@@ -109,7 +109,7 @@ def test_the_first_fit_of_an_install_says_that_it_compiles_and_the_second_does_n
         done = subprocess.run(
             [sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True
         )
-        states = [state.strip() for state in done.stderr.split("\r") if state.strip()]
+        states = [state.strip() for state in done.stderr.splitlines() if state.strip()]
         assert len(states) <= 2 * (perf_counter() - began) + 2
         return states
 

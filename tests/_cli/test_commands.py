@@ -131,6 +131,19 @@ def test_a_recording_in_netcdf_without_space_runs_too(capsys):
     assert not Path("derivatives/rates_desc-nmf_map.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("-k", "0"), "n_components must be a whole number"),
+        (("--loss", "foo"), "loss is one of"),
+        (("--loss", "3"), "loss is one of"),
+    ],
+)
+def test_parameters_without_meaning_are_refused_before_anything_is_read(option, words, capsys):
+    assert _cli.main(["run", "not_there.nii.gz", *option]) == 2
+    assert words in only_line(capsys.readouterr().err)
+
+
 def test_quiet_says_nothing(recording, capsys):
     assert _cli.main(["run", str(recording), "-k", "2", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")

@@ -115,6 +115,18 @@ def test_a_class_that_is_not_defined_here_is_asked_for(mixed_nmf, recording, tmp
     assert loaded == "MixedNMF"
 
 
+def test_a_class_that_takes_fewer_parameters_now_is_named(mixed_nmf, recording, tmp_path) -> None:
+    partita.save(mixed_nmf(2).fit(recording), tmp_path / "model.nc")
+
+    def keep(self, n_components=2, *, mask=None, sample_dim="time"):
+        self.n_components, self.mask, self.sample_dim = n_components, mask, sample_dim
+
+    type("MixedNMF", (mixed_nmf,), {"__module__": "__main__", "__init__": keep})
+    refusal = r"MixedNMF with the parameters \['shape'.*\], which __main__.MixedNMF.*saved from"
+    with pytest.raises(ValueError, match=refusal):
+        partita.load_model(tmp_path / "model.nc")
+
+
 def test_the_name_of_one_of_ours_is_not_for_another_class() -> None:
     assert "NMF" in registry.estimators()
     with pytest.raises(TypeError, match=r"NMF is an estimator of Partita.*another name"):

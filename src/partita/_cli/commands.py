@@ -112,6 +112,9 @@ def _take_apart(
     import partita
 
     started = perf_counter()
+    parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
+    model = partita.NMF(n_components=k, **parameters)
+    model._check_parameters()  # before any work is lost
     cut: dict[str, Any] = {}
     if workplace.chunks is not None:
         cut["chunks"] = dict(workplace.chunks)
@@ -119,13 +122,12 @@ def _take_apart(
     if not quiet:
         sizes, size = words.sizes_of(recording), words.size_of(recording.nbytes)
         print(f"{source.name}: {sizes}, {size}", flush=True)
-    parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
     with workplace.at_work():
         recording = workplace.laid_out(recording)
         prepared = recording.pipe(partita.preprocess.zscore) if split else recording
         with workplace.stored(prepared, out) if split else nullcontext(prepared) as stored:
             signed = stored.pipe(partita.preprocess.split_sign) if split else stored
-            model = partita.NMF(n_components=k, **parameters).fit(signed, checkpoint=checkpoint)
+            model.fit(signed, checkpoint=checkpoint)
     written = [Path(path) for path in partita.save(model, out)]
     if out.suffix not in _WHOLE:
         written += _drawn(model, recording, out)

@@ -16,7 +16,7 @@ from partita._solvers.linear.least_squares import least_squares
 from partita._solvers.matrices import products, streamed
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
-from partita.decomposition import memory_estimate, out_of_core, registry, validation
+from partita.decomposition import memory_estimate, out_of_core, parameters, registry, validation
 from partita.decomposition.fit import (
     Array,
     Fit,
@@ -33,7 +33,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
     A subclass stores its parameters in ``__init__`` and says below what it can do. Its `fit` looks
     a recording over (`_look_over`), solves, and hands a `Fit` to `_remember`. Where its parts are
-    no plain product, or its signals no least squares, it says so in `_compose` and `_signals_for`.
+    no plain product, or its signals no least squares, it says so in `_compose` and `_signals_for`;
+    what its parameters may be, in `_check_parameters`.
     It is known by its name from where it is defined, and saved and loaded without more.
 
     Attributes
@@ -97,6 +98,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
 
     # Given by the subclass's __init__.
     n_components: int
+    mode: str
     sample_dim: str
     mask: xr.DataArray | None
 
@@ -229,6 +231,12 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """Return the signals of a recording for maps (n_components, n_features): least squares."""
         return Signals(least_squares(validation.dense(seen.matrix), maps))
 
+    def _check_parameters(self) -> None:
+        """Refuse parameters that have no meaning; no recording is needed (ValueError)."""
+        parameters.check_n_components(self.n_components)
+        if self.modes:
+            parameters.check_mode(self.mode, self.modes)
+
     def _in_parts(self, recording: Any, weights: xr.DataArray | None) -> bool:
         """Say whether a fit reads a recording part by part."""
         return self.streams and weights is None and out_of_core.is_large(recording)
@@ -262,6 +270,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     ) -> Seen:
         """Refuse what no fit can use, and return the rest as numbers, all-NaN voxels left out."""
         caller = type(self).__name__
+        self._check_parameters()
         self._refuse_weights(weights, caller=caller)
         sample_dim = str(self.sample_dim)
         validation.require_samples_of_features(recording, sample_dim=sample_dim, caller=caller)

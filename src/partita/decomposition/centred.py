@@ -15,6 +15,7 @@ from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
+from partita.decomposition import parameters
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 MODES = ("temporal", "spatial")
@@ -41,6 +42,14 @@ class Centred(NamedTuple):
     norm2: float
     mean_norm2: float
     singular: tuple[Array, Array, Array] | None = None
+
+
+def look_over(model: Any, recording: xr.DataArray) -> tuple[Seen, Centred]:
+    """Refuse what a model cannot use, and return the rest as numbers, whole and less its means."""
+    streams = model._in_parts(recording, None)
+    rng = parameters.generator(model.random_state) if streams else None
+    seen = model._look_over(recording, rng=rng)
+    return seen, centred(seen, model.n_components, model.mode, rng, caller=type(model).__name__)
 
 
 def centred(

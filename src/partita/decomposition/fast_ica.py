@@ -17,8 +17,8 @@ from partita.decomposition._base import Decomposition
 from partita.decomposition.centred import (
     MODES,
     Centred,
-    centred,
     fit_of,
+    look_over,
     peak_memory_of,
     signals_for,
     with_mean,
@@ -147,12 +147,7 @@ class FastICA(Decomposition):
         UserWarning
             If the fit needs more memory than there is.
         """
-        parameters.check_mode(self.mode, self.modes)
-        parameters.check_n_components(self.n_components)
-        streams = self._in_parts(recording, None)
-        rng = parameters.generator(self.random_state) if streams else None
-        seen = self._look_over(recording, rng=rng)
-        found = centred(seen, self.n_components, self.mode, rng, caller=type(self).__name__)
+        seen, found = look_over(self, recording)
         state = parameters.state_for_sklearn(self.random_state)
         signals, maps, rotated = self._independent(found, state)
         fit = fit_of(seen, found, signals, maps)

@@ -436,8 +436,8 @@ class NMF(Decomposition):
         checkpoint: str | PathLike[str] | None = None,
     ) -> _Found:
         """Look a recording over, begin, solve; nothing is kept on the model."""
-        objective = self._check_parameters()
-        rng = parameters.generator(self.random_state)
+        self._check_parameters()
+        objective, rng = self._objective(), parameters.generator(self.random_state)
         if self.verbose and self._in_parts(recording, weights):
             name_dashboard("NMF")
         seen = self._look_over(recording, weights=weights, rng=rng)
@@ -454,18 +454,15 @@ class NMF(Decomposition):
         )
         return _Found(seen, given, solution, fit)
 
-    def _check_parameters(self) -> Objective:
-        parameters.check_mode(self.mode, self.modes)
-        parameters.check_n_components(self.n_components)
-        objective = self._objective()
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         parameters.check_solver(
             solver=self.solver,
             n_starts=self.n_starts,
-            beta=objective.beta,
+            beta=self._objective().beta,
             tol=self.tol,
             max_iter=self.max_iter,
         )
-        return objective
 
     def _objective(self) -> Objective:
         return parameters.objective_of(

@@ -15,8 +15,8 @@ from partita.decomposition._base import Decomposition
 from partita.decomposition.centred import (
     MODES,
     Centred,
-    centred,
     fit_of,
+    look_over,
     peak_memory_of,
     signals_for,
     with_mean,
@@ -120,12 +120,7 @@ class PCA(Decomposition):
         UserWarning
             If the fit needs more memory than there is.
         """
-        parameters.check_mode(self.mode, self.modes)
-        parameters.check_n_components(self.n_components)
-        streams = self._in_parts(recording, None)
-        rng = parameters.generator(self.random_state) if streams else None
-        seen = self._look_over(recording, rng=rng)
-        found = centred(seen, self.n_components, self.mode, rng, caller=type(self).__name__)
+        seen, found = look_over(self, recording)
         signals, maps = self._principal(found)
         fit = fit_of(seen, found, signals, maps)
         return self._remember(seen.stacker, self._with_ratio(fit, found))

@@ -125,8 +125,8 @@ def load_model(path: str | PathLike[str]) -> Any:
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If the file holds no model, or one of a class that is not defined here: the module that
-        defines a class of one's own has to be imported first.
+        If the file holds no model, or one of a class that is not defined here, or is with other
+        parameters: the module that defines a class of one's own has to be imported first.
     """
     return from_dataset(io.read_dataset(path), source=str(path))
 
@@ -181,7 +181,18 @@ def from_dataset(dataset: xr.Dataset, *, source: str = "the dataset") -> Any:
         {name: unpacking.unpack(dataset.variables, how) for name, how in recipes[part].items()}
         for part in ("parameters", "fitted", "recording")
     )
+    _refuse_unknown(parameters, kind, source)
     return kind(**parameters)._restored(Stacker(**recording["stacker"]), fitted)
+
+
+def _refuse_unknown(parameters: dict[str, Any], kind: type[Any], source: str) -> None:
+    unknown = sorted(set(parameters) - set(kind._get_param_names()))
+    if unknown:
+        raise ValueError(
+            f"{source} holds a {kind.__name__} with the parameters {unknown}, which "
+            f"{kind.__module__}.{kind.__qualname__}, as it is defined now, does not take. Load it "
+            "with the class that it was saved from."
+        )
 
 
 def _fitted(model: Any) -> dict[str, Any]:

@@ -181,6 +181,7 @@ class SemiNMF(Decomposition):
         UserWarning
             If the fit needs more memory than there is.
         """
+        self._check_parameters()
         objective = self._objective()
         rng = parameters.generator(self.random_state)
         if self.verbose and self._in_parts(recording, None):
@@ -199,11 +200,13 @@ class SemiNMF(Decomposition):
         )
         return self
 
-    def _objective(self) -> Objective:
-        parameters.check_n_components(self.n_components)
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         parameters.check_solver(
             solver="auto", n_starts=self.n_starts, beta=2.0, tol=self.tol, max_iter=self.max_iter
         )
+
+    def _objective(self) -> Objective:
         return parameters.objective_of(
             "frobenius", "unit-norm", maps_l1=0.0, signals_l1=0.0, l2=self.l2
         )
