@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import partita
-from partita.io import atomic, read_dataset, save_recording, write_dataset
+from partita.io import read_dataset, save_recording, unfinished, write_dataset
 
 
 def recording_of():
@@ -54,7 +54,7 @@ def crash_at(monkeypatch, number):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", dying)
-    monkeypatch.setattr(atomic.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(unfinished, "remove", lambda _: None)
 
 
 def test_a_crash_between_the_renames_leaves_both_stores_whole(two, monkeypatch):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from partita.io.unfinished import UNFINISHED, remove, shortened, temporary, uninterrupted
+
 _SET_ASIDE = ".previous"
 _WRITTEN = ".new"
-# How the names begin of what is not whole yet.
-UNFINISHED = ".unfinished-"
+# What the system says where there is no more room for a file.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -26,21 +27,18 @@ def replacing(*paths: Path) -> Iterator[tuple[Path, ...]]:
     ------
     IsADirectoryError
         If a path is a folder.
+    OSError
+        If there is no more room on the disk; the message names the file.
     """
     for path in paths:
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder; give the name of a file to save to.")
         path.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex[:8]
-    # The whole name stays at the end, because writers look at the suffix.
-    temporary = tuple(path.with_name(f"{UNFINISHED}{mark}-{path.name}") for path in paths)
-    try:
-        yield temporary
-        for written, path in zip(temporary, paths, strict=True):
-            os.replace(written, path)
-    finally:
-        for written in temporary:
-            written.unlink(missing_ok=True)
+    with _naming(*paths), temporary(*paths) as written:
+        yield written
+        with uninterrupted():
+            for one, path in zip(written, paths, strict=True):
+                os.replace(one, path)
 
 
 @contextlib.contextmanager
@@ -53,6 +51,8 @@ def replacing_store(path: Path) -> Iterator[Path]:
     ------
     FileExistsError
         If something that is no Zarr store stands at the path.
+    OSError
+        If there is no more room on the disk; the message names the store.
     """
     if path.exists() and not is_zarr_store(path):
         raise FileExistsError(
@@ -60,15 +60,14 @@ def replacing_store(path: Path) -> Iterator[Path]:
             "move it away."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
+    with _naming(path), temporary(path, path) as (unfinished, old):
         yield unfinished
-        _swap(unfinished, path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with uninterrupted():
+            _swap(unfinished, path, old)
 
 
-def _swap(written: Path, path: Path) -> None:
+def _swap(written: Path, path: Path, old: Path) -> None:
+    """Rename a store into place; what stood there becomes `old`, which is removed afterwards."""
     if not path.exists():
         written.rename(path)
         return
@@ -79,16 +78,33 @@ def _swap(written: Path, path: Path) -> None:
         new.rename(path)
     except OSError:
         previous.rename(path)
-        shutil.rmtree(new, ignore_errors=True)
+        remove(new)
         raise
-    shutil.rmtree(previous)
+    previous.rename(old)
+
+
+@contextlib.contextmanager
+def _naming(*paths: Path) -> Iterator[None]:
+    """Let a disk that is full name what was to be written there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        names = " and ".join(map(str, paths))
+        raise OSError(
+            error.errno,
+            f"{names} could not be written, because there is no more room "
+            f"({os.strerror(error.errno)}); what stood there is as it was. Make room, or save "
+            "elsewhere",
+        ) from error
 
 
 def _free_name(path: Path, suffix: str) -> Path:
     """Return ``<name><suffix>``, with a number where an interrupted save has left one."""
-    free, number = path.with_name(path.name + suffix), 2
+    free, number = path.with_name(shortened(path.name, suffix)), 2
     while free.exists():
-        free, number = path.with_name(f"{path.name}{suffix}{number}"), number + 1
+        free, number = path.with_name(shortened(path.name, f"{suffix}{number}")), number + 1
     return free
 
 
@@ -122,7 +138,7 @@ def _set_aside(path: Path) -> list[Path]:
     found = [
         other
         for suffix in (_SET_ASIDE, _WRITTEN)
-        for other in sorted(path.parent.glob(f"{_escaped(path.name + suffix)}*"))
+        for other in sorted(path.parent.glob(f"{_escaped(shortened(path.name, suffix))}*"))
     ]
     return [other for other in found if is_zarr_store(other)]
 
