@@ -8,7 +8,7 @@ import xarray as xr
 
 from partita.datasets import simulate_fmri, simulate_fusi
 from partita.decomposition import NMF
-from partita.preprocess import brain_mask, intensity_mask
+from partita.preprocess import brain_mask, detrend, intensity_mask, zscore
 
 
 def overlap(left: xr.DataArray, right: xr.DataArray) -> float:
@@ -153,3 +153,15 @@ def test_a_brain_is_looked_for_in_space_only():
     image, _ = slab()
     with pytest.raises(ValueError, match=r"looks for a region in space .* was given sign"):
         brain_mask(image.expand_dims(sign=["positive", "negative"]))
+
+
+@pytest.mark.parametrize("mask", [brain_mask, intensity_mask])
+@pytest.mark.parametrize("threshold", [None, 0.0])
+@pytest.mark.parametrize("chunks", [None, {"time": 7}])
+def test_a_recording_without_its_mean_has_no_bright_voxels(mask, threshold, chunks):
+    recording = simulate_fmri(n_times=20, shape=(1, 20, 20), random_state=0)["recording"]
+    recording = recording if chunks is None else recording.chunk(chunks)
+    for step in (zscore, detrend):
+        with pytest.raises(ValueError, match="needs the mean of every voxel, which was taken out"):
+            mask(step(recording), threshold=threshold)
+    assert mask(detrend(recording, keep_mean=True)).any()

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
-from partita.preprocess.quality import temporal_mean
+from partita.preprocess.quality import brightness
 
 _BINS = 256  # of a histogram, as many as 8 bits tell; from 64 on, masks of heads and brains agree
 # Brightness is looked at on a logarithmic scale, from this share of the bright voxels' up: below
@@ -60,8 +60,8 @@ def intensity_mask(
     TypeError
         If `recording` is not a dense DataArray of real numbers.
     ValueError
-        If every voxel is as bright as every other, none is above the threshold, or some values of
-        a voxel are NaN or infinite.
+        If every voxel is as bright as every other, none is above the threshold, the mean was taken
+        out (zscore), or some values of a voxel are NaN or infinite.
 
     References
     ----------
@@ -115,7 +115,8 @@ def brain_mask(
         If `recording` is not a dense DataArray of real numbers.
     ValueError
         If a dimension is none of space (z, y, x), every voxel is as bright as every other, none
-        is above the threshold, or some values of a voxel are NaN or infinite.
+        is above the threshold, the mean was taken out (zscore), or some values of a voxel are NaN
+        or infinite.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def _image_of(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.Da
     checks.require_array(recording, caller=caller)
     checks.require_dense(recording, caller=caller)
     if sample_dim in recording.dims:
-        return temporal_mean(recording, sample_dim=sample_dim)
+        return brightness(recording, sample_dim=sample_dim, caller=caller)
     if recording.size == 0:
         raise ValueError(f"{caller} was given an empty image: sizes {dict(recording.sizes)}.")
     return recording.compute()

@@ -101,17 +101,8 @@ def tsnr(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
     """
     found = _moments(recording, sample_dim=sample_dim, caller="tsnr", at_least=2)
     dtype = checks.promote(recording.dtype)
-    constant = found.is_constant(dtype)
-    with np.errstate(invalid="ignore"):
-        sd = np.sqrt(found.deviation / found.n_samples)
-        sd[constant] = np.nan
-        ratio = found.mean / sd
-        centred = np.abs(ratio) < 1e-5
-    if centred.any() and (centred | np.isnan(ratio)).all():
-        raise ValueError(
-            "tsnr needs the mean of every voxel, which was taken out of this recording. Keep it: "
-            "detrend(recording, keep_mean=True), and likewise in regress_out and the filters."
-        )
+    constant, ratio = _mean_by_sd(found, dtype)
+    _refuse_without_mean(ratio, caller="tsnr")
     if constant.any():
         warn(
             f"tsnr: {int(constant.sum())} of {constant.size} voxels do not change over time; "
@@ -215,6 +206,39 @@ def _moments(
     found = take(recording.data, axis=axis)
     refuse_isolated(found, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
     return found
+
+
+def brightness(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
+    """Return the mean over time of a recording that still has it (see `temporal_mean`).
+
+    Raises
+    ------
+    ValueError
+        If the mean was taken out of every voxel: what is left of it is rounding.
+    """
+    found = _moments(recording, sample_dim=sample_dim, caller=caller)
+    if found.n_samples > 1:
+        _refuse_without_mean(_mean_by_sd(found, checks.promote(recording.dtype))[1], caller=caller)
+    return _as_map(found.mean, recording, sample_dim)
+
+
+def _mean_by_sd(found: moments.Moments, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which voxels are constant, and the mean over the sd of the others (else NaN)."""
+    constant = found.is_constant(dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd = np.sqrt(found.deviation / found.n_samples)
+        sd[constant] = np.nan
+        return constant, found.mean / sd
+
+
+def _refuse_without_mean(ratio: np.ndarray, *, caller: str) -> None:
+    centred = np.abs(ratio) < 1e-5
+    if centred.any() and (centred | np.isnan(ratio)).all():
+        raise ValueError(
+            f"{caller} needs the mean of every voxel, which was taken out of this recording. Keep "
+            "it: detrend(recording, keep_mean=True), and likewise in regress_out and the filters; "
+            "before zscore, take the recording as it was."
+        )
 
 
 def _as_map(

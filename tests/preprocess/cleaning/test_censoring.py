@@ -127,3 +127,13 @@ def test_unknown_ways_are_refused(recording, frames):
         censor(recording, frames, how="zero")
     with pytest.raises(ValueError, match="method must be 'linear' or 'cubic', and was 'nearest'"):
         censor(recording, frames, method="nearest")
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 20}])
+def test_frames_that_were_interpolated_before_stay_marked(recording, chunks):
+    given = recording if chunks is None else recording.chunk(chunks)
+    first, second = (xr.DataArray(np.isin(np.arange(120), at), dims="time") for at in ([3], [7, 8]))
+    twice = censor(censor(given, first, how="interpolate"), second, how="interpolate")
+    assert np.flatnonzero(twice["censored"]).tolist() == [3, 7, 8]
+    left = censor(censor(given, first, how="interpolate"), second)
+    assert np.flatnonzero(left["censored"]).tolist() == [3]

@@ -150,3 +150,23 @@ def test_recordings_without_rising_times_or_too_few_are_refused(labelled):
     with pytest.raises(ValueError, match="at least 4 samples for method='cubic', and was given 3"):
         resample_time(recording[:3], step=1)
     assert resample_time(recording[:4], step=1).sizes["time"] == 7
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(5.0, [1, 2]), (1.0, [3, 12]), (0.5, [5, 6, 7, 23, 24, 25])]
+)
+def test_marks_of_single_frames_survive_a_new_rate(step, expected):
+    bad = np.isin(np.arange(20), [3, 12])
+    recording = xr.DataArray(
+        np.arange(40.0).reshape(20, 2),
+        {
+            "time": np.arange(20.0),
+            "censored": ("time", bad),
+            "seen": (("voxel", "time"), [bad, ~bad]),
+        },
+        ("time", "voxel"),
+    )
+    found = resample_time(recording, step=step, method="linear")
+    assert np.flatnonzero(found["censored"]).tolist() == expected
+    assert found["censored"].dtype == found["seen"].dtype == bool
+    assert np.flatnonzero(found["seen"][0]).tolist() == expected

@@ -614,3 +614,11 @@ def test_a_reference_is_built_in_the_memory_of_a_few_copies_of_its_frames(monkey
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 5.5 * frames.nbytes
+
+
+def test_frames_that_an_earlier_registration_doubted_stay_suspect(blobs):
+    doubted = np.arange(80) == 5
+    again = register(blobs.assign_coords(suspect=("time", doubted)), transform="translation")
+    assert again["suspect"].dtype == bool
+    assert again["suspect"].values[5]
+    assert not again["suspect"].values.all()

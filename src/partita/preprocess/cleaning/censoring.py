@@ -55,7 +55,7 @@ def censor(
     -------
     xarray.DataArray, same dimensions as `recording`, fewer samples after "drop"
         In the same units, with every coordinate. After "interpolate" a coordinate `censored` on
-        time says which frames were.
+        time says which frames were, those that were interpolated before among them.
 
     Raises
     ------
@@ -101,10 +101,16 @@ def censor(
         kept, times[~bad], times, method=method, sample_dim=sample_dim, caller="censor"
     )
     result = recording.copy(data=values).assign_coords(
-        censored=(sample_dim, bad, {"long_name": "Interpolated frame"})
+        censored=(sample_dim, bad | _before(recording), {"long_name": "Interpolated frame"})
     )
     line = describe_call("censor", n_frames=int(bad.sum()), how=how, method=method)
     return append_history(result, line)
+
+
+def _before(recording: xr.DataArray) -> np.ndarray | bool:
+    """Return which frames an earlier call has interpolated."""
+    marks = recording.coords.get("censored")
+    return False if marks is None or marks.dtype != bool else np.asarray(marks.values)
 
 
 def _frames_of(frames: Any, recording: xr.DataArray, *, sample_dim: str) -> np.ndarray:

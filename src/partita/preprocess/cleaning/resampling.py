@@ -194,12 +194,32 @@ def _coords_at(
 
 
 def _coord_at(coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str) -> Any:
-    """Return a coordinate at new times: numbers interpolated, anything else the nearest."""
+    """Return a coordinate at new times: numbers interpolated, marks kept, else the nearest."""
     if sample_dim not in coord.dims:
         return coord.variable
+    if coord.dtype.kind == "b":
+        return (coord.dims, _marked_at(coord, own, targets, sample_dim=sample_dim), coord.attrs)
     if coord.dtype.kind != "f":
         middles = (own[1:] + own[:-1]) / 2
         return coord.variable.isel({sample_dim: np.searchsorted(middles, targets)})
     plain, name = coord.reset_coords(drop=True), str(coord.name)
     values = interpolate(plain, own, targets, method="linear", sample_dim=sample_dim, caller=name)
     return (coord.dims, values, coord.attrs)
+
+
+def _marked_at(
+    coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str
+) -> np.ndarray:
+    """Return marks at new times: true where any old sample is that a new one stands for.
+
+    These are the ones between which it lies, and those nearer to it than to another new one.
+    """
+    middles = (targets[1:] + targets[:-1]) / 2
+    first = np.searchsorted(own, np.concatenate([[own[0]], middles]))
+    last = np.searchsorted(own, np.concatenate([middles, [own[-1]]]), side="right")
+    first = np.minimum(first, np.searchsorted(own, targets, side="right") - 1).clip(min=0)
+    last = np.maximum(last, np.searchsorted(own, targets) + 1).clip(max=own.size)
+    axis = coord.get_axis_num(sample_dim)
+    counted = np.cumsum(np.moveaxis(coord.values, axis, 0), axis=0, dtype=np.int64)
+    before = np.concatenate([np.zeros_like(counted[:1]), counted])
+    return np.moveaxis(before[last] > before[first], 0, axis)

@@ -93,7 +93,10 @@ def require_motion(motion: Any, *, caller: str) -> str:
 
 
 def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
-    """Return the recording with its motion as coordinates along time, a number a frame each."""
+    """Return the recording with its motion as coordinates along time, a number a frame each.
+
+    Frames that an earlier registration has called suspect stay so.
+    """
     coords: dict[str, xr.DataArray] = {}
     for axis in motion["axis"].values:
         coords[f"motion_{axis}"] = motion["translation"].sel(axis=axis, drop=True)
@@ -104,6 +107,10 @@ def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
     for name in ("similarity", "framewise_displacement", "suspect"):
         coords["motion_similarity" if name == "similarity" else name] = motion[name]
     plain = {name: (array.dims, array.values, array.attrs) for name, array in coords.items()}
+    before = result.coords.get("suspect")
+    if before is not None and before.dtype == bool and before.dims == motion["suspect"].dims:
+        dims, values, words = plain["suspect"]
+        plain["suspect"] = dims, values | before.values, words
     return result.assign_coords(plain)
 
 
