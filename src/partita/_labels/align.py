@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -33,7 +34,8 @@ def to_grid(
     ------
     ValueError
         If the dimensions differ, the affines of their coordinates `grid` turn one against the
-        other, or a position of the template is not among the array's.
+        other, a position of the template is not among the array's, or labels that repeat do not
+        stand in the same order.
     """
     if set(array.dims) != {*besides, *template.dims}:
         raise ValueError(
@@ -175,7 +177,41 @@ def _places_of(
             f"along {dim!r} are not found in it (the first is {first!s}). Bring it onto the same "
             f"grid: interp_like, or select the common part before the fit."
         )
+    _refuse_repeats(wanted.values, given.values, dim, numeric=numeric, caller=caller)
     return index
+
+
+def _refuse_repeats(
+    wanted: np.ndarray[Any, Any],
+    given: np.ndarray[Any, Any],
+    dim: Hashable,
+    *,
+    numeric: bool,
+    caller: str,
+) -> None:
+    """Refuse labels that stand for several places: which one is meant, nothing tells."""
+    if numeric:
+        reach = GRID_TOLERANCE * least_spacing(wanted)
+        counts = [_count_within(places.astype(float), wanted, reach) for places in (wanted, given)]
+    else:
+        known = [Counter(places.tolist()) for places in (wanted, given)]
+        counts = [np.array([count[label] for label in wanted.tolist()]) for count in known]
+    several = np.maximum(*counts) > 1
+    if several.any():
+        raise ValueError(
+            f"{caller} cannot be matched along {dim!r}: {int(several.sum())} of {wanted.size} "
+            f"labels repeat (the first is {wanted[several][0]!s}), and the two do not have the "
+            f"same labels in the same order. Give every place a label of its own, or select the "
+            f"same places of both in one order: they are then matched by position."
+        )
+
+
+def _count_within(
+    places: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], reach: float
+) -> np.ndarray[Any, Any]:
+    ordered, wanted = np.sort(places), wanted.astype(float)
+    first, last = np.searchsorted(ordered, wanted - reach), wanted + reach
+    return np.asarray(np.searchsorted(ordered, last, side="right") - first)
 
 
 def _nearest(

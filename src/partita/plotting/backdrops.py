@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels.grid import same_grid
 from partita._labels.placement import placed_like
 from partita.plotting.views import Cut, View, locate
 
@@ -79,7 +80,14 @@ def _same_place(background: xr.DataArray, map_: xr.DataArray, dim: str, at: int)
         return min(at, background.sizes[dim] - 1)
     wanted, given = map_[dim].values[at], background[dim].values
     if given.dtype.kind not in "iuf":
+        if same_grid(background[dim], map_[dim]):
+            return at
         hits = np.flatnonzero(given == wanted)
+        if hits.size > 1:
+            raise ValueError(
+                f"The background has {hits.size} slices {dim} = {wanted}: which one is meant, "
+                "nothing tells. Give every slice a label of its own."
+            )
         distance, nearest = (0.0, int(hits[0])) if hits.size else (np.inf, 0)
     else:
         nearest = int(np.abs(given - wanted).argmin())

@@ -263,6 +263,11 @@ def _find_label(labels: list[Any], dim: str, position: float | str) -> int:
     if position not in labels:
         known = ", ".join(map(str, labels[:20]))
         raise ValueError(f"There is no slice {dim} = {position!r}. Known: {known}.")
+    if labels.count(position) > 1:
+        raise ValueError(
+            f"There are {labels.count(position)} slices {dim} = {position!r}. Select one before: "
+            f"map_.isel({dim}=[{labels.index(position)}])."
+        )
     return labels.index(position)
 
 
