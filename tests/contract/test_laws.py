@@ -153,6 +153,55 @@ def test_inverse_transform_at_new_times_drops_what_belongs_to_the_old(make, reco
     assert "slice_time" not in rebuilt.coords
 
 
+def test_what_is_rebuilt_for_another_recording_does_not_pass_for_the_first(make, recording) -> None:
+    model = make().fit(recording.assign_attrs(animal="A", units="a.u."))
+    other = recording.copy().assign_coords(subject="S2", day=3)
+    other.attrs = {"units": "V", "history": "load()"}
+    rebuilt = model.inverse_transform(model.transform(other))
+    assert (str(rebuilt["subject"].values), int(rebuilt["day"])) == ("S2", 3)
+    assert "slice_time" not in rebuilt.coords
+    assert "animal" not in rebuilt.attrs
+    assert rebuilt.attrs["units"] == "V"
+    assert rebuilt.attrs["history"].startswith("load()\n")
+    xr.testing.assert_identical(rebuilt["grid"].variable, recording["grid"].variable)
+    unnamed = model.inverse_transform(model.transform(other.drop_vars("subject")[:20]))
+    assert "subject" not in unnamed.coords
+
+
+REFUSED = {
+    "too few samples": lambda r: r[:1],
+    "nothing": lambda r: r.where(False),
+    "isolated NaN": lambda r: r.where(r.coords["time"] != r.coords["time"][3]).fillna(np.inf),
+    "other places": lambda r: r.assign_coords(y=r["y"].values + 7),
+    "no samples": lambda r: r.rename(time="t"),
+    "taken names": lambda r: r.rename(y="component"),
+    "no numbers": lambda r: r.astype(str),
+    "another head": lambda r: r.assign_coords(grid=((), 0, {"affine": np.eye(4)[::-1].ravel()})),
+}
+
+
+@pytest.mark.parametrize("bad", REFUSED.values(), ids=REFUSED)
+def test_a_refused_fit_leaves_the_model_as_it_was(make, recording, bad) -> None:
+    model = make(mask=recording["y"] > 0.04).fit(recording)
+    before, rebuilt = dict(vars(model)), model.inverse_transform().copy(deep=True)
+    refused = bad(recording)
+    for method in ("fit", "partial_fit"):
+        if hasattr(model, method):
+            with pytest.raises((ValueError, TypeError)):
+                getattr(model, method)(refused)
+    after = vars(model)
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+    xr.testing.assert_identical(model.inverse_transform(), rebuilt)
+
+
+def test_a_recording_without_any_value_has_no_signals(make, recording) -> None:
+    model = make().fit(recording)
+    for empty in (recording.where(False), recording.where(False).chunk(time=20)):
+        with pytest.raises(ValueError, match="NaN at all times: nothing is left to work on"):
+            model.transform(empty)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -163,6 +212,11 @@ def test_inverse_transform_at_new_times_drops_what_belongs_to_the_old(make, reco
             lambda s: s.assign_coords(component=[0, 1, 9]),
             ValueError,
             "does not know the components \\[9\\]; fitted: \\[0, 1, 2\\]",
+        ),
+        (
+            lambda s: s.sel(component=[0, 1, 0]),
+            ValueError,
+            "the components \\[0\\] more than once",
         ),
     ],
 )

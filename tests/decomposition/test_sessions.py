@@ -434,3 +434,18 @@ def test_ctrl_c_in_the_fit_of_the_first_session_keeps_its_factors(truth, monkeyp
         model.fit_sessions([first, first])
     assert not model.converged_
     assert model.signals_.sizes["time"] == first.sizes["time"]
+
+
+@pytest.mark.parametrize("name", ["n_components", "mode", "sample_dim", "mask", "fixed_maps"])
+def test_parameters_set_between_sessions_are_refused_not_ignored(truth, name) -> None:
+    first, second = cut(truth["recording"], 4)[:2]
+    model = NMF(3, random_state=0).partial_fit(first)
+    values = {
+        "n_components": 5, "mode": "spatial", "sample_dim": "t",
+        "mask": first.notnull().all("time"), "fixed_maps": model.maps_,
+    }  # fmt: skip
+    before = model.get_params()[name]
+    with pytest.raises(ValueError, match=f"{name} changed since"):
+        model.set_params(**{name: values[name]}).partial_fit(second)
+    model.set_params(**{name: before, "tol": 1e-2})
+    assert model.partial_fit(second).n_sessions_ == 2

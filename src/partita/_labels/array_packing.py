@@ -82,10 +82,11 @@ class ArrayPacker:
         self, array: Array, name: str, dims: tuple[str, ...], where: str, attrs: Any
     ) -> dict[str, Any]:
         """Keep values as a type that files hold; return what else the way back needs."""
-        kind, native, wide = array.dtype.kind, array.dtype.newbyteorder("="), array.dtype.itemsize
+        kind, wide = array.dtype.kind, array.dtype.itemsize
         if kind in "OUT":
             self._keep(name, dims, lambda: array.astype(object), attrs)
             return {}
+        native = array.dtype.newbyteorder("=")
         if kind in AS_INTEGERS:
             integers = AS_INTEGERS[kind]
             self._keep(name, dims, lambda: array.astype(native, copy=False).view(integers))

@@ -28,6 +28,8 @@ MILLIMETRES_PER_UNIT = {
     "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4,
 }  # fmt: skip
 _POSES = ("grid", "pose")
+# Coordinates that say where a recording lies, and not which one it is.
+PLACES = (*SPACE, *_POSES)
 
 
 class Placed(NamedTuple):
@@ -180,10 +182,10 @@ def _in_mm(array: Labelled, name: str) -> Array:
     """Return the places along an axis, in mm; none where they are no numbers."""
     if name not in array.coords:
         return np.arange(array.sizes.get(name, 0), dtype=float)
-    coordinate = array.coords[name]
-    if coordinate.dtype.kind not in "iuf":
+    values = array.coords[name].values  # those of pandas' nullable numbers may be objects
+    if values.dtype.kind not in "iuf":
         return np.empty(0)
-    return np.ravel(coordinate.values).astype(float) * _scale(array, name)
+    return np.ravel(values).astype(float) * _scale(array, name)
 
 
 def _scale(array: Labelled, name: str) -> float:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from partita._labels import align, checks
 from partita._labels.layout import Layout
+from partita._labels.placement import PLACES
 
 Array = np.ndarray[Any, Any]
 
@@ -263,6 +264,9 @@ class Stacker(Layout):
             missing = [c for c in component if c not in signals["component"].values.tolist()]
             if missing:
                 raise ValueError(f"{caller} has no signals for the components {missing}.")
+            labels = signals["component"].values.tolist()
+            if len(set(labels)) < len(labels):
+                raise ValueError(f"{caller} names a component twice: {labels}.")
             signals = signals.sel(component=component)
         if not self._same_samples(signals.isel(component=0)):
             raise ValueError(
@@ -283,29 +287,51 @@ class Stacker(Layout):
             Values inside; lazy ones stay so, in blocks of samples.
         like : xarray.DataArray, (sample, component), optional
             Signals whose sample coordinates the recording gets; coordinates over samples and
-            features alike return only where its samples are the fitted ones.
+            features alike return only where its samples are the fitted ones. Where they say that
+            they are of another recording, so does what they make: what holds for the fitted one
+            as a whole, its attributes and its coordinates that are over nothing, is not carried.
         """
-        coords: dict[Hashable, Any] = dict(self.coords.coords)
+        coords, about = dict(self.coords.coords), self.attrs
         if like is not None:
             coords = self._coords_like(like)
+            about = self.attrs if self._is_own(like) else self._about_other(like)
         dims = (self.sample_dim, *self.feature_dims)
         full = self._scattered(matrix).reshape(matrix.shape[0], *self._feature_shape)
-        array = xr.DataArray(full, dims=dims, coords=coords, name=self.name, attrs=self.attrs)
+        array = xr.DataArray(full, dims=dims, coords=coords, attrs=about)
+        array.name = self.name  # given to xarray before, None would become dask's
         return array.transpose(*self.dims, transpose_coords=False)
 
     def _coords_like(self, like: xr.DataArray) -> dict[Hashable, Any]:
         theirs = {
             name: coord
             for name, coord in self._carried(like.coords, (self.sample_dim,)).items()
-            if coord.dims
+            if coord.dims or name not in PLACES
         }
-        same, ours = self._same_samples(like), {}
+        own, ours = self._is_own(like), {}
         for name, coord in self.coords.coords.items():
             hidden = name in self.taken and name not in self.dims
             of_samples = set(coord.dims) == {self.sample_dim}
-            if self.sample_dim not in coord.dims or (same and (hidden or not of_samples)):
+            of_all = not coord.dims and name not in PLACES
+            if of_all or self.sample_dim in coord.dims:
+                carried = own and (hidden or not of_samples)
+            else:
+                carried = True
+            if carried:
                 ours[name] = coord
         return {**ours, **theirs}
+
+    def _is_own(self, like: xr.DataArray) -> bool:
+        """Tell whether signals are of the fitted samples, as far as their labels say."""
+        return self._same_samples(like) and all(
+            not (name in like.coords and not like.coords[name].dims)
+            or coord.variable.equals(like.coords[name].variable)
+            for name, coord in self.coords.coords.items()
+            if not coord.dims and name not in PLACES
+        )
+
+    def _about_other(self, like: xr.DataArray) -> dict[Any, Any]:
+        named = {key: self.attrs[key] for key in ("long_name",) if key in self.attrs}
+        return named | {key: like.attrs[key] for key in ("units", "history") if key in like.attrs}
 
     def _scattered(self, rows: Any) -> Any:
         if self.inside is None:

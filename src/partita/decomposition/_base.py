@@ -109,6 +109,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     _stacker: Stacker
     _norm2: float
     _streamed: bool
+    _asked: dict[str, Any]  # the parameters of that fit
     _fitted: tuple[str, ...] = ()  # the attributes that the latest fit has left
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -205,7 +206,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If the signals are no DataArray over time and component, or name unknown components.
+            If the signals are no DataArray over time and component, name unknown components, or
+            one of them twice.
         """
         check_is_fitted(self)
         signals = self.signals_ if signals is None else signals
@@ -359,7 +361,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """Set fitted attributes, those of a file too, in place of all that there were before."""
         for name in self._fitted:
             self.__dict__.pop(name, None)
-        fitted = {**fitted, "_stacker": stacker}
+        asked = self.get_params(deep=False)
+        fitted = {**fitted, "_stacker": stacker, "_asked": asked}
         self.__dict__.update(fitted, _fitted=tuple(fitted))
         return self
 

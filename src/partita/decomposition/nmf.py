@@ -319,7 +319,8 @@ class NMF(Decomposition):
         ------
         TypeError, ValueError
             As `fit`; if the session lies on another grid or lacks voxels of the first; with
-            penalties, or a loss other than Frobenius.
+            penalties, or a loss other than Frobenius; if `n_components`, `mode`, the mask,
+            `fixed_maps` or `sample_dim` were set anew since the session before.
 
         Notes
         -----
@@ -329,6 +330,8 @@ class NMF(Decomposition):
         caller = "NMF.partial_fit"
         partial_fit.refuse_more_than_products(self, caller=caller)
         if hasattr(self, "maps_"):
+            now = self.get_params(deep=False)
+            partial_fit.refuse_changed(self._asked, now, caller=caller)
             seen = partial_fit.visited(self._stacker, recording, caller=caller)
             fit, ledger = partial_fit.folded(
                 seen,

@@ -18,6 +18,8 @@ from partita._solvers.problem import normalisation
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 ROUNDS = 3
+# Parameters that say which maps are looked for, and over what.
+_DEFINING = ("n_components", "mode", "mask", "fixed_maps", "sample_dim")
 
 
 @dataclass
@@ -139,3 +141,20 @@ def refuse_more_than_products(model: Any, *, caller: str) -> None:
         f"penalties only; given: {given}. Leave these at their defaults, or fit the "
         "sessions joined along time: xarray.concat(recordings, 'time')."
     )
+
+
+def refuse_changed(before: dict[str, Any], now: dict[str, Any], *, caller: str) -> None:
+    """Refuse parameters set since the first session, which would be ignored (ValueError)."""
+    changed = [name for name in _DEFINING if not _alike(before[name], now[name])]
+    if changed:
+        raise ValueError(
+            f"{caller} folds a session into maps that were fitted with other parameters: "
+            f"{', '.join(changed)} changed since. Set them back, or fit anew: fit_sessions, or "
+            "clone(model) and all sessions again."
+        )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, xr.DataArray) and isinstance(other, xr.DataArray):
+        return one.identical(other)
+    return one is other or (type(one) is type(other) and bool(one == other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -105,7 +106,8 @@ def maps_of(signals: Any, maps: xr.DataArray, *, sample_dim: str, caller: str) -
     Raises
     ------
     TypeError, ValueError
-        If the signals are no DataArray over time and component, or name unknown components.
+        If the signals are no DataArray over time and component, name unknown components, or one
+        of them twice.
     """
     checks.require_array(signals, caller=caller)
     wanted = {sample_dim, "component"}
@@ -120,5 +122,11 @@ def maps_of(signals: Any, maps: xr.DataArray, *, sample_dim: str, caller: str) -
     if unknown:
         raise ValueError(
             f"{caller} does not know the components {unknown}; fitted: {known.tolist()}."
+        )
+    twice = [label for label, count in Counter(labels.tolist()).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{caller} was given the components {twice} more than once, and would count them so. "
+            "Select each once: signals.sel(component=[...])."
         )
     return maps.sel(component=labels)
