@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -79,3 +82,75 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sparse", None)
     with pytest.raises(ImportError, match='pip install "partita\\[sparse\\]"'):
         partita.from_sparse(scipy.sparse.eye_array(3), dims=("time", "neuron"))
+
+
+class Probe:
+    """An object that no file holds."""
+
+
+WHOLE = {
+    "a table with arrays": ({"origin": np.arange(3000.0), "n": np.int64(3)}, '"origin": [0.0, 1.0'),
+    "labels by number": ({0: "outside", 1: "cortex"}, '{"0": "outside", "1": "cortex"}'),
+    "a day": (datetime.date(2026, 1, 2), "2026-01-02"),
+    "times": (np.array(["2026-01-02", "2026-01-03"], "M8[D]"), '["2026-01-02", "2026-01-03"]'),
+    "a number alone": (np.array(2.5), 2.5),
+    "a long number": (np.longdouble(2.5), 2.5),
+    "a huge number": (10**30, str(10**30)),
+    "short numbers": (np.array([1, 2], np.float16), None),
+    "a matrix": (np.eye(2), "[[1.0, 0.0], [0.0, 1.0]]"),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".nii.gz"])
+def test_attributes_are_kept_whole(tmp_path, kind, suffix) -> None:
+    value, expected = WHOLE[kind]
+    form = storable({"about": value})["about"]
+    if isinstance(expected, str):
+        assert expected in form
+        assert "..." not in form
+    recording = _recording().assign_attrs(about=value)
+    recording["y"].attrs["about"] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        partita.save(recording, tmp_path / f"r{suffix}")
+    again = partita.load(tmp_path / f"r{suffix}", chunks=None)
+    for found in (again.attrs["about"], again["y"].attrs["about"]):
+        np.testing.assert_array_equal(found, form)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Probe(), [1, Probe()], {"a": Probe()}, {"a": {1, 2}}, np.array([1, Probe()]), 1j, b"\xff"],
+)
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".nii.gz"])
+def test_attributes_that_no_file_holds_whole_are_dropped_and_named_once(
+    tmp_path, value, suffix
+) -> None:
+    recording = _recording().assign_attrs(about=value, other=value, units="V")
+    recording["y"].attrs["place"] = value
+    with pytest.warns(UserWarning, match="leaves out 3 attributes") as caught:
+        partita.save(recording, tmp_path / f"r{suffix}")
+    assert len(caught) == 1
+    for name in ("attrs['about']", "attrs['other']", "y.attrs['place']", type(value).__name__):
+        assert name in str(caught[0].message)
+    again = partita.load(tmp_path / f"r{suffix}", chunks=None)
+    assert again.attrs["units"] == "V"
+    assert not {"about", "other"} & set(again.attrs)
+    assert "place" not in again["y"].attrs
+    assert {"about", "other"} <= set(recording.attrs)
+    assert recording["y"].attrs["place"] is value
+
+
+def test_attributes_of_a_dataset_are_named_too(tmp_path) -> None:
+    dataset = xr.Dataset({"a": ("x", [1.0], {"how": Probe()})}, {"x": ("x", [0], {"why": Probe()})})
+    with pytest.warns(UserWarning, match=r"leaves out 2 attributes.*x\.attrs.*a\.attrs"):
+        partita.io.write_dataset(dataset, tmp_path / "a.nc")
+
+
+def _recording() -> xr.DataArray:
+    return xr.DataArray(
+        np.ones((2, 1, 3, 2)),
+        {"time": [0.0, 1.0], "y": ("y", [0.0, 1.0, 2.0], {"units": "mm"})},
+        ("time", "z", "y", "x"),
+    )

@@ -80,7 +80,7 @@ def refuse_unstorable(value: Any, *, caller: str, what: str) -> None:
     except Unstorable as error:
         raise TypeError(
             f"{caller} was given {what} that no file could hold: {error.where or 'it'} is "
-            f"{error.kind}. Make it numbers, text or times before the fit, or drop it."
+            f"{error.kind}. Make it numbers, text or times, or drop it."
         ) from None
 
 

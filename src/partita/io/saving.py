@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from pandas import DatetimeTZDtype  # type: ignore[import-untyped,unused-ignore]
 
+from partita._labels.attrs import without_unstorable
 from partita._labels.checks import require_array
+from partita._labels.warn import warn
 from partita.io.formats import by_suffix
 
 
@@ -18,10 +21,12 @@ def save_recording(
     """Save a recording as NIfTI with its BIDS sidecar, NetCDF or Zarr; the suffix decides.
 
     `load` gives back the same values, coordinates, name and attributes; NIfTI always in the order
-    (time, z, y, x, volume), and as float32 or float64. A NIfTI file lies on the place of the
-    recording, cropped, decimated, transposed and flipped ones too. A dask-backed recording is
-    written block by block. Everything is written beside its place and then renamed: a failure
-    leaves what was there. Folders are made.
+    (time, z, y, x, volume), and as float32 or float64. ``.nc`` and ``.zarr`` keep labels of every
+    kind, categories, missing ones and several levels too; times of a time zone are told in UTC.
+    Attributes are kept as text, numbers, or JSON of lists and mappings of these. A NIfTI file lies
+    on the place of the recording, cropped, decimated, transposed and flipped ones too. A
+    dask-backed recording is written block by block. Everything is written beside its place and then
+    renamed: a failure leaves what was there. Folders are made.
 
     Parameters
     ----------
@@ -50,6 +55,11 @@ def save_recording(
     ModuleNotFoundError
         If the suffix is ``.zarr`` and zarr is not installed.
 
+    Warns
+    -----
+    UserWarning
+        If times had a time zone, or attributes are left out, which no file holds whole.
+
     Examples
     --------
     >>> import tempfile
@@ -66,7 +76,20 @@ def save_recording(
     """
     require_array(_mask_as_numbers(recording), caller="save")
     path = Path(path).expanduser()
-    return by_suffix(path).writer(path)(recording, path, chunks=chunks)
+    writer = by_suffix(path).writer(path)
+    return writer(without_unstorable(_in_utc(recording), caller="save"), path, chunks=chunks)
+
+
+def _in_utc(recording: xr.DataArray) -> xr.DataArray:
+    """Return a recording whose times of a time zone are told in UTC: files have no zones."""
+    zoned = [name for name, c in recording.coords.items() if isinstance(c.dtype, DatetimeTZDtype)]
+    for name in zoned:
+        coord = recording[name]
+        times = coord.to_index().tz_convert("UTC").tz_localize(None)
+        recording = recording.assign_coords({name: (coord.dims, times, coord.attrs)})
+    if zoned:
+        warn(f"save writes the times of {', '.join(map(repr, zoned))} in UTC: files have no zones.")
+    return recording
 
 
 def _mask_as_numbers(array: Any) -> Any:

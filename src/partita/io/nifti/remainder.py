@@ -102,8 +102,8 @@ def _encoded(name: Hashable, coordinate: xr.DataArray) -> dict[str, Any]:
             f"recording.drop_vars({name!r})."
         )
     if values.dtype.kind in "OT" and all(isinstance(item, str) for item in values.ravel()):
-        values = values.astype(np.str_)
-    if values.dtype.kind not in "iufbUmM":
+        values = np.asarray(values.tolist(), np.str_)
+    if values.dtype.kind not in "iufbUmM" or values.dtype == np.longdouble:
         raise ValueError(
             f"The coordinate {name!r} holds {values.dtype}, which a NIfTI sidecar cannot. Save it "
             f"as .nc instead, or drop it: recording.drop_vars({name!r})."

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from partita._labels.attrs import without_unstorable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.formats import named
 from partita.io.recognition import NETCDF3_MAGIC
@@ -54,7 +55,7 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     ...     read_dataset(path).identical(signals)
     True
     """
-    return write(dataset, Path(path).expanduser(), {})
+    return write(without_unstorable(dataset, caller="write_dataset"), Path(path).expanduser(), {})
 
 
 def write(dataset: xr.Dataset, path: Path, encoding: Mapping[str, dict[str, Any]]) -> Path:

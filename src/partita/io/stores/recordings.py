@@ -14,6 +14,7 @@ from partita.io.entries import Entry, SeveralArrays
 from partita.io.formats import Loaded
 from partita.io.request import Wanted
 from partita.io.stores.chunked_variable import ChunkedVariable
+from partita.io.stores.labels import put_back, set_aside
 from partita.io.stores.netcdf_zarr import MODEL, opened, write
 
 _RECORDING = "partita_recording"
@@ -31,6 +32,7 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path
     chunks : "auto", int, Mapping or None
         How it is stored, as `partita.save` takes it.
     """
+    recording, odd = set_aside(recording)
     name = "" if recording.name is None else str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
     is_zarr = path.suffix == ".zarr"
@@ -46,7 +48,7 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path
     elif is_zarr and recording.chunks is None:
         along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
         recording = recording.copy(data=along_time.data)
-    dataset = recording.rename(None).to_dataset(name=variable)
+    dataset = recording.rename(None).to_dataset(name=variable).assign(odd)
     marked = dataset.assign_attrs({_RECORDING: json.dumps(about)})
     return write(marked, path, {variable: encoding})
 
@@ -88,6 +90,8 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         )
     recording = dataset[chosen].rename(about.get("name", chosen))
     recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
+    if about:
+        recording = put_back(recording, dataset.variables)
     stored = dataset[chosen].encoding.get("preferred_chunks", {})
     recording.encoding = {"source": str(path), "preferred_chunks": stored}
     if chunks is None:
