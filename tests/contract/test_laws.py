@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -705,3 +707,19 @@ def test_a_fit_that_stops_early_warns_once_with_the_remedy(make_iterative, recor
         model = make_iterative(max_iter=1, tol=1e-9).fit(recording)
     assert len(caught) == 1
     assert model.converged_ is False
+
+
+def test_no_fit_touches_the_filters_of_warnings_that_all_threads_share(
+    make, recording, monkeypatch
+) -> None:
+    class Refused(warnings.catch_warnings):
+        def __init__(self, **how) -> None:
+            caller = sys._getframe(1).f_globals["__name__"]
+            assert not caller.startswith("partita"), f"{caller} changes the filters of all threads"
+            super().__init__(**how)
+
+    filters = list(warnings.filters)
+    monkeypatch.setattr(warnings, "catch_warnings", Refused)
+    model = make().fit(recording)
+    model.inverse_transform(model.transform(recording))
+    assert warnings.filters == filters

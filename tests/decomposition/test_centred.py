@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn import decomposition as sk
+from sklearn.exceptions import ConvergenceWarning
 
 from partita import PCA, FastICA
 
@@ -97,3 +99,42 @@ def test_a_sparse_recording_is_centred_as_a_dense_one() -> None:
     one, two = PCA(2).fit(dense), PCA(2).fit(counts)
     np.testing.assert_allclose(one.maps_, two.maps_, atol=1e-8)
     np.testing.assert_allclose(two.transform(counts), two.signals_, atol=1e-8)
+
+
+@pytest.mark.parametrize("fun", ["logcosh", "exp", "cube"])
+def test_a_rotation_is_that_of_scikit_learn_whichever_its_contrast(fun) -> None:
+    rng = np.random.default_rng(0)
+    sources = rng.laplace(size=(400, 3))
+    recording = xr.DataArray(sources @ rng.normal(size=(3, 8)), dims=("time", "voxel"))
+    ours = FastICA(3, fun=fun, random_state=0).fit(recording)
+    theirs = sk.FastICA(3, fun=fun, random_state=0, max_iter=500, whiten_solver="svd")
+    found = theirs.fit_transform(recording.values)
+    r = np.abs(np.corrcoef(ours.signals_.values.T, found.T)[:3, 3:]).max(axis=1)
+    assert r.min() > 0.999
+    assert ours.converged_
+
+
+@pytest.mark.parametrize("max_iter", [1, 2])
+def test_a_rotation_that_ends_early_says_so_once(max_iter) -> None:
+    rng = np.random.default_rng(0)
+    recording = xr.DataArray(rng.normal(size=(60, 8)), dims=("time", "voxel"))
+    with pytest.warns(ConvergenceWarning, match="FastICA") as caught:
+        model = FastICA(5, tol=1e-12, max_iter=max_iter, random_state=0).fit(recording)
+    assert len(caught) == 1
+    assert (model.n_iter_, model.converged_) == (max_iter, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"fun": "tanh"}, "fun is one of logcosh, exp, cube, and was given 'tanh'"),
+        ({"tol": "small"}, "tol is a non-negative number"),
+        ({"tol": -1.0}, "tol is a non-negative number"),
+        ({"max_iter": 0}, "max_iter is a whole number of at least 1"),
+        ({"max_iter": 2.5}, "max_iter is a whole number of at least 1"),
+    ],
+)
+def test_settings_of_a_rotation_without_meaning_are_refused_in_words(wrong, message) -> None:
+    recording = xr.DataArray(np.random.default_rng(0).normal(size=(60, 8)), dims=("time", "voxel"))
+    with pytest.raises(ValueError, match=message):
+        FastICA(2, **wrong).fit(recording)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 from sklearn import decomposition as sk
-from sklearn.exceptions import ConvergenceWarning
 
 from partita._solvers.linear import least_squares
+from partita._solvers.linear.contrasts import CONTRASTS, Counted, Unsettled
 from partita._solvers.peak_memory import Budget, Size
 from partita.decomposition import parameters
 from partita.decomposition._base import Decomposition
@@ -140,13 +139,17 @@ class FastICA(Decomposition):
         Raises
         ------
         TypeError, ValueError
-            If the recording cannot be used, or has fewer samples or voxels than ``n_components``.
+            If a parameter or the recording cannot be used, or the recording has fewer samples or
+            voxels than ``n_components``.
 
         Warns
         -----
         UserWarning
             If the fit needs more memory than there is.
         """
+        parameters.check_rotation(
+            fun=self.fun, known=tuple(CONTRASTS), tol=self.tol, max_iter=self.max_iter
+        )
         seen, found = look_over(self, recording)
         state = parameters.state_for_sklearn(self.random_state)
         signals, maps, rotated = self._independent(found, state)
@@ -177,14 +180,16 @@ class FastICA(Decomposition):
 
     def _rotated(self, white: Array, state: Any) -> Rotated:
         """Rotate white scores (n, k) to independence."""
+        max_iter = int(self.max_iter)
+        contrast = Counted(CONTRASTS[self.fun], max_iter)
         model = sk.FastICA(
-            whiten=False, fun=self.fun, tol=self.tol, max_iter=self.max_iter, random_state=state
+            whiten=False, fun=contrast, tol=self.tol, max_iter=max_iter + 1, random_state=state
         )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
+        try:
             sources: Array = model.fit_transform(white)
-        settled = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-        return Rotated(sources, int(model.n_iter_), settled)
+        except Unsettled as end:
+            return Rotated(end.sources.T, max_iter, False)
+        return Rotated(sources, int(model.n_iter_), True)
 
     def _warn_if_unconverged(self) -> None:
         if self.converged_:

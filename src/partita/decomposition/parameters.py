@@ -148,6 +148,15 @@ def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter:
         raise ValueError(f"max_iter is a whole number of at least 1, and was given {max_iter!r}.")
 
 
+def check_rotation(*, fun: Any, known: tuple[str, ...], tol: Any, max_iter: Any) -> None:
+    """Refuse settings of a rotation to independence that have no meaning (ValueError)."""
+    _one_of("fun", fun, known)
+    if not is_number(tol) or not tol >= 0:
+        raise ValueError(f"tol is a non-negative number, and was given {tol!r}.")
+    if not (is_whole(max_iter) and max_iter >= 1):
+        raise ValueError(f"max_iter is a whole number of at least 1, and was given {max_iter!r}.")
+
+
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name} is one of {', '.join(known)}, and was given {value!r}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import dask.array as da
 import numpy as np
 
 from partita._labels.numbers import is_whole
+from partita._solvers.compute.forks import FreshLock
 
 Array = np.ndarray[Any, Any]
 Slices = tuple[slice, ...]
@@ -127,7 +127,7 @@ class WholeArray(FileArray):
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         super().__init__(path, shape, dtype)
-        self._lock = threading.Lock()
+        self._lock = FreshLock()
         self._values: Array | None = None
 
     def read(self, slices: Slices) -> Array:
@@ -147,7 +147,7 @@ class WholeArray(FileArray):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = FreshLock()
 
 
 def ascending(key: Any, shape: tuple[int, ...]) -> tuple[Slices, tuple[Any, ...]]:

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from sys import modules
-from threading import Lock, get_ident, local
+from threading import get_ident, local
 from typing import TypeVar
 
 import joblib
 from threadpoolctl import LibController, ThreadpoolController
+
+from .forks import FreshLock, in_child
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,13 +90,16 @@ class _Library:
         release(force=True)
 
 
-_blas_lock = Lock()
+_blas_lock = FreshLock()
 
 
 @lru_cache(maxsize=1)
 def _libraries() -> list[_Library]:
     blas = ThreadpoolController().select(user_api="blas")
     return [_Library(controller) for controller in blas.lib_controllers]
+
+
+in_child(_libraries.cache_clear)
 
 
 def _enter_libraries() -> list[_Limit]:

@@ -7,7 +7,6 @@ the nearest state before its place.
 
 from __future__ import annotations
 
-import threading
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from partita._solvers.compute.forks import FreshLock
 from partita.io.lazy_array import Stamp
 from partita.io.recognition import GZIP_MAGIC
 
@@ -55,7 +55,7 @@ class GzipIndex:
         self._expected = expected
         self._spacing = max(_SPACING, -(-expected // _MAX_POINTS))
         self._points = [_Cursor(0, 0, None)]
-        self._growing = threading.Lock()
+        self._growing = FreshLock()
 
     def read(self, start: int, length: int) -> bytearray:
         """Return `length` decompressed bytes from `start`.
@@ -145,7 +145,7 @@ def _copy_overlap(piece: bytes, before: int, wanted: bytearray, start: int) -> N
 
 
 _indexes: OrderedDict[Stamp, GzipIndex] = OrderedDict()
-_opening = threading.Lock()
+_opening = FreshLock()
 
 
 def index_of(stamp: Stamp, *, expected: int) -> GzipIndex:
