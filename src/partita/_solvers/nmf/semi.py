@@ -20,6 +20,7 @@ from ..matrices import products
 from ..matrices.convert import Laid, lay
 from ..optimality.certificate import Slack, certify, floor_share, squared_gradient
 from ..optimality.stopping import Rule
+from ..penalties.penalty import frozen
 from ..penalties.unit_norm import UnitNorm
 from ..problem import normalisation
 from ..problem.problem import Problem
@@ -105,9 +106,10 @@ def _run(
     seconds["iterations"] = perf_counter() - clock
     unit, dtype = data.problem.scale, asked.X.dtype
     losses = np.array([*descent.losses[:-1], end.loss]) * unit**2
+    W, H = (end.S.T * unit).astype(dtype), laid.as_given(end.maps).astype(dtype)
     return Solution(
-        (end.S.T * unit).astype(dtype),
-        laid.as_given(end.maps).astype(dtype),
+        W,
+        H,
         losses,
         len(descent.losses),
         end.certificate.residual <= stopping.tol,
@@ -116,7 +118,7 @@ def _run(
         {**report, "seconds": seconds},
         failure=cut_short if isinstance(cut_short, OSError) else None,
         misfit=None if cut_short is None else end.misfit(data.shrinkage) * unit,
-        penalty=asked.penalty,
+        penalty=frozen(asked.penalty, W.T, H),
     )
 
 
