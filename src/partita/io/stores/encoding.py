@@ -22,8 +22,7 @@ _TAKEN_BY_TIMES = {"units", "calendar"}
 
 def encoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset without encodings of files it came from, its attributes storable."""
-    written = dataset.drop_encoding().assign_attrs({})
-    written.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
+    variables = {}
     for name, variable in dataset.variables.items():
         copied = variable.copy(deep=False)
         copied.encoding = {}
@@ -31,14 +30,17 @@ def encoded(dataset: xr.Dataset) -> xr.Dataset:
         copied.attrs = _written_attrs(variable.attrs, taken=taken)
         if copied.dtype.kind in "UT":  # fixed lengths of text are not in the Zarr 3 format
             copied = copied.to_base_variable().compute().astype(object)
-        written = _with_variable(written, name, copied)
+        variables[name] = copied
+    written = _with_variables(dataset.drop_encoding(), variables)
+    written.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
     return written
 
 
-def _with_variable(dataset: xr.Dataset, name: Hashable, variable: xr.Variable) -> xr.Dataset:
-    if name in dataset.coords:
-        return dataset.assign_coords({name: variable})
-    return dataset.assign({name: variable})
+def _with_variables(dataset: xr.Dataset, variables: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
+    """Return a Dataset with other variables in place of all of its own."""
+    coords = {name: variable for name, variable in variables.items() if name in dataset.coords}
+    rest = {name: variable for name, variable in variables.items() if name not in coords}
+    return dataset.assign_coords(coords).assign(rest)
 
 
 def _written_attrs(attrs: Mapping[Any, Any], *, taken: set[str]) -> dict[str, Any]:
@@ -66,14 +68,15 @@ def _read_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 def decoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset that was opened, with attributes and text as they were written."""
-    read = dataset.assign_attrs({})
-    read.attrs = _read_attrs(dataset.attrs)
+    variables = {}
     for name, variable in dataset.variables.items():
         copied = variable.copy(deep=False)
         copied.attrs = _read_attrs(variable.attrs)
         if variable.dtype.kind in "OT":
             copied = _as_text(copied)
-        read = _with_variable(read, name, copied)
+        variables[name] = copied
+    read = _with_variables(dataset, variables)
+    read.attrs = _read_attrs(dataset.attrs)
     read.set_close(dataset.close)
     return read
 
