@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import partita
+from partita.decomposition import persistence
 from partita.decomposition.registry import estimators
 
 
@@ -82,3 +86,32 @@ def planted(*, dtype: str = "float32", seed: int = 7) -> xr.DataArray:
 def recording() -> xr.DataArray:
     """Return a fresh recording with three planted parts."""
     return planted()
+
+
+@cache
+def _fitted_by(maker: Maker) -> Any:
+    return maker().fit(planted())
+
+
+@pytest.fixture
+def fitted(make: Maker) -> Any:
+    """Return a model fitted to the recording, for tests that only look at it."""
+    return _fitted_by(make)
+
+
+@pytest.fixture
+def taken_to_a_file(make_each: Maker, tmp_path: Path) -> Callable[[Any], Any]:
+    """Return what takes a model to a file and back.
+
+    A file keeps the variables of one kind of estimator as those of another: for all kinds but one
+    they are put together again as they would be written.
+    """
+
+    def by_file(model: Any) -> Any:
+        partita.save(model, tmp_path / "model.nc")
+        return partita.load_model(tmp_path / "model.nc")
+
+    def in_memory(model: Any) -> Any:
+        return persistence.from_dataset(persistence.to_dataset(model))
+
+    return by_file if make_each.kind is partita.NMF else in_memory

@@ -55,10 +55,9 @@ def test_representations_are_short_and_readable(make, recording) -> None:
     assert type(model).__name__ in model.fit(recording)._repr_html_()
 
 
-def test_a_pickled_model_transforms_alike(make, recording) -> None:
-    model = make().fit(recording)
-    again = pickle.loads(pickle.dumps(model))
-    xr.testing.assert_identical(again.transform(recording), model.transform(recording))
+def test_a_pickled_model_transforms_alike(fitted, recording) -> None:
+    again = pickle.loads(pickle.dumps(fitted))
+    xr.testing.assert_identical(again.transform(recording), fitted.transform(recording))
 
 
 def test_a_pipeline_ends_in_signals(make, recording) -> None:
@@ -68,33 +67,31 @@ def test_a_pipeline_ends_in_signals(make, recording) -> None:
     assert isinstance(pipeline.transform(recording), xr.DataArray)
 
 
-def test_maps_and_signals_carry_every_coordinate(make, recording) -> None:
-    model = make().fit(recording)
-    assert model.maps_.dims == ("component", "z", "y", "x")
-    assert model.signals_.dims == ("time", "component")
+def test_maps_and_signals_carry_every_coordinate(fitted, recording) -> None:
+    assert fitted.maps_.dims == ("component", "z", "y", "x")
+    assert fitted.signals_.dims == ("time", "component")
     for name in ("z", "y", "x", "area", "grid", "subject"):
         xr.testing.assert_identical(
-            model.maps_[name].variable.to_base_variable(),
+            fitted.maps_[name].variable.to_base_variable(),
             recording[name].variable.to_base_variable(),
         )
     for name in ("time", "run", "grid", "subject"):
         xr.testing.assert_identical(
-            model.signals_[name].variable.to_base_variable(),
+            fitted.signals_[name].variable.to_base_variable(),
             recording[name].variable.to_base_variable(),
         )
-    assert "slice_time" not in model.maps_.coords
-    assert "slice_time" not in model.signals_.coords
-    assert model.maps_["component"].values.tolist() == [0, 1, 2]
+    assert "slice_time" not in fitted.maps_.coords
+    assert "slice_time" not in fitted.signals_.coords
+    assert fitted.maps_["component"].values.tolist() == [0, 1, 2]
 
 
-def test_units_and_provenance_are_kept(make, recording) -> None:
-    model = make().fit(recording)
-    assert model.maps_.attrs["units"] == "1"
-    assert model.signals_.attrs["units"] == "a.u."
-    lines = model.signals_.attrs["history"].split("\n")
+def test_units_and_provenance_are_kept(fitted) -> None:
+    assert fitted.maps_.attrs["units"] == "1"
+    assert fitted.signals_.attrs["units"] == "a.u."
+    lines = fitted.signals_.attrs["history"].split("\n")
     assert lines[0] == "simulate()"
-    assert lines[1].startswith(f"{type(model).__name__}(")
-    assert model.maps_.attrs["history"] == model.signals_.attrs["history"]
+    assert lines[1].startswith(f"{type(fitted).__name__}(")
+    assert fitted.maps_.attrs["history"] == fitted.signals_.attrs["history"]
 
 
 def test_fit_transform_equals_the_fitted_signals(make, recording) -> None:
@@ -102,28 +99,25 @@ def test_fit_transform_equals_the_fitted_signals(make, recording) -> None:
     xr.testing.assert_identical(model.fit_transform(recording), model.signals_)
 
 
-def test_transform_of_the_recording_equals_the_fitted_signals(make, recording) -> None:
-    model = make().fit(recording)
-    again = model.transform(recording)
-    scale = float(np.abs(model.signals_).max())
-    np.testing.assert_allclose(again, model.signals_, atol=1e-3 * scale)
-    assert set(again.coords) == set(model.signals_.coords)
+def test_transform_of_the_recording_equals_the_fitted_signals(fitted, recording) -> None:
+    again = fitted.transform(recording)
+    scale = float(np.abs(fitted.signals_).max())
+    np.testing.assert_allclose(again, fitted.signals_, atol=1e-3 * scale)
+    assert set(again.coords) == set(fitted.signals_.coords)
 
 
-def test_maps_have_unit_norm_and_come_by_energy(make, recording) -> None:
-    model = make().fit(recording)
-    norms = np.sqrt((model.maps_**2).sum(["z", "y", "x"]))
+def test_maps_have_unit_norm_and_come_by_energy(fitted, recording) -> None:
+    norms = np.sqrt((fitted.maps_**2).sum(["z", "y", "x"]))
     np.testing.assert_allclose(norms, 1, rtol=1e-5)
-    assert (np.diff(model.energy_) <= 0).all()
-    energies = (model.signals_**2).sum("time") / (recording.astype(float) ** 2).sum()
-    np.testing.assert_allclose(model.energy_, energies, rtol=1e-3)
+    assert (np.diff(fitted.energy_) <= 0).all()
+    energies = (fitted.signals_**2).sum("time") / (recording.astype(float) ** 2).sum()
+    np.testing.assert_allclose(fitted.energy_, energies, rtol=1e-3)
 
 
-def test_inverse_transform_rebuilds_with_the_error_stated(make, recording) -> None:
-    model = make().fit(recording)
-    rebuilt = model.inverse_transform(model.signals_)
+def test_inverse_transform_rebuilds_with_the_error_stated(fitted, recording) -> None:
+    rebuilt = fitted.inverse_transform(fitted.signals_)
     error = float(np.sqrt(((recording.astype(float) - rebuilt) ** 2).sum()))
-    assert error == pytest.approx(model.reconstruction_err_, rel=1e-3)
+    assert error == pytest.approx(fitted.reconstruction_err_, rel=1e-3)
     assert rebuilt.dims == recording.dims
     assert rebuilt.name == "power"
     assert rebuilt.attrs["units"] == "a.u."
@@ -131,26 +125,23 @@ def test_inverse_transform_rebuilds_with_the_error_stated(make, recording) -> No
     assert error < 0.1 * float(np.sqrt((recording.astype(float) ** 2).sum()))
 
 
-def test_inverse_transform_takes_components_by_label_in_any_order(make, recording) -> None:
-    model = make().fit(recording)
-    turned = model.signals_.isel(component=[2, 0, 1]).transpose()
+def test_inverse_transform_takes_components_by_label_in_any_order(fitted) -> None:
+    turned = fitted.signals_.isel(component=[2, 0, 1]).transpose()
     xr.testing.assert_allclose(
-        model.inverse_transform(turned), model.inverse_transform(), rtol=1e-4
+        fitted.inverse_transform(turned), fitted.inverse_transform(), rtol=1e-4
     )
 
 
-def test_inverse_transform_of_some_components_rebuilds_those_alone(make, recording) -> None:
-    model = make().fit(recording)
-    parts = [model.inverse_transform(model.signals_.sel(component=[label])) for label in range(3)]
-    nothing = model.inverse_transform(model.signals_ * 0)
+def test_inverse_transform_of_some_components_rebuilds_those_alone(fitted) -> None:
+    parts = [fitted.inverse_transform(fitted.signals_.sel(component=[label])) for label in range(3)]
+    nothing = fitted.inverse_transform(fitted.signals_ * 0)
     total = sum(part.astype(float) - nothing for part in parts) + nothing
-    np.testing.assert_allclose(total, model.inverse_transform(), atol=1e-3)
+    np.testing.assert_allclose(total, fitted.inverse_transform(), atol=1e-3)
 
 
-def test_inverse_transform_at_new_times_drops_what_belongs_to_the_old(make, recording) -> None:
-    model = make().fit(recording)
+def test_inverse_transform_at_new_times_drops_what_belongs_to_the_old(fitted, recording) -> None:
     later = recording.isel(time=slice(10)).assign_coords(time=np.arange(10) + 100.0)
-    rebuilt = model.inverse_transform(model.transform(later))
+    rebuilt = fitted.inverse_transform(fitted.transform(later))
     np.testing.assert_array_equal(rebuilt["time"], later["time"])
     assert "slice_time" not in rebuilt.coords
 
@@ -222,10 +213,9 @@ def test_a_recording_without_any_value_has_no_signals(make, recording) -> None:
         ),
     ],
 )
-def test_signals_without_meaning_are_refused(make, recording, change, error, message) -> None:
-    model = make().fit(recording)
+def test_signals_without_meaning_are_refused(fitted, change, error, message) -> None:
     with pytest.raises(error, match=message):
-        model.inverse_transform(change(model.signals_))
+        fitted.inverse_transform(change(fitted.signals_))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -243,8 +233,8 @@ def test_integers_are_promoted_once(make, recording, dtype: str, promoted: str) 
 
 
 @pytest.mark.parametrize("dims", [("x", "time", "z", "y"), ("y", "z", "x", "time")])
-def test_any_order_of_dimensions_gives_the_same_answer(make, recording, dims) -> None:
-    straight, turned = make().fit(recording), make().fit(recording.transpose(*dims))
+def test_any_order_of_dimensions_gives_the_same_answer(make, fitted, recording, dims) -> None:
+    straight, turned = fitted, make().fit(recording.transpose(*dims))
     assert turned.reconstruction_err_ == pytest.approx(straight.reconstruction_err_, rel=1e-4)
     turned_maps = turned.maps_.transpose(*straight.maps_.dims)
     assert (correlations(straight.maps_, turned_maps) > 0.999).all()
@@ -253,23 +243,23 @@ def test_any_order_of_dimensions_gives_the_same_answer(make, recording, dims) ->
 
 
 @pytest.mark.parametrize("chunks", [{"time": 7}, {"time": 16, "x": 2}, {"y": 1}])
-def test_any_chunking_gives_the_same_answer(make, recording, chunks) -> None:
-    whole, chunked = make().fit(recording), make().fit(recording.chunk(chunks))
+def test_any_chunking_gives_the_same_answer(make, fitted, recording, chunks) -> None:
+    whole, chunked = fitted, make().fit(recording.chunk(chunks))
     assert chunked.reconstruction_err_ == pytest.approx(whole.reconstruction_err_, rel=1e-4)
     assert (correlations(whole.maps_, chunked.maps_) > 0.999).all()
     signals = whole.transform(recording.chunk(chunks))
     np.testing.assert_allclose(signals, whole.signals_, atol=1e-3 * float(whole.signals_.max()))
 
 
-def test_the_same_seed_gives_identical_results(make, recording) -> None:
-    one, two = make().fit(recording), make().fit(recording)
+def test_the_same_seed_gives_identical_results(make, fitted, recording) -> None:
+    one, two = fitted, make().fit(recording)
     xr.testing.assert_identical(one.maps_, two.maps_)
     xr.testing.assert_identical(one.signals_, two.signals_)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e8])
-def test_the_scale_of_a_recording_changes_no_part(make, recording, scale: float) -> None:
-    plain, scaled = make().fit(recording), make().fit(recording * np.float32(scale))
+def test_the_scale_of_a_recording_changes_no_part(make, fitted, recording, scale: float) -> None:
+    plain, scaled = fitted, make().fit(recording * np.float32(scale))
     assert (correlations(plain.maps_, scaled.maps_) > 0.999).all()
     ratio = scaled.reconstruction_err_ / plain.reconstruction_err_
     assert ratio == pytest.approx(scale, rel=1e-3)
@@ -296,35 +286,31 @@ def test_a_voxel_that_is_nan_at_all_times_is_outside(make, recording) -> None:
     )
 
 
-def test_a_voxel_missing_from_new_data_is_passed_over(make, recording) -> None:
-    model = make().fit(recording)
+def test_a_voxel_missing_from_new_data_is_passed_over(fitted, recording) -> None:
     holed = recording.copy()
     holed[:, 1, 3, 2] = np.nan
-    signals = model.transform(holed)
+    signals = fitted.transform(holed)
     assert np.isfinite(signals).all()
-    assert (correlations(signals, model.signals_) > 0.99).all()
+    assert (correlations(signals, fitted.signals_) > 0.99).all()
 
 
-def test_transform_matches_a_permuted_grid_by_label(make, recording) -> None:
-    model = make().fit(recording)
+def test_transform_matches_a_permuted_grid_by_label(fitted, recording) -> None:
     turned = recording.isel(x=[3, 1, 0, 4, 2]).transpose("y", "time", "x", "z")
     np.testing.assert_allclose(
-        model.transform(turned), model.signals_, atol=1e-3 * float(model.signals_.max())
+        fitted.transform(turned), fitted.signals_, atol=1e-3 * float(fitted.signals_.max())
     )
 
 
-def test_transform_refuses_a_shifted_grid(make, recording) -> None:
-    model = make().fit(recording)
+def test_transform_refuses_a_shifted_grid(fitted, recording) -> None:
     with pytest.raises(ValueError, match=r"lies on another grid: .* along 'y'"):
-        model.transform(recording.assign_coords(y=recording["y"] + 0.02))
+        fitted.transform(recording.assign_coords(y=recording["y"] + 0.02))
 
 
-def test_transform_carries_the_new_times(make, recording) -> None:
-    model = make().fit(recording)
+def test_transform_carries_the_new_times(fitted, recording) -> None:
     later = recording.isel(time=slice(5)).assign_coords(
         time=np.arange(5) + 50.0, run=("time", list("ccccc"))
     )
-    signals = model.transform(later)
+    signals = fitted.transform(later)
     assert signals["time"].values.tolist() == [50, 51, 52, 53, 54]
     assert signals["run"].values.tolist() == list("ccccc")
 
@@ -373,21 +359,19 @@ def assert_same_model(again, model) -> None:
             assert value == parameters[name], name
 
 
-@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
-def test_a_saved_model_comes_back_identical(make, recording, tmp_path, suffix: str) -> None:
+def test_a_saved_model_comes_back_identical(make, recording, tmp_path) -> None:
     mask = (recording["area"] % 4 != 0).assign_attrs(made_by={"threshold": (0.5, None)})
     model = make(mask=mask).fit(recording)
-    partita.save(model, tmp_path / f"model{suffix}")
-    again = partita.load_model(tmp_path / f"model{suffix}")
+    partita.save(model, tmp_path / "model.nc")
+    again = partita.load_model(tmp_path / "model.nc")
     assert_same_model(again, model)
     xr.testing.assert_identical(again.transform(recording), model.transform(recording))
     xr.testing.assert_identical(again.inverse_transform(), model.inverse_transform())
 
 
-def test_what_a_fit_leaves_is_what_its_class_remembers(make, recording) -> None:
-    model = make().fit(recording)
-    fitted = {name for name in vars(model) if name.endswith("_")}
-    assert {"maps_", "reconstruction_err_"} <= fitted <= set(model.remembers)
+def test_what_a_fit_leaves_is_what_its_class_remembers(fitted) -> None:
+    names = {name for name in vars(fitted) if name.endswith("_")}
+    assert {"maps_", "reconstruction_err_"} <= names <= set(fitted.remembers)
 
 
 NAMES = (
@@ -397,7 +381,9 @@ NAMES = (
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_coordinates_of_any_name_change_nothing(make_each, recording, tmp_path, turn: int) -> None:
+def test_coordinates_of_any_name_change_nothing(
+    make_each, recording, taken_to_a_file, turn: int
+) -> None:
     small = recording.isel(z=[0], time=slice(20))
     over = [(), ("time",), ("y",), ("time", "y")]
     named = small
@@ -406,8 +392,7 @@ def test_coordinates_of_any_name_change_nothing(make_each, recording, tmp_path, 
         shape = [small.sizes[dim] for dim in dims]
         named = named.assign_coords({name: (dims, np.arange(np.prod(shape)).reshape(shape))})
     model = make_each(n_components=2).fit(named)
-    partita.save(model, tmp_path / "model.nc")
-    again = partita.load_model(tmp_path / "model.nc")
+    again = taken_to_a_file(model)
     assert_same_model(again, model)
     rebuilt = again.inverse_transform()
     xr.testing.assert_identical(rebuilt, model.inverse_transform())
@@ -418,7 +403,7 @@ def test_coordinates_of_any_name_change_nothing(make_each, recording, tmp_path, 
 
 @pytest.mark.parametrize("first", range(0, len(NAMES), 3))
 def test_dimensions_of_any_name_are_kept_or_refused_before_the_fit(
-    make_each, recording, tmp_path, first: int
+    make_each, recording, taken_to_a_file, first: int
 ) -> None:
     time, y, x = (NAMES * 2)[first : first + 3]
     named = recording.isel(z=0, time=slice(20)).drop_vars(["slice_time", "area"])
@@ -431,8 +416,7 @@ def test_dimensions_of_any_name_are_kept_or_refused_before_the_fit(
             model.fit(named)
         return
     model.fit(named)
-    partita.save(model, tmp_path / "model.nc")
-    again = partita.load_model(tmp_path / "model.nc")
+    again = taken_to_a_file(model)
     assert_same_model(again, model)
     xr.testing.assert_identical(again.transform(named), model.transform(named))
     assert again.inverse_transform().dims == named.dims
@@ -450,24 +434,22 @@ LABELS = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels_of_any_kind_are_kept(make_each, recording, tmp_path, kind: str) -> None:
+def test_labels_of_any_kind_are_kept(make_each, recording, taken_to_a_file, kind: str) -> None:
     labelled = recording.drop_vars(["area", "y"]).assign_coords(y=LABELS[kind])
     labelled = labelled.assign_coords(region=("y", LABELS[kind]), frame=("time", np.arange(60)))
     labelled.attrs["labels"] = LABELS[kind]
     model = make_each(n_components=2).fit(labelled)
-    partita.save(model, tmp_path / "model.nc")
-    again = partita.load_model(tmp_path / "model.nc")
+    again = taken_to_a_file(model)
     assert_same_model(again, model)
     for name in ("y", "region"):
         assert type(again.maps_[name].variable.data) is type(labelled[name].variable.data)
     xr.testing.assert_identical(again.transform(labelled), model.transform(labelled))
 
 
-def test_stacked_dimensions_are_kept(make_each, recording, tmp_path) -> None:
+def test_stacked_dimensions_are_kept(make_each, recording, taken_to_a_file) -> None:
     stacked = recording.drop_vars(["area", "slice_time"]).stack(voxel=("z", "y", "x"))
     model = make_each().fit(stacked)
-    partita.save(model, tmp_path / "model.nc")
-    again = partita.load_model(tmp_path / "model.nc")
+    again = taken_to_a_file(model)
     assert_same_model(again, model)
     assert again.maps_.unstack("voxel").sizes == {"component": 3, "z": 2, "y": 6, "x": 5}
     xr.testing.assert_identical(again.transform(stacked), model.transform(stacked))

@@ -50,6 +50,16 @@ def test_a_saved_recording_comes_back(tmp_path) -> None:
     xr.testing.assert_equal(again, recording())
 
 
+def test_a_model_comes_back_from_a_zarr_store_too(tmp_path) -> None:
+    source = recording()
+    model = partita.NMF(3, mask=source["y"] > 0.05, random_state=0).fit(source)
+    partita.save(model, tmp_path / "model.zarr")
+    again = partita.load_model(tmp_path / "model.zarr")
+    for name in ("mask", "maps_", "signals_", "energy_", "losses_", "optimality_"):
+        xr.testing.assert_identical(getattr(again, name), getattr(model, name))
+    xr.testing.assert_identical(again.transform(source), model.transform(source))
+
+
 def test_array_parameters_come_back(tmp_path) -> None:
     source = recording()
     first = partita.NMF(3, random_state=0).fit(source)
