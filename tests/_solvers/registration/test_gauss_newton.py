@@ -1,13 +1,16 @@
-"""Steps of Gauss-Newton: small systems solved, known motions walked to."""
+"""Steps of Gauss-Newton: known motions walked to, frames seen under them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from partita._solvers.registration.frame_normalisation import normalise_frames
-from partita._solvers.registration.gauss_newton import align, solve
+from partita._solvers.registration.frame_normalisation import NormalisedFrames, normalise_frames
+from partita._solvers.registration.gauss_newton import align, see
 from partita._solvers.registration.rigid_template import Field
+from partita._solvers.registration.rotations import to_angles, to_matrices
+from partita._solvers.registration.splines import coefficients
 from partita._solvers.registration.template import take_template
 
 PLANE = (40, 48)
@@ -23,50 +26,42 @@ def scene(moving_blobs):
     return ready, take_template(frames[0], field, roots=False), field
 
 
-def walk(scene, number, *, max_iter=30, tolerance=1e-4):
+def walk(scene, *, max_iter=30, tolerance=1e-4):
     ready, template, field = scene
-    turn, shift, warped = np.eye(2), np.zeros(2), np.empty(PLANE, np.float32)
-    left, full = template.fine
-    seen, converged = align(
-        ready.coefficients[number],
-        ready.missing[number],
-        left,
-        template.regressors,
-        full,
-        field.spacing,
-        field.planes,
-        template.reach,
-        field.margin,
-        max_iter,
-        tolerance,
-        turn,
-        shift,
-        warped,
-    )
-    return turn, shift, seen, converged
+    return align(
+        ready, np.arange(2), np.tile(np.eye(2), (2, 1, 1)), np.zeros((2, 2)), template, field,
+        coarse=False, max_iter=max_iter, tolerance=tolerance,
+    )  # fmt: skip
 
 
-def test_small_systems_are_solved_with_pivots_and_singular_ones_told():
-    rng = np.random.default_rng(0)
-    matrix, answer = rng.standard_normal((6, 6)), rng.standard_normal(6)
-    expected, found = np.linalg.solve(matrix, answer), answer.copy()
-    assert solve(matrix.copy(), found, np.full(6, 1e-9))
-    np.testing.assert_allclose(found, expected)
-    matrix[3] = matrix[2]
-    assert not solve(matrix, answer, np.full(6, 1e-9))
+@pytest.mark.parametrize("shape", [(24, 31), (9, 14, 17)])
+def test_a_frame_is_seen_as_scipy_sees_it(shape):
+    noise = np.random.default_rng(0).standard_normal(shape)
+    frame, d = ndimage.gaussian_filter(noise, 1.0).astype(np.float32), len(shape)
+    turn = to_matrices(np.deg2rad([3.0] if d == 2 else [3.0, -2.0, 1.0]))
+    shift, out = np.array([0.7, -1.3, 0.4][:d]), np.empty((1, *shape), np.float32)
+    none = np.zeros((1, *(0,) * d), bool)
+    ready = NormalisedFrames(frame[None], none, np.zeros(1, bool), coefficients(frame[None]))
+    field = Field(shape, np.ones(d), True, np.full(d, 5.0))
+    see(ready, np.arange(1), turn[None], shift[None], field, None, out)
+    middle = (np.array(shape) - 1) / 2
+    start = middle + shift - turn @ middle
+    expected = ndimage.affine_transform(frame, turn, start, order=3, mode="mirror")
+    inside = out[0] != 0
+    assert 0.2 < inside.mean() < 0.95
+    np.testing.assert_allclose(out[0][inside], expected[inside], atol=1e-4)
 
 
 def test_a_still_frame_stays_and_a_moved_one_is_walked_to(scene):
-    turn, shift, seen, converged = walk(scene, 0)
-    assert converged
-    np.testing.assert_allclose(shift, 0, atol=0.01)
-    turn, shift, seen, converged = walk(scene, 1)
-    assert converged
-    assert 0.8 < seen <= 1
-    np.testing.assert_allclose(shift, [1.2, -0.7], atol=0.01)
-    assert np.arctan2(turn[1, 0], turn[0, 0]) == pytest.approx(0.02, abs=5e-4)
-    np.testing.assert_allclose(turn @ turn.T, np.eye(2), atol=1e-9)
+    found = walk(scene)
+    assert found.converged.all()
+    assert 0.8 < found.seen[1] <= found.seen[0] <= 1
+    np.testing.assert_allclose(found.shift, [[0, 0], [1.2, -0.7]], atol=0.01)
+    np.testing.assert_allclose(to_angles(found.turn), [[0], [0.02]], atol=5e-4)
+    np.testing.assert_allclose(
+        found.turn @ np.swapaxes(found.turn, 1, 2), [np.eye(2)] * 2, atol=1e-9
+    )
 
 
 def test_too_few_steps_are_not_convergence(scene):
-    assert not walk(scene, 1, max_iter=1)[3]
+    assert walk(scene, max_iter=1).converged.tolist() == [True, False]

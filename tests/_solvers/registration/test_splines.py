@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import interpolate, ndimage
 
-from partita._solvers.compute.scratch import Scratch
 from partita._solvers.registration import splines
 
 SHAPES = [(12, 17), (5, 9, 14)]
@@ -49,18 +48,29 @@ def test_weights_of_every_order_keep_a_constant(order):
 
 
 def test_what_lies_beyond_the_border_mirrors_without_repeating_it():
-    padded = splines.pad(np.arange(5.0)[None, None].repeat(3, axis=1), scratch=Scratch())
+    padded = splines.pad(np.arange(5.0)[None, None].repeat(3, axis=1))
     np.testing.assert_array_equal(padded[0, 2], [2, 1, 0, 1, 2, 3, 4, 3, 2])
-    assert [splines.fold(k, 4) for k in range(-4, 9)] == [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
-    assert splines.fold(7, 1) == 0
+    folded = splines.fold(np.arange(-4, 9), 4)
+    np.testing.assert_array_equal(folded, [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2])
+    assert splines.fold(np.array([7]), 1) == 0
+
+
+def test_coefficients_beyond_the_border_are_those_they_mirror():
+    found = splines.coefficients(frames((30, 41)))
+    for step in (1, 2):
+        np.testing.assert_allclose(found[:, 2 - step], found[:, 2 + step])
+        np.testing.assert_allclose(found[..., -3 + step], found[..., -3 - step])
+
+
+def test_other_frames_beside_one_change_nothing():
+    values = frames((23, 37), "float32")
+    np.testing.assert_array_equal(
+        splines.coefficients(values)[1], splines.coefficients(values[1:2])[0]
+    )
 
 
 def test_a_sum_of_coefficients_under_weights_is_a_product_along_each_axis():
     rng = np.random.default_rng(0)
-    planes, (u, v, w) = rng.random((6, 7, 8)), rng.random((3, 4))
-    u, v, w = tuple(u), tuple(v), tuple(w)
-    corner = planes[1:5, 2:6, 3:7]
-    found = splines.blend_volume(planes, 1, 2, 3, u, v, w)
-    assert found == pytest.approx(np.einsum("ijk,i,j,k", corner, u, v, w))
-    plane = splines.blend(planes[1], 2, 3, v, w)
-    assert plane == pytest.approx(np.einsum("jk,j,k", corner[0], v, w))
+    plane, (v, w) = rng.random((7, 8)), rng.random((2, 4))
+    found = splines.blend(plane, 2, 3, tuple(v), tuple(w))
+    assert found == pytest.approx(np.einsum("jk,j,k", plane[2:6, 3:7], v, w))

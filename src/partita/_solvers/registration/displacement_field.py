@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from ..compute.types import Floats
 from .patches import PatchTemplate
@@ -30,7 +30,8 @@ def field_basis(centres: Floats, count: int) -> Floats:
     places = np.arange(count, dtype=np.float64)
     if len(centres) == 1:
         return np.ones((count, 1))
-    spline = CubicSpline(centres, np.eye(len(centres)), bc_type="natural")
+    # Imported when it is looked up: it takes longer than registering a small recording.
+    spline = scipy.interpolate.CubicSpline(centres, np.eye(len(centres)), bc_type="natural")
     within = np.clip(places, centres[0], centres[-1])
     basis: Floats = spline(within) + (places - within)[:, None] * spline(within, 1)
     return basis

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..compute.scratch import Scratch
-from ..compute.threads import Crew
+from ..compute.threads import Crew, single_blas
 from ..compute.types import Array
-from .pullback import HALF, pull_plane, pull_volume, slide_plane
+from .pullback import HALF, pull, slide
 from .splines import coefficients, pad
 
 ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
 _BLOCK_BYTES = 1 << 21  # of frames a block: with their coefficients they stay in a core's cache
+
+_AVERAGED = 8  # frames resampled at a time for a mean, so that few are held
 
 
 def resample(
@@ -40,29 +44,53 @@ def resample(
     crew : Crew
         Threads to share the frames out over.
     """
-    move = _choose_pull(linear)
-
-    def pull(number: int, padded: Array, gaps: Array, out: Array) -> None:
-        move(padded, linear[number], offset[number], order, nan_outside, gaps, out)
-
-    return pull_all(frames, pull, order=order, crew=crew)
+    if frames.ndim == 3 and (linear == np.eye(2)).all():
+        move = partial(_slide, offset, order, nan_outside)
+    else:
+        move = partial(_pull, linear, offset, order, nan_outside)
+    return pull_all(frames, move, order=order, crew=crew)
 
 
 def pull_all(
-    frames: Array, pull: Callable[[int, Array, Array, Array], None], *, order: int, crew: Crew
+    frames: Array, pull: Callable[[slice, Array, Array, Array], None], *, order: int, crew: Crew
 ) -> Array:
     """Return what `pull` sees of each frame, gaps filled on the way and signs kept.
 
-    It is called with the number of a frame, its values or (`order` 3) coefficients, padded, where
-    its gaps are (of size 0 if it has none), and what to fill.
+    It is called with the numbers of some frames, their values or (`order` 3) coefficients, padded,
+    where their gaps are (of size 0 if they have none), and what to fill.
     """
     result, scratch = np.empty(frames.shape, frames.dtype), Scratch()
 
     def work(block: slice) -> None:
-        _pull_block(frames[block], block.start, pull, order, scratch, result[block])
+        _pull_block(frames[block], block, pull, order, scratch, result[block])
 
-    crew.map(work, cut_frames(len(frames), frames[:1].nbytes))
+    with single_blas():
+        crew.map(work, cut_frames(len(frames), frames[:1].nbytes))
     return result
+
+
+def average(
+    frames: Array, chosen: NDArray[np.intp], linear: Array, offset: Array, *, crew: Crew
+) -> Array:
+    """Return the mean of the chosen frames under their motions, over those that see each voxel.
+
+    `linear` (k, d, d) and `offset` (k, d) are theirs alone. NaN where none sees anything.
+    """
+    dtype = np.result_type(frames.dtype, np.float32)
+    total, count = np.zeros(frames.shape[1:]), np.zeros(frames.shape[1:], np.int64)
+
+    def add(part: slice) -> tuple[Array, Array]:
+        values = frames[chosen[part]].astype(dtype)
+        seen = resample(values, linear[part], offset[part], order=3, nan_outside=True, crew=crew)
+        known = np.isfinite(seen)
+        return np.where(known, seen, 0).sum(axis=0), known.sum(axis=0)
+
+    parts = [slice(first, first + _AVERAGED) for first in range(0, len(chosen), _AVERAGED)]
+    for first in range(0, len(parts), crew.threads):  # few at a time: sums are as long as frames
+        for values, known in crew.map(add, parts[first : first + crew.threads]):
+            total += values
+            count += known
+    return np.where(count, total / np.maximum(count, 1), np.nan)
 
 
 def cut_frames(count: int, frame_bytes: int) -> list[slice]:
@@ -86,27 +114,62 @@ def leaves_field(shape: tuple[int, ...], linear: Array, offset: Array) -> Array:
 
 def _pull_block(
     frames: Array,
-    first: int,
-    pull: Callable[[int, Array, Array, Array], None],
+    numbers: slice,
+    pull: Callable[[slice, Array, Array, Array], None],
     order: int,
     scratch: Scratch,
     out: Array,
 ) -> None:
     values = np.ascontiguousarray(frames)
-    none = np.zeros((0,) * (values.ndim - 1), dtype=bool)
     flat = values.reshape(len(values), -1)
     whole = np.isfinite(flat.min(axis=1)) & np.isfinite(flat.max(axis=1))
-    lost = {int(n): ~np.isfinite(values[n]) for n in np.flatnonzero(~whole)}
-    if lost:
-        values = values.copy()
-    for n, gaps in lost.items():
-        fill_nearest(values[n], gaps)
-    prepare = coefficients if order == 3 else pad
-    padded = prepare(values, scratch=scratch)
-    for n in range(len(values)):
-        pull(first + n, padded[n], lost.get(n, none), out[n])
-        if order == 3 and values[n].min() >= 0:
+    gaps = np.empty(0, dtype=bool)
+    if not whole.all():
+        values, gaps = values.copy(), ~np.isfinite(values)
+        for n in np.flatnonzero(~whole):
+            fill_nearest(values[n], gaps[n])
+    padded = coefficients(values, take=scratch.take) if order == 3 else pad(values)
+    pull(numbers, padded, gaps, out)
+    if order == 3:
+        for n in np.flatnonzero(values.reshape(len(values), -1).min(axis=1) >= 0):
             np.maximum(out[n], 0, out=out[n])
+
+
+def _pull(
+    linear: Array,
+    offset: Array,
+    order: int,
+    nan_outside: bool,
+    numbers: slice,
+    padded: Array,
+    gaps: Array,
+    out: Array,
+) -> None:
+    beyond = HALF if nan_outside else np.inf
+    bounds = np.full(out.ndim - 1, -beyond), np.array(out.shape[1:]) - 1 + beyond
+    places = linear[numbers], offset[numbers]
+    pull(padded, *places, order=order, bounds=bounds, gaps=gaps, fill=np.nan, out=out)
+
+
+def _slide(
+    offset: Array,
+    order: int,
+    nan_outside: bool,
+    numbers: slice,
+    padded: Array,
+    gaps: Array,
+    out: Array,
+) -> None:
+    for n, move in enumerate(offset[numbers]):
+        slide(padded[n], move[0], move[1], order, out[n])
+        places = [np.arange(size) + step for size, step in zip(out.shape[1:], move, strict=True)]
+        held = [np.clip(at, 0, size - 1) for at, size in zip(places, out.shape[1:], strict=True)]
+        if gaps.size:
+            nearest = np.ix_(*[(at + 0.5).astype(int) for at in held])
+            out[n][gaps[n][nearest]] = np.nan
+        if nan_outside:
+            rows, columns = (np.abs(p - h) > HALF for p, h in zip(places, held, strict=True))
+            out[n][rows] = out[n][:, columns] = np.nan
 
 
 def fill_nearest(frame: Array, gaps: Array) -> None:
@@ -118,9 +181,3 @@ def fill_nearest(frame: Array, gaps: Array) -> None:
         return
     nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
     frame[gaps] = frame[tuple(nearest[:, gaps])]
-
-
-def _choose_pull(linear: Array) -> Callable[..., None]:
-    if linear.shape[1] == 3:
-        return pull_volume
-    return slide_plane if (linear == np.eye(2)).all() else pull_plane

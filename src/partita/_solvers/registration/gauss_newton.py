@@ -1,4 +1,4 @@
-"""Gauss-Newton steps of one frame towards a template, compiled.
+"""Gauss-Newton steps of frames towards a template, several frames side by side.
 
 A motion takes places of the template to places of the frame, both from the centre of the field:
 ``frame = turn @ template + shift``. The template is given by regressors on its grid (itself, a
@@ -7,111 +7,124 @@ constant, its derivative by each parameter) and as many instruments; see `rigid`
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from ..compute.compilation import compiled
+import numpy as np
+from numpy.typing import NDArray
+
 from ..compute.types import Array
-from .normal_equations import gather, to_voxels
+from .frame_normalisation import NormalisedFrames
+from .normal_equations import solve, sum_seen, to_voxels
+from .pullback import pull
+from .rigid_template import Field, RigidTemplate
+from .rotations import to_matrices
 
 _LEAST_GAIN = 0.2  # of a frame's contrast: below it a step would be guesswork
 # Of the strongest parameter's part in the normal equations: less is rounding of float32 sums.
 _FAINTEST = 1e-5
 _LONGEST = 3.0  # voxels a step may take: as far as the derivatives of coarse steps are smoothed
+_EDGE = 1e-4  # voxels: a place this far outside is inside
 
 
-@compiled
+class Aligned(NamedTuple):
+    """Where frames have been followed to.
+
+    Attributes
+    ----------
+    turn, shift : ndarray, (k, d, d) and (k, d)
+        In the units of the spacing.
+    warped : ndarray, (k, *shape)
+        The frames at the places of the template, 0 where they are not seen.
+    seen : ndarray, (k,)
+        Share of the template that is seen.
+    converged : ndarray of bool, (k,)
+        Whether the last step was below the tolerance.
+    """
+
+    turn: Array
+    shift: Array
+    warped: Array
+    seen: Array
+    converged: NDArray[np.bool_]
+
+
 def align(
-    coefficients: Array,
-    missing: Array,
-    left: Array,
-    right: Array,
-    full: Array,
-    spacing: Array,
-    planes: Array,
-    reach: Array,
-    margin: Array,
-    max_iter: int,
-    tolerance: float,
+    ready: NormalisedFrames,
+    chosen: NDArray[np.intp],
     turn: Array,
     shift: Array,
-    warped: Array,
-) -> tuple[float, bool]:
-    """Follow one frame from a start in `turn` and `shift`, which are overwritten.
+    template: RigidTemplate,
+    field: Field,
+    *,
+    coarse: bool,
+    max_iter: int,
+    tolerance: float,
+) -> Aligned:
+    """Follow the chosen frames (k,) from turns (k, d, d) and shifts (k, d).
 
-    Parameters
-    ----------
-    coefficients : ndarray, (*(size + 2 PAD))
-        Spline coefficients of the frame.
-    missing : ndarray of bool, (*shape), or of size 0
-        Voxels of the frame not to be used.
-    left, right : ndarray, (2 + p, *shape)
-        Instruments and regressors.
-    full : ndarray, (2 + p, 2 + p)
-        ``left @ right.T`` over the field.
-    spacing : ndarray, (d,)
-        Signed voxel size.
-    planes : ndarray of int, (p - d, 2)
-        The two axes of each angle: it turns the first towards the second.
-    reach : ndarray, (p,)
-        How many voxels a unit of a parameter moves a corner of the field.
-    margin : ndarray, (d,)
-        Voxels along the border of the frame that are not used: smoothing mirrored them.
-    max_iter, tolerance : int, float
-        Steps at most, and the length in voxels below which they end.
-    turn, shift : ndarray, (d, d) and (d,)
-        The motion, in the units of `spacing`.
-    warped : ndarray, (*shape)
-        Filled with the frame at the places of the template, 0 where it is not seen.
-
-    Returns
-    -------
-    seen : float
-        Share of the template that is seen.
-    converged : bool
-        Whether the last step was below `tolerance`.
+    `max_iter` is how many steps are taken at most, `tolerance` the length in voxels below which
+    they end.
     """
-    n_axes, n_terms = spacing.size, full.shape[0]
-    linear, offset = np.empty((n_axes, n_axes)), np.empty(n_axes)
-    products, seen = np.empty(n_terms), 0.0
-    least = _least_pivots(full, reach)
+    left, full = template.coarse if coarse else template.fine
+    least, d = _least_pivots(full, template.reach), len(field.shape)
+    turn, shift = turn.copy(), shift.copy()
+    warped = np.zeros((len(chosen), *field.shape), np.float32)
+    work, seen = np.empty_like(warped), np.zeros(len(chosen))
+    converged, going = np.zeros(len(chosen), dtype=bool), np.arange(len(chosen))
+    pace, before = np.ones(len(chosen)), np.full(len(chosen), np.inf)
     for _ in range(max_iter):
-        to_voxels(turn, shift, spacing, warped.shape, linear, offset)
-        matrix = full.copy()
-        gather(coefficients, missing, linear, offset, margin, left, right, matrix, products, warped)
-        seen = matrix[1, 1] / full[1, 1]
-        if not solve(matrix, products, least):
-            return seen, False
-        step = products[2:] / max(products[0], _LEAST_GAIN)
-        length = (np.abs(step) * reach).sum()
-        if length > _LONGEST:
-            step *= _LONGEST / length
-        _take_back(step, planes, turn, shift)
-        if length < tolerance:
-            return seen, True
-    return seen, False
+        some = work[: len(going)]
+        see(ready, chosen[going], turn[going], shift[going], field, left[1] != 0, some)
+        matrices, products = sum_seen(some, left, template.regressors, full)
+        warped[going], seen[going] = some, matrices[:, 1, 1] / full[1, 1]
+        answers, known = solve(matrices, products, least)
+        step = answers[:, 2:] / np.maximum(answers[:, :1], _LEAST_GAIN)
+        length = (np.abs(step) * template.reach).sum(axis=1)
+        # Voxels that come into sight and go again would keep a frame walking there and back.
+        pace[going[length >= before[going]]] *= 0.5
+        before[going] = length
+        step *= np.minimum(pace[going], _LONGEST / np.maximum(length, 1e-300))[:, None]
+        length *= pace[going]
+        going, step, length = going[known], step[known], length[known]
+        if field.turning:
+            turn[going] = turn[going] @ np.swapaxes(to_matrices(step[:, d:]), 1, 2)
+        shift[going] -= (turn[going] @ step[:, :d, None])[..., 0]
+        converged[going] = length < tolerance
+        going = going[length >= tolerance]
+        if not going.size:
+            break
+    return Aligned(turn, shift, warped, seen, converged)
 
 
-@compiled
-def _take_back(step: Array, planes: Array, turn: Array, shift: Array) -> None:
-    r"""Compose the motion with the inverse of a step of the template, in place.
+def see(
+    ready: NormalisedFrames,
+    chosen: NDArray[np.intp],
+    turn: Array,
+    shift: Array,
+    field: Field,
+    used: NDArray[np.bool_] | None,
+    out: Array,
+) -> None:
+    """Fill `out` (k, *shape) with frames under motions, ``F(turn @ r + shift)``; 0 if unseen.
 
-    .. math:: R \leftarrow R\, Q^\top, \quad t \leftarrow t - R\, \delta
-
-    with the turn Q and the shift δ of the step, radians and the units of the spacing.
+    Voxels along the border of a frame are not used: smoothing mirrored them.
     """
-    n_axes = shift.size
-    for k in range(planes.shape[0]):
-        first, second = planes[k, 0], planes[k, 1]
-        c, s = np.cos(step[n_axes + k]), np.sin(step[n_axes + k])
-        for i in range(n_axes):
-            a, b = turn[i, first], turn[i, second]
-            turn[i, first], turn[i, second] = a * c - b * s, a * s + b * c
-    for i in range(n_axes):
-        for j in range(n_axes):
-            shift[i] -= turn[i, j] * step[j]
+    linear, offset = to_voxels(turn, shift, field.spacing, field.shape)
+    low, high = field.margin - _EDGE, np.array(field.shape) - 1 - field.margin + _EDGE
+    pull(
+        ready.coefficients,
+        linear,
+        offset,
+        order=3,
+        bounds=(low, high),
+        gaps=ready.missing,
+        fill=0.0,
+        out=out,
+        chosen=chosen,
+        used=used,
+    )
 
 
-@compiled
 def _least_pivots(full: Array, reach: Array) -> Array:
     """Return the pivots below which a parameter is unknown, as along stripes.
 
@@ -121,26 +134,3 @@ def _least_pivots(full: Array, reach: Array) -> Array:
     strongest = (np.abs(np.diag(full))[2:] / reach**2).max()
     least[2:] = _FAINTEST * strongest * reach**2
     return least
-
-
-@compiled
-def solve(matrix: Array, answer: Array, least: Array) -> bool:
-    """Solve a small system in place, with pivots; False if one is not above `least`, (n,)."""
-    n = answer.size
-    for k in range(n):
-        pivot = k + np.argmax(np.abs(matrix[k:, k]))
-        if not np.abs(matrix[pivot, k]) > least[k]:
-            return False
-        for j in range(n):
-            matrix[k, j], matrix[pivot, j] = matrix[pivot, j], matrix[k, j]
-        answer[k], answer[pivot] = answer[pivot], answer[k]
-        for i in range(k + 1, n):
-            factor = matrix[i, k] / matrix[k, k]
-            for j in range(k, n):
-                matrix[i, j] -= factor * matrix[k, j]
-            answer[i] -= factor * answer[k]
-    for k in range(n - 1, -1, -1):
-        for j in range(k + 1, n):
-            answer[k] -= matrix[k, j] * answer[j]
-        answer[k] /= matrix[k, k]
-    return True

@@ -17,14 +17,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..compute.threads import Crew
 from ..compute.types import Array
-from . import gauss_newton
 from .coarse_shift import find_shifts
 from .frame_normalisation import NormalisedFrames, normalise_frames
 from .frame_resampling import cut_frames
-from .normal_equations import see
+from .gauss_newton import align, see
 from .rigid_template import Field, RigidTemplate
 
 # Of what noise leaves, 0.01 to 0.03 voxels, a fraction: four times and a quarter of either
@@ -106,18 +106,20 @@ def follow_from(
     trusted: float,
 ) -> Motion:
     """Find the motion of normalised frames, each from a start of its own."""
-    n, d = starts.shift.shape
-    found = Motion(np.empty((n, d, d)), np.empty((n, d)), np.zeros(n), np.zeros(n, bool))
-    for index in range(n):
-        if ready.blank[index]:
-            found.turn[index], found.shift[index] = np.nan, np.nan
-            continue
-        answer = _follow_one(ready, index, starts, template, field, wide)
-        if not wide and not (answer[3] and answer[2] >= trusted):
-            again = _follow_one(ready, index, starts, template, field, True)
-            answer = max(answer, again, key=lambda one: (one[2], one[3]))
-        for target, value in zip(found, answer, strict=True):
-            target[index] = value
+    found = _lost(*starts.shift.shape)
+    chosen = np.flatnonzero(~ready.blank)
+    if not len(chosen):
+        return found
+    answer = _follow(ready, chosen, starts, template, field, wide=wide)
+    _put(answer, found, chosen)
+    doubtful = np.asarray(~(answer.converged & (answer.similarity >= trusted)))
+    if wide or not doubtful.any():
+        return found
+    again = _follow(ready, chosen[doubtful], starts, template, field, wide=True)
+    first = Motion(*(array[doubtful] for array in answer))
+    surer = (again.similarity == first.similarity) & again.converged & ~first.converged
+    better = (again.similarity > first.similarity) | surer
+    _put(Motion(*(array[better] for array in again)), found, chosen[doubtful][better])
     return found
 
 
@@ -129,73 +131,65 @@ def shifted(shift: Array) -> Motion:
 
 def add_up(ready: NormalisedFrames, motion: Motion, field: Field) -> tuple[Array, Array]:
     """Return the sum of normalised frames seen at the template, and how many see each voxel."""
-    total, count = np.zeros(field.shape), np.zeros(field.shape, dtype=np.int32)
-    warped = np.empty(field.shape, np.float32)
-    for index in np.flatnonzero(np.isfinite(motion.similarity) & ~ready.blank):
-        see(
-            ready.coefficients[index],
-            ready.missing[index],
-            motion.turn[index],
-            motion.shift[index],
-            field.spacing,
-            field.margin,
-            warped,
-        )
-        total += warped
-        count += warped != 0
-    return total, count
+    chosen = np.flatnonzero(np.isfinite(motion.similarity) & ~ready.blank)
+    warped = np.empty((len(chosen), *field.shape), np.float32)
+    see(ready, chosen, motion.turn[chosen], motion.shift[chosen], field, None, warped)
+    return warped.sum(axis=0, dtype=np.float64), (warped != 0).sum(axis=0)
 
 
-def _follow_one(
+def _follow(
     ready: NormalisedFrames,
-    index: int,
+    chosen: NDArray[np.intp],
     starts: Motion,
     template: RigidTemplate,
     field: Field,
+    *,
     wide: bool,
-) -> tuple[Array, Array, float, bool]:
-    turn, shift = starts.turn[index].copy(), starts.shift[index].copy()
-    if not np.isfinite(shift).all():
-        turn, shift = np.eye(len(shift)), np.zeros(len(shift))
-    warped = np.empty(field.shape, np.float32)
-    stages = [(template.fine, _MAX_ITER, _TOLERANCE)]
+) -> Motion:
+    """Follow the chosen frames by fine steps, by coarse ones first if `wide`."""
+    lost = ~np.isfinite(starts.shift[chosen]).all(axis=1)
+    turn = np.where(lost[:, None, None], np.eye(len(field.shape)), starts.turn[chosen])
+    shift = np.where(lost[:, None], 0.0, starts.shift[chosen])
     if wide:
-        stages.insert(0, (template.coarse, _COARSE_ITER, _COARSE_TOLERANCE))
-    seen, converged = 0.0, False
-    for (left, full), max_iter, tolerance in stages:
-        seen, converged = gauss_newton.align(
-            ready.coefficients[index],
-            ready.missing[index],
-            left,
-            template.regressors,
-            full,
-            field.spacing,
-            field.planes,
-            template.reach,
-            field.margin,
-            max_iter,
-            tolerance,
-            turn,
-            shift,
-            warped,
-        )
-    beyond = np.abs(shift) > field.limit * 1.0001
-    if seen < _LEAST_SEEN or not np.isfinite(shift).all():
-        return np.full_like(turn, np.nan), np.full_like(shift, np.nan), 0.0, False
-    shift = np.clip(shift, -field.limit, field.limit)
-    similarity = _correlate(warped.ravel(), template)
-    return turn, shift, similarity, bool(converged and not beyond.any())
+        turn, shift, *_ = align(
+            ready, chosen, turn, shift, template, field, coarse=True,
+            max_iter=_COARSE_ITER, tolerance=_COARSE_TOLERANCE,
+        )  # fmt: skip
+    found = align(
+        ready, chosen, turn, shift, template, field, coarse=False,
+        max_iter=_MAX_ITER, tolerance=_TOLERANCE,
+    )  # fmt: skip
+    good = (found.seen >= _LEAST_SEEN) & np.isfinite(found.shift).all(axis=1)
+    beyond = (np.abs(found.shift) > field.limit * 1.0001).any(axis=1)
+    return Motion(
+        np.where(good[:, None, None], found.turn, np.nan),
+        np.where(good[:, None], np.clip(found.shift, -field.limit, field.limit), np.nan),
+        np.where(good, _correlate(found.warped.reshape(len(chosen), -1), template), 0.0),
+        good & found.converged & ~beyond,
+    )
 
 
-def _correlate(frame: Array, template: RigidTemplate) -> float:
-    """Correlate what is seen of a frame with the template, shading apart."""
-    seen = frame != 0
-    frame = frame - frame.sum() / max(int(seen.sum()), 1) * seen
-    frame -= template.smooth @ (frame @ template.smooth)
-    frame *= seen
-    detail = template.detail * seen
-    power = float(frame @ frame) * float(detail @ detail)
-    return float(frame @ detail) / np.sqrt(power) if power > 0 else 0.0
+def _correlate(frames: Array, template: RigidTemplate) -> Array:
+    """Correlate what is seen of frames (n, voxels) with the template, shading apart."""
+    seen = frames != 0
+    mean = frames.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    frames = frames - mean.astype(np.float32)[:, None] * seen
+    frames -= (frames @ template.smooth) @ template.smooth.T
+    frames *= seen
+    power = np.einsum("nv,nv->n", frames, frames) * (seen @ template.detail**2)
+    alike: Array = (frames @ template.detail) / np.sqrt(np.where(power > 0, power, np.inf))
+    return alike
+
+
+def _lost(n: int, d: int) -> Motion:
+    """Return the motions of frames that cannot be followed."""
+    nowhere = np.full((n, d), np.nan)
+    return Motion(np.full((n, d, d), np.nan), nowhere, np.zeros(n), np.zeros(n, dtype=bool))
+
+
+def _put(answer: Motion, found: Motion, chosen: NDArray[np.intp]) -> None:
+    for target, values in zip(found, answer, strict=True):
+        target[chosen] = values
 
 
 def join_motions(parts: list[Motion]) -> Motion:

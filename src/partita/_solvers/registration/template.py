@@ -93,11 +93,6 @@ def threshold(similarity: Array) -> float:
     return middle - max(_OUTLYING * spread, 5 * _LEAST_SPREAD)
 
 
-def require_contrast(frames: Array, what: str, *, roots: bool, crew: Crew) -> None:
-    """Refuse frames (n, *shape) of which none differs from a constant."""
-    _require_contrast(_normalise(frames, roots=roots, crew=crew), what)
-
-
 class NoContrastError(ValueError):
     """There is nothing to align: no frame, or not the reference, differs from a constant."""
 

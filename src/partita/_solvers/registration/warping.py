@@ -35,7 +35,7 @@ def unbend(
     centres_y, centres_x : ndarray, (patches_y,), (patches_x,)
         Where the centres lie, voxels, rising.
     order, nan_outside, crew
-        As for :func:`.resample.resample`.
+        As for `frame_resampling.resample`.
 
     Returns
     -------
@@ -48,9 +48,12 @@ def unbend(
     )
     bend = displacement.astype(frames.dtype)
 
-    def pull(number: int, padded: Array, gaps: Array, out: Array) -> None:
-        down, right = rows @ bend[number] @ columns.T
-        _pull_bent(padded, down, right, order, nan_outside, gaps, out)
+    def pull(numbers: slice, padded: Array, gaps: Array, out: Array) -> None:
+        none = np.empty((0, 0), dtype=bool)
+        for n, one in enumerate(bend[numbers]):
+            down, right = rows @ one @ columns.T
+            lost = gaps[n] if gaps.size else none
+            _pull_bent(padded[n], down, right, order, nan_outside, lost, out[n])
 
     return pull_all(frames, pull, order=order, crew=crew)
 
@@ -79,7 +82,7 @@ def _pull_bent(
 ) -> None:
     r"""Pull a plane through a field: :math:`o(r) = f(r + d(r))`, d down and right in voxels.
 
-    The other arguments are those of `pullback.pull_plane`.
+    The other arguments are those of `frame_resampling.resample`, of one frame.
     """
     ny, nx = out.shape
     holed = gaps.size > 0

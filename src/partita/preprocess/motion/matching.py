@@ -11,6 +11,7 @@ from partita._solvers.compute.threads import Crew
 from partita._solvers.registration.piecewise import PiecewiseTemplate
 from partita._solvers.registration.rigid import follow
 from partita._solvers.registration.rigid_template import Field, RigidTemplate
+from partita._solvers.registration.shift_template import LEAST_KNOWN
 from partita._solvers.registration.template import take_template, threshold
 from partita._solvers.registration.translation import TranslationTemplate
 from partita._solvers.registration.warping import unbend
@@ -20,7 +21,6 @@ _HELD = 1e-6  # voxels from the longest shift, at which a frame was held there
 # of their voxels, at 50 photons each, are off by 0.042 voxels as correlation puts them and by 0.030
 # followed on; at one photon by 0.236 and 0.241.
 _CLEAR = 0.5
-_LEAST_KNOWN = 0.5  # share of a frame that must have values: what it lacks may not outweigh it
 
 
 class Patches(NamedTuple):
@@ -75,7 +75,7 @@ class Shifting:
         """Find the shifts of frames (n, y, x)."""
         shifts, alike = self._whole.estimate(frames, crew=crew)
         known = _share_known(frames)
-        lacking = (known > _LEAST_KNOWN) & (known < 1) & (alike >= _CLEAR)
+        lacking = (known > LEAST_KNOWN) & (known < 1) & (alike >= _CLEAR)
         if lacking.any():
             shifts[lacking] = self._follow_on(frames[lacking], shifts[lacking], crew)
         return self._found(known, shifts, alike, np.zeros((len(frames), 2, 0, 0)))
@@ -97,7 +97,7 @@ class Shifting:
         self, known: np.ndarray, shifts: np.ndarray, alike: np.ndarray, bend: np.ndarray
     ) -> Found:
         """Shifts and bendings in voxels as motion in the units of space; NaN where lost."""
-        good = (known > _LEAST_KNOWN) & np.isfinite(alike)
+        good = (known > LEAST_KNOWN) & np.isfinite(alike)
         held = np.any(np.abs(shifts) >= self._whole.max_shift - _HELD, axis=1)
         step = self._field.spacing
         return Found(

@@ -97,7 +97,7 @@ class Options(NamedTuple):
                 )
             return laid.isel({grid.samples: int(reference)}, drop=True).compute()
         if isinstance(reference, str) and reference == "mean":
-            return tracking.average(laid)
+            return tracking.mean_over_time(laid)
         if isinstance(reference, str) and reference == "robust":
             return None
         raise ValueError(

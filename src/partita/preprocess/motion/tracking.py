@@ -11,8 +11,9 @@ import xarray as xr
 from partita._labels import checks
 from partita._progress import ProgressLine, progress
 from partita._solvers.compute.threads import Crew, single_blas
-from partita._solvers.registration import rigid, template
-from partita._solvers.registration.frame_resampling import resample
+from partita._solvers.registration import rigid, shift_template, template
+from partita._solvers.registration.frame_resampling import average
+from partita._solvers.registration.normal_equations import to_voxels
 from partita._solvers.registration.rigid_template import Field
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
 from partita.preprocess.motion.voxel_grid import VoxelGrid
@@ -26,7 +27,6 @@ _SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from, at most
 # power Doppler gains nothing, in planes or volumes, and a volume is as good as many planes.
 _MOST_SAMPLES = {2: 96, 3: 24}
 _LEAST_SAMPLES = 8  # however large the frames are
-_PICTURED = 8  # frames resampled at a time for the picture of a reference, so that few are held
 # How far tissue may shift, as shares of the field: by default, and at most. The voxels beyond the
 # quarter let small fields shift too.
 _QUARTER, _HALF = 0.25, 0.5
@@ -89,14 +89,14 @@ def track(
             given = None if reference is None else reference.values[number]
             seen = sample[:, number]
             if transform == "piecewise":
-                image = _match_with(seen, given, field, roots=roots, crew=crew)
+                image = _match_with(seen, given, field, crew=crew)
                 if given is None:
                     image = sharpen(image, seen, field, patches, roots=roots, crew=crew)
                 bending = Bending(image, field, patches, roots=roots)
                 follows.append(bending.follow)
                 centres = bending.centres
             elif transform == "translation" and len(grid.axes) == 2:
-                image = _match_with(seen, given, field, roots=roots, crew=crew)
+                image = _match_with(seen, given, field, crew=crew)
                 follows.append(Shifting(image, field, roots=roots).follow)
             else:
                 follow, image = _prepare(seen, given, field, roots=roots, crew=crew)
@@ -107,7 +107,7 @@ def track(
     return Tracks(**found._asdict(), reference=np.stack(images), centres=centres)
 
 
-def average(laid: xr.DataArray) -> xr.DataArray:
+def mean_over_time(laid: xr.DataArray) -> xr.DataArray:
     """Return the mean over time of a recording laid out, in one pass; NaN left out."""
     total, count = np.zeros(laid.shape[1:]), np.zeros(laid.shape[1:], dtype=np.int64)
     for span in spans(laid):
@@ -181,19 +181,15 @@ def _prepare(
 
 
 def _match_with(
-    sample: np.ndarray,
-    image: np.ndarray | None,
-    field: Field,
-    *,
-    roots: bool,
-    crew: Crew,
+    sample: np.ndarray, image: np.ndarray | None, field: Field, *, crew: Crew
 ) -> np.ndarray:
     """Return the picture of a plane that does not turn, which frames are matched with."""
     if image is None:
-        expected = template.build_template(sample, field, roots=roots, crew=crew)
-        return _picture(sample, expected, field, crew=crew)
-    template.require_contrast(image[None], "the reference", roots=roots, crew=crew)
-    template.require_contrast(sample, "every frame", roots=roots, crew=crew)
+        reach = field.limit / np.abs(field.spacing)
+        picture = shift_template.build_picture(sample, max_shift=reach, crew=crew)
+        return picture.astype(checks.promote(sample.dtype))
+    shift_template.require_contrast(image[None], "the reference")
+    shift_template.require_contrast(sample, "every frame")
     return image
 
 
@@ -203,25 +199,10 @@ def _picture(
     """Average the frames that the reference was built from, in the units of the recording."""
     motion = expected.motion
     good = motion.converged & (motion.similarity >= expected.trusted)
-    good = good if good.any() else np.isfinite(motion.shift[:, 0])
-    total, count = np.zeros(sample.shape[1:]), np.zeros(sample.shape[1:], np.int64)
-    dtype = checks.promote(sample.dtype)
-    chosen = np.flatnonzero(good)
-    for some in np.array_split(chosen, max(1, -(-len(chosen) // _PICTURED))):
-        linear, offset = in_voxels(motion.turn[some], motion.shift[some], field)
-        frames = sample[some].astype(dtype, copy=False)
-        seen = resample(frames, linear, offset, order=3, nan_outside=True, crew=crew)
-        known = np.isfinite(seen)
-        count += known.sum(axis=0)
-        total += np.where(known, seen, 0).sum(axis=0, dtype=np.float64)
-    return np.where(count, total / np.maximum(count, 1), np.nan).astype(dtype)
-
-
-def in_voxels(turn: np.ndarray, shift: np.ndarray, field: Field) -> tuple[np.ndarray, np.ndarray]:
-    """Return motions about the centre as ``linear @ voxel + offset``, in voxels."""
-    linear = turn * field.spacing / field.spacing[:, None]
-    middle = (np.array(field.shape) - 1) / 2
-    return linear, middle + shift / field.spacing - linear @ middle
+    chosen = np.flatnonzero(good if good.any() else np.isfinite(motion.shift[:, 0]))
+    places = to_voxels(motion.turn[chosen], motion.shift[chosen], field.spacing, field.shape)
+    mean = average(sample, chosen, *places, crew=crew)
+    return mean.astype(checks.promote(sample.dtype))
 
 
 def _limit(grid: VoxelGrid, max_shift: float | None) -> np.ndarray:

@@ -1,0 +1,121 @@
+"""A template of frames that only shift, from what a spread of them shows in coarse pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compute.threads import Crew
+from ..compute.types import Array, Floats
+from .frame_resampling import average
+from .template import NoContrastError, threshold
+from .translation import TranslationTemplate
+
+LEAST_KNOWN = 0.5
+"""Share of a frame that must have values: what it lacks may not outweigh it."""
+
+
+# Two rounds have the error of three on two-photon movies that shift by up to 10 pixels. Binned to
+# 128 pixels 96 frames at an SNR of 0.4 a pixel have 2 % more error than binned to 256, in 0.7 times
+# the time; aligned once more in full they have no less, in three times the time.
+_ROUNDS = 3
+_BINNED = 128  # pixels left along the shorter side
+_ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
+
+
+def build_picture(frames: Array, *, max_shift: Floats, crew: Crew) -> Floats:
+    """Average a spread of planes (n, y, x) where their shifts have been taken out.
+
+    Frames that resemble the mean least are left out, and its place is the median place of the
+    tissue. `max_shift` (2,) is the largest displacement in voxels.
+
+    Returns
+    -------
+    numpy.ndarray, (y, x)
+        In the units of the frames; NaN where none of them shows anything.
+    """
+    factor = max(1, min(frames.shape[1:]) // _BINNED)
+    small = np.stack([_standardise(_bin(frame, factor)) for frame in frames])
+    shifts, chosen = _match_halves(small, max_shift / factor, crew=crew)
+    return _add(frames, chosen, factor * (shifts - np.median(shifts[chosen], axis=0)), crew=crew)
+
+
+def _match_halves(
+    small: Array, max_shift: Floats, *, crew: Crew
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the shifts of frames, and which of them to use.
+
+    Every other frame is matched with the mean of the rest: a frame that is part of the mean finds
+    its own noise there, and stays where it is.
+    """
+    halves = [np.arange(start, len(small), 2) for start in (0, 1)]
+    sound = (np.isfinite(small).mean(axis=(1, 2)) > LEAST_KNOWN) & (small > 0).any(axis=(1, 2))
+    if not sound.any():
+        raise NoContrastError("every frame is constant or without values")
+    images = [_mean(small[half]) for half in halves]
+    shifts, alike = np.zeros((len(small), 2)), np.zeros(len(small))
+    for _ in range(_ROUNDS):
+        for half, image in zip(halves, images[::-1], strict=True):
+            found = TranslationTemplate(image, max_shift=list(max_shift)).estimate(
+                small[half], crew=crew
+            )
+            shifts[half], alike[half] = found
+        chosen = _choose(shifts, alike, sound, max_shift)
+        images = [_add(small, np.intersect1d(half, chosen), shifts, crew=crew) for half in halves]
+    # Each half now lies where the other one was.
+    apart = TranslationTemplate(images[0], max_shift=list(max_shift)).estimate(
+        images[1][None], crew=crew
+    )
+    shifts[halves[1]] += apart.shifts
+    return shifts, chosen
+
+
+def _add(frames: Array, chosen: NDArray[np.intp], shifts: Floats, *, crew: Crew) -> Floats:
+    still = np.tile(np.eye(2), (len(chosen), 1, 1))
+    return average(frames, chosen, still, shifts[chosen], crew=crew)
+
+
+def require_contrast(frames: Array, what: str) -> None:
+    """Refuse planes (n, y, x) of which none differs from a constant."""
+    if not any((_standardise(frame) > 0).any() for frame in frames):
+        raise NoContrastError(f"{what} is constant or without values")
+
+
+def _choose(
+    shifts: Floats, alike: Floats, sound: NDArray[np.bool_], max_shift: Floats
+) -> NDArray[np.intp]:
+    """Return the frames that resemble the template as most do; of those that were not held."""
+    known = sound & np.isfinite(alike)
+    if not known.any():  # only one half shows anything
+        return np.flatnonzero(sound)
+    free = known & (np.abs(shifts) < max_shift).all(axis=1)
+    known = free if free.any() else known
+    return np.flatnonzero(known & (alike >= threshold(alike[known])))
+
+
+def _bin(frame: Array, factor: int) -> Array:
+    """Average squares of pixels, those that have values."""
+    rows, columns = (size // factor for size in frame.shape)
+    squares = frame[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    return _mean(squares.swapaxes(1, 2).reshape(rows, columns, -1), axis=2)
+
+
+def _standardise(image: Array) -> Array:
+    """Return an image of mean 0 and spread 1, or 0 where it has no contrast; NaN stays."""
+    known = np.isfinite(image)
+    values = image[known].astype(np.float64)
+    centred = np.where(known, image - (values.mean() if values.size else 0.0), np.nan)
+    least = _ROUNDINGS * np.finfo(np.float32).eps * np.abs(values).max(initial=0)
+    spread = values.std() if values.size else 0.0
+    return (centred / spread if spread > least else 0 * centred).astype(np.float32)
+
+
+def _mean(values: Array, axis: int = 0) -> Array:
+    """Average what is finite; NaN where nothing is."""
+    known = np.isfinite(values)
+    if known.all():
+        return np.asarray(values.mean(axis=axis, dtype=np.float32))
+    total = np.where(known, values, 0).sum(axis=axis)
+    count = known.sum(axis=axis)
+    mean: Array = np.where(count, total / np.maximum(count, 1), np.nan)
+    return mean
