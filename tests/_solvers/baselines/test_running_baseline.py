@@ -19,7 +19,7 @@ def fitted(traces: np.ndarray, *, times: np.ndarray = TIMES, **options) -> np.nd
         held = fit_cube(
             traces[None], design, dtype=np.dtype(float), crew=crew, progress=lambda _: None
         )
-    return np.array([np.interp(times, design.knots, curve) for curve in held.knots]).T
+    return np.array([np.interp(times, design.knots, curve) for curve in held.knots.T]).T
 
 
 def test_means_of_windows_keep_straight_lines_to_the_very_ends():

@@ -58,4 +58,26 @@ def test_the_grid_does_not_depend_on_the_unit_of_time(scale):
     np.testing.assert_array_equal(one.bins, other.bins)
     np.testing.assert_array_equal(one.blocks, other.blocks)
     np.testing.assert_allclose(scale * one.knots, other.knots)
-    np.testing.assert_allclose(one.weights, other.weights, atol=1e-9)
+    np.testing.assert_allclose(one.lines.toarray(), other.lines.toarray(), atol=1e-9)
+
+
+def test_lines_through_windows_keep_straight_lines_to_the_very_ends():
+    grid = lay_grid(TIMES, 30.0)
+    curve = 3 + 0.2 * grid.knots
+    np.testing.assert_allclose(grid.lines @ curve, curve, rtol=1e-12)
+
+
+def test_lines_through_windows_shrink_noise():
+    grid = lay_grid(TIMES, 30.0)
+    curves = np.random.default_rng(0).standard_normal((len(grid.knots), 4))
+    assert (grid.lines @ curves).std() < 0.6 * curves.std()
+
+
+def test_a_curve_at_the_knots_is_straight_between_them_and_goes_on_beyond():
+    grid = lay_grid(TIMES, 30.0)
+    centres = np.add.reduceat(TIMES, grid.bins[:-1]) / grid.counts
+    np.testing.assert_allclose(grid.between @ (3 + 0.2 * grid.knots), 3 + 0.2 * centres)
+    inside = (centres > grid.knots[0]) & (centres < grid.knots[-1])
+    bent = np.random.default_rng(0).random(len(grid.knots))
+    expected = np.interp(centres, grid.knots, bent)
+    np.testing.assert_allclose((grid.between @ bent)[inside], expected[inside])

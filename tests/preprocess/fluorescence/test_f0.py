@@ -94,7 +94,7 @@ def test_without_a_window_the_statistic_is_that_of_the_whole_recording(movie, ba
 def test_what_does_not_fit_is_read_in_several_passes(movie, counted, baseline, monkeypatch):
     recording = movie()
     expected = estimate_baseline(recording, baseline=baseline)
-    monkeypatch.setattr(f0_at_knots, "BUDGET", 12 * 4 * 160)
+    monkeypatch.setattr(f0_at_knots, "BUDGET", 8 * 160)
     lazy, reads = counted(recording.chunk(time=50))
     with dask.config.set(scheduler="synchronous"):
         found = estimate_baseline(lazy, baseline=baseline)

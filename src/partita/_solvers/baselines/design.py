@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..compute.types import Array
-from .time_grid import TimeGrid, lay_grid, recentre, spans_of
+from .time_grid import TimeGrid, lay_grid, recentre, spans_of, with_blocks_alone
 
 Kind = Literal["minimum", "adaptive", "maximin", "exponential", "quantile", "mean"]
 
@@ -64,6 +64,8 @@ def design_baseline(
     whole = window is None
     length = times[-1] - times[0] if window is None else window
     grid = lay_grid(times, float(length))
+    if kind not in _BY_MEANS:
+        grid = with_blocks_alone(grid)
     spans, knots = spans_of(grid), grid.knots
     if whole and kind in ("quantile", "mean"):
         spans, knots = np.array([[0, len(times)]]), times.mean(keepdims=True)

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..compute.compilation import compiled
 from ..compute.types import Array
-from .knot_curve import add_curve, smooth
-from .quantile import NORMAL_QUARTILE, quantile_of
+from .quantile import NORMAL_QUARTILE, running_quantiles
+from .time_grid import TimeGrid
 
 _FIRST = 0.125  # a quarter of the quiet fraction where half of the time is quiet
 _LEAST_QUIET = 0.1  # of the time
 _PASSES = 4
 
 
-@compiled
-def quiet_quantile(
-    y: Array,
-    variance: float,
-    blocks: Array,
-    windows: Array,
-    lines: Array,
-    weights: Array,
-    places: Array,
-    curve: Array,
-) -> None:
-    r"""Write a baseline at the lower quartile of the quiet bins into `curve`.
+def quiet_quantile(y: Array, variance: Array, grid: TimeGrid) -> Array:
+    r"""Return a baseline at the lower quartile of the quiet bins: (n_knots, n_voxels).
 
     .. math:: F_0 = q_{p / 4} + 0.674\, \sigma, \quad p = 2\, P(y < F_0)
 
@@ -37,27 +24,20 @@ def quiet_quantile(
 
     Parameters
     ----------
-    y : ndarray, (n_bins,)
+    y : ndarray, (n_bins, n_voxels)
         Means of the bins; overwritten.
-    variance : float
+    variance : ndarray, (n_voxels,)
         Of the noise of one bin, in the square of their units.
-    blocks, windows, lines, weights, places : ndarray
-        Of the `TimeGrid`.
-    curve : ndarray, (n_knots,)
+    grid : TimeGrid
+        Of the bins.
     """
-    n_blocks = len(curve)
-    work, local = np.empty(len(y)), np.empty(n_blocks)
-    noise = math.sqrt(variance)
-    share = _FIRST
-    curve[:] = 0.0
+    windows = grid.blocks[grid.windows]
+    curve = np.zeros((len(windows), y.shape[1]))
+    share = np.full(y.shape[1], _FIRST)
     for _ in range(_PASSES):
-        for b in range(n_blocks):
-            held = y[blocks[windows[b, 0]] : blocks[windows[b, 1]]]
-            local[b] = quantile_of(held, work, share) + NORMAL_QUARTILE * noise
-        smooth(local, work, lines, weights)
+        low = running_quantiles(np.ascontiguousarray(y.T), windows, share)
+        local = grid.lines @ (low + NORMAL_QUARTILE * np.sqrt(variance))
         curve += local
-        add_curve(y, local, places, -1.0)
-        below = 0
-        for i in range(len(y)):
-            below += y[i] < 0.0
-        share = 0.25 * min(1.0, max(_LEAST_QUIET, 2.0 * below / len(y)))
+        y -= grid.between @ local
+        share = 0.25 * np.clip(2.0 * (y < 0.0).mean(axis=0), _LEAST_QUIET, 1.0)
+    return curve

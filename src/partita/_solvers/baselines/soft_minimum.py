@@ -13,13 +13,11 @@ transform at 1/w is :math:`(1 + \theta / w)^{-k}` (shape k, scale θ).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..compute.compilation import compiled
 from ..compute.types import Array
-from .knot_curve import add_curve, smooth
+from .time_grid import TimeGrid
+from .windows import held_in, running_minimum
 
 SOFTNESS = 2.0
 """Noise of a bin over the softness w of the minimum: larger listens to fewer, deeper bins.
@@ -34,23 +32,11 @@ On simulated traces of SNR 2 to 8 with 0.1 to 0.5 events a second, 1 has up to 2
 _PASSES = 3
 _TINY = 1e-7  # of the largest mean, a rounding of float32: traces without noise have some softness
 _WIDEST = 12.0  # logarithm of the largest scale of activity, in standard deviations of the trace
-_STEPS = 60  # halvings, after which that span is below rounding
+_STEPS = 44  # halvings, after which that span is 1e-12
 
 
-@compiled
-def soft_minimum(
-    y: Array,
-    variance: float,
-    usual: float,
-    counts: Array,
-    blocks: Array,
-    windows: Array,
-    lines: Array,
-    weights: Array,
-    places: Array,
-    curve: Array,
-) -> None:
-    r"""Write the baseline of one trace at the knots into `curve`.
+def soft_minimum(y: Array, variance: Array, usual: float, grid: TimeGrid) -> Array:
+    r"""Return the baselines of traces at the knots: (n_knots, n_voxels).
 
     .. math:: F_0 \leftarrow F_0 + L\, m(y + \sigma_i^2 / 2w - F_0), \quad w = \sigma / 2,
 
@@ -59,61 +45,30 @@ def soft_minimum(
 
     Parameters
     ----------
-    y : ndarray, (n_bins,)
+    y : ndarray, (n_bins, n_voxels)
         Means of the bins; overwritten.
-    variance : float
+    variance : ndarray, (n_voxels,)
         Of the noise of one sample, in the square of their units.
     usual : float
         Samples in a usual bin.
-    counts, blocks, windows, lines, weights, places : ndarray
-        Of the `TimeGrid`.
-    curve : ndarray, (n_knots,)
+    grid : TimeGrid
+        Of the bins.
     """
-    size = np.abs(y).max()
-    if size == 0.0:
-        curve[:] = 0.0
-        return
-    work, local = np.empty(len(curve)), np.empty(len(curve))
-    width = max(math.sqrt(variance / usual), _TINY * size) / SOFTNESS
-    for i in range(len(y)):
-        y[i] += variance / (2.0 * counts[i] * width)
-    running_minimum(y, blocks, windows, work, curve)
-    smooth(curve, work, lines, weights)
+    width = np.maximum(np.sqrt(variance / usual), _TINY * np.abs(y).max(axis=0)) / SOFTNESS
+    width[width == 0] = 1.0  # of a trace of zeros
+    y += variance / (2.0 * width) / grid.counts[:, None]
+    curve = grid.lines @ running_minimum(y, grid.blocks, grid.windows)
+    y -= grid.between @ curve
     for _ in range(_PASSES):
-        add_curve(y, curve, places, -1.0)
-        for b in range(len(curve)):
-            work[b] = _soften(y[blocks[b] : blocks[b + 1]], width)
-        add_curve(y, curve, places, 1.0)
-        for b in range(len(curve)):
-            local[b] = _soften(work[windows[b, 0] : windows[b, 1]], width)
-        smooth(local, work, lines, weights)
+        soft = _soften(y, grid.blocks[:-1], grid.blocks[1:], width)
+        local = grid.lines @ _soften(soft, grid.windows[:, 0], grid.windows[:, 1], width)
         curve += local
-    add_curve(y, curve, places, -1.0)
-    level = quiet_level(y, width, variance, counts)
-    curve += level
+        y -= grid.between @ local
+    return np.asarray(curve + quiet_level(y, width, variance, grid.counts))
 
 
-@compiled
-def running_minimum(y: Array, blocks: Array, windows: Array, work: Array, curve: Array) -> None:
-    """Write the minimum of bins over the window around each knot into `curve`.
-
-    Parameters
-    ----------
-    y : ndarray, (n_bins,)
-    blocks, windows : ndarray
-        Of the `TimeGrid`.
-    work, curve : ndarray, (n_knots,)
-        `work` is overwritten by the minimum of every block.
-    """
-    for b in range(len(curve)):
-        work[b] = y[blocks[b] : blocks[b + 1]].min()
-    for b in range(len(curve)):
-        curve[b] = work[windows[b, 0] : windows[b, 1]].min()
-
-
-@compiled
-def quiet_level(r: Array, width: float, variance: float, counts: Array) -> float:
-    r"""Return the level under a stationary trace, whose soft minimum transients have raised.
+def quiet_level(r: Array, width: Array, variance: Array, counts: Array) -> Array:
+    r"""Return the level under stationary traces, whose soft minimum transients have raised.
 
     .. math:: l = m - k w \log(1 + \theta / w)
 
@@ -123,62 +78,52 @@ def quiet_level(r: Array, width: float, variance: float, counts: Array) -> float
 
     Parameters
     ----------
-    r : ndarray, (n_bins,)
-        A trace, the bias of its soft minimum by noise added.
-    width : float
+    r : ndarray, (n_bins, n_voxels)
+        Traces, the bias of their soft minimum by noise added.
+    width : ndarray, (n_voxels,)
         Softness w of the minimum, in the units of the trace.
-    variance : float
+    variance : ndarray, (n_voxels,)
         Of the noise of one sample, in their square.
     counts : ndarray, (n_bins,)
         Samples in every bin.
     """
-    n = len(r)
-    own = 0.0
-    for i in range(n):
-        own += variance / (counts[i] * n)
-    soft: float = _soften(r, width)
-    mean = r.mean() - own / (2.0 * width)
-    spread = r.var() - own
-    if spread <= 0.0 or mean <= soft:
-        return soft
-    theta = _activity_scale(mean, spread, soft, width)
-    return float(soft - width * spread / theta**2 * math.log1p(theta / width))
+    own = variance * (1.0 / counts).mean()
+    soft = _soften(r, np.array([0]), np.array([len(r)]), width)[0]
+    above = (r.mean(axis=0) - soft) / width - own / (2.0 * width**2)
+    spread = (r.var(axis=0) - own) / width**2
+    active = (spread > 0.0) & (above > 0.0)
+    scale = _activity_scale(above[active], spread[active])
+    soft[active] -= width[active] * spread[active] / scale**2 * np.log1p(scale)
+    return np.asarray(soft)
 
 
-@compiled
-def _activity_scale(mean: float, spread: float, soft: float, width: float) -> float:
-    """Return the scale θ of activity at which both levels agree, by bisection of its logarithm.
+def _activity_scale(above: Array, spread: Array) -> Array:
+    r"""Return the scale θ of activity at which both levels agree, in widths w.
 
-    At the smallest the shape is 1.
+    .. math:: \mu - k \theta = m - k w \log(1 + \theta / w), \quad k = v / \theta^2,
+
+    by bisection of its logarithm, from the mean above the soft minimum and the variance, in widths
+    and their square. At the smallest the shape is 1.
     """
-    low = math.log(math.sqrt(spread))
-    high = low + _WIDEST
-    if _mismatch(math.exp(low), mean, spread, soft, width) >= 0.0:
-        return math.exp(low)
+
+    def is_below(logarithm: Array) -> Array:
+        scale = np.exp(logarithm)
+        return np.asarray(above * scale**2 < spread * (scale - np.log1p(scale)))
+
+    low = 0.5 * np.log(spread)
+    high = np.where(is_below(low), low + _WIDEST, low)
     for _ in range(_STEPS):
         middle = 0.5 * (low + high)
-        if _mismatch(math.exp(middle), mean, spread, soft, width) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return math.exp(low)
+        below = is_below(middle)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.exp(low)
 
 
-@compiled
-def _mismatch(theta: float, mean: float, spread: float, soft: float, width: float) -> float:
-    r"""Return how far the level by the mean lies above the level by the soft minimum.
-
-    .. math:: (\mu - k \theta) - (m - k w \log(1 + \theta / w)), \quad k = v / \theta^2
-    """
-    shape = spread / theta**2
-    return mean - shape * theta - (soft - shape * width * math.log1p(theta / width))
-
-
-@compiled
-def _soften(values: Array, width: float) -> float:
-    r"""Return the soft minimum :math:`-w \log \langle e^{-x / w} \rangle`, the least taken out."""
-    low = values.min()
-    total = 0.0
-    for i in range(len(values)):
-        total += math.exp((low - values[i]) / width)
-    return float(low - width * math.log(total / len(values)))
+def _soften(values: Array, first: Array, last: Array, width: Array) -> Array:
+    r"""Return soft minima of windows :math:`-w \log \langle e^{-x / w} \rangle`, (n, n_voxels)."""
+    held = held_in(values, first, last)
+    low = held.min(axis=1)
+    np.subtract(low[:, None], held, out=held)
+    held /= width
+    mean = np.exp(held, out=held).sum(axis=1) / (last - first)[:, None]
+    return np.asarray(low - width * np.log(mean))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from ..compute.types import Array
 
@@ -49,12 +50,11 @@ class TimeGrid(NamedTuple):
         Mean time of the samples of every block, s.
     windows : ndarray of int64, (n_blocks, 2)
         First block, and the one after the last, that a window around each block reaches.
-    lines : ndarray of int64, (n_blocks, 2)
-        The same for the stretch that a straight line is fitted through.
-    weights : ndarray of float64, (n_blocks, width)
-        What each block of that stretch counts in the line's value at the knot.
-    places : ndarray of float64, (n_bins,)
-        Where the bins lie among the knots, in knots.
+    lines : csr_array, (n_blocks, n_blocks)
+        Takes a curve at the knots to straight lines fitted in the stretches around them.
+    between : csr_array, (n_bins, n_blocks)
+        Takes a curve at the knots to the bins: straight between knots, the outermost lines going
+        on beyond the ends.
     """
 
     bins: Array
@@ -62,9 +62,8 @@ class TimeGrid(NamedTuple):
     counts: Array
     knots: Array
     windows: Array
-    lines: Array
-    weights: Array
-    places: Array
+    lines: sparse.csr_array
+    between: sparse.csr_array
 
 
 def lay_grid(times: Array, window: float) -> TimeGrid:
@@ -86,9 +85,17 @@ def lay_grid(times: Array, window: float) -> TimeGrid:
     blocks = _edges(centres, per_block, at_least=per_block / (2 * per_bin * step))
     first = edges[blocks[:-1]]
     knots = np.add.reduceat(times, first) / np.diff(edges[blocks])
-    windows, lines = (_around(knots, share * window / 2) for share in (1.0, LINE))
-    weights = _line_weights(knots, lines)
-    return TimeGrid(edges, blocks, counts, knots, windows, lines, weights, place(centres, knots))
+    windows, stretches = (_around(knots, share * window / 2) for share in (1.0, LINE))
+    lines, between = _line_matrix(knots, stretches), _line_between(centres, knots)
+    return TimeGrid(edges, blocks, counts, knots, windows, lines, between)
+
+
+def with_blocks_alone(grid: TimeGrid) -> TimeGrid:
+    """Return a grid with one bin a block, for what needs no finer means."""
+    bins = grid.bins[grid.blocks]
+    blocks, between = np.arange(len(bins)), sparse.eye_array(len(grid.knots), format="csr")
+    counts = np.diff(bins).astype(np.float64)
+    return grid._replace(bins=bins, blocks=blocks, counts=counts, between=between)
 
 
 def spans_of(grid: TimeGrid) -> Array:
@@ -163,11 +170,21 @@ def _around(knots: Array, reach: float) -> Array:
     return np.stack([first, np.searchsorted(knots, knots + reach, "right")], axis=1)
 
 
-def _line_weights(knots: Array, lines: Array) -> Array:
-    weights = np.zeros((len(knots), int(np.diff(lines, axis=1).max())))
-    for row, (first, last) in enumerate(lines):
-        weights[row, : last - first] = _line_through(knots[first:last] - knots[row])
-    return weights
+def _line_matrix(knots: Array, stretches: Array) -> sparse.csr_array:
+    rows = [_line_through(knots[a:b] - at) for (a, b), at in zip(stretches, knots, strict=True)]
+    columns = [np.arange(a, b) for a, b in stretches]
+    ends = np.concatenate([[0], np.cumsum(np.diff(stretches, axis=1))])
+    held = (np.concatenate(rows), np.concatenate(columns), ends)
+    return sparse.csr_array(held, shape=(len(knots), len(knots)))
+
+
+def _line_between(times: Array, knots: Array) -> sparse.csr_array:
+    n, at = len(times), place(times, knots)
+    left = np.clip(np.floor(at).astype(np.int64), 0, max(len(knots) - 2, 0))
+    right = np.minimum(left + 1, len(knots) - 1)
+    held = np.stack([left + 1 - at, at - left], axis=1).ravel()
+    columns = np.stack([left, right], axis=1).ravel()
+    return sparse.csr_array((held, columns, np.arange(0, 2 * n + 1, 2)), shape=(n, len(knots)))
 
 
 def _line_through(x: Array) -> Array:

@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 
-from ..compute.compilation import compiled
 from ..compute.types import Array
 from .quantile import NORMAL_QUARTILE, quantile_of
 
@@ -19,9 +18,8 @@ _STRETCHES = 8  # of fewer a quartile is too noisy, and the mean is taken
 _INDEPENDENT = 0.514  # 18 / 35, by the autocorrelation 1, -2/3, 1/6 of second differences
 
 
-@compiled
-def bin_variance(y: Array) -> float:
-    r"""Return the variance of white noise in a trace, in the square of its units.
+def bin_variance(y: Array) -> Array:
+    r"""Return the variance of white noise in traces (n, n_voxels), in the square of their units.
 
     .. math:: \sigma^2 = \frac{1}{6 n} \sum_t (y_{t+2} - 2 y_{t+1} + y_t)^2
 
@@ -30,19 +28,15 @@ def bin_variance(y: Array) -> float:
     """
     n = len(y) - 2
     if n < 1:
-        return 0.0
+        return np.zeros(y.shape[1])
     n_parts = max(1, n // _SEGMENT)
-    parts = np.zeros(n_parts)
-    for part in range(n_parts):
-        first, last = part * n // n_parts, (part + 1) * n // n_parts
-        for t in range(first, last):
-            parts[part] += (y[t + 2] - 2.0 * y[t + 1] + y[t]) ** 2 / (6.0 * (last - first))
-    found: float = noise_variance(parts, n / n_parts)
-    return found
+    edges = np.arange(n_parts + 1) * n // n_parts
+    squares = np.diff(y, 2, axis=0) ** 2
+    parts = np.add.reduceat(squares, edges[:-1], axis=0) / (6.0 * np.diff(edges)[:, None])
+    return noise_variance(parts, n / n_parts)
 
 
-@compiled
-def noise_variance(noise: Array, samples: float) -> float:
+def noise_variance(noise: Array, samples: float) -> Array:
     r"""Return the variance of white noise from its estimates in many stretches.
 
     .. math:: \sigma^2 = \frac{q_{1/4}}{(1 - s - 0.674 \sqrt{s})^3}, \quad s = \frac{2}{9 f}
@@ -53,16 +47,15 @@ def noise_variance(noise: Array, samples: float) -> float:
 
     Parameters
     ----------
-    noise : ndarray, (n_stretches,)
-        Estimates, in the square of the trace's units.
+    noise : ndarray, (n_stretches, n_voxels)
+        Estimates, in the square of the traces' units.
     samples : float
         Second differences in each. They are correlated: the mean square of n has the spread of
         that of :math:`f = 0.514 n` independent ones.
     """
     if len(noise) < _STRETCHES:
-        return float(noise.mean())
+        return np.asarray(noise.mean(axis=0))
     freedom = max(1.0, _INDEPENDENT * samples)
     spread = 2.0 / (9.0 * freedom)
     expected = (1.0 - spread - NORMAL_QUARTILE * math.sqrt(spread)) ** 3
-    lower: float = quantile_of(noise, np.empty_like(noise), 0.25)
-    return lower / expected
+    return quantile_of(noise.T, 0.25) / expected

@@ -17,10 +17,15 @@ from typing import Any
 import numpy as np
 
 from partita._progress import progress
-from partita._solvers.baselines.binning import BinnedTraces, bin_traces, join_stretches
+from partita._solvers.baselines.binning import (
+    BinnedTraces,
+    bin_traces,
+    join_stretches,
+    traces_of,
+)
 from partita._solvers.baselines.design import BaselineDesign, cut_design
+from partita._solvers.baselines.quantile import quantile_of
 from partita._solvers.baselines.running_baseline import TILE, Baselines, fit_cube, fit_tiles
-from partita._solvers.baselines.running_quantiles import gather_traces, quantiles_of
 from partita._solvers.compute.memory import available_memory
 from partita._solvers.compute.threads import Crew
 from partita.preprocess.voxels.cutting import as_cube, memory_order
@@ -48,8 +53,7 @@ def _fit_memory(
     shape = tuple(values.shape[i] for i in order if i != axis)
     kept = [i for i in order if i != axis]
     back = [0, *(1 + kept.index(i) for i in range(values.ndim) if i != axis)]
-    arrays = (fitted.knots.T, fitted.sums, fitted.bad)
-    return Baselines(*(array.reshape(-1, *shape).transpose(back) for array in arrays))
+    return Baselines(*(array.reshape(-1, *shape).transpose(back) for array in fitted))
 
 
 def _fit_chunks(
@@ -67,7 +71,7 @@ def _fit_chunks(
     for group in _groups(values.chunks[:axis] + values.chunks[axis + 1 :], limit):
         for tile, fitted in _fit_group(values, group, plan, axis, dtype, options):
             sizes = tuple(part.stop - part.start for part in tile)
-            for target, array in zip(held, (fitted.knots.T, fitted.sums, fitted.bad), strict=True):
+            for target, array in zip(held, fitted, strict=True):
                 target[:, *tile] = array.reshape(-1, *sizes)
     return held
 
@@ -112,7 +116,7 @@ def _join_tile(
     parts: list[BinnedTraces], ranks: list[np.ndarray], starts: list[int], first: int, last: int
 ) -> tuple[BinnedTraces, np.ndarray | None]:
     summary = join_stretches(parts, starts, first=first, last=last)
-    return summary, np.stack([rank[first:last] for rank in ranks], axis=1) if ranks else None
+    return summary, np.stack([rank[first:last] for rank in ranks]) if ranks else None
 
 
 def _summarise_blocks(
@@ -123,42 +127,31 @@ def _summarise_blocks(
     dtype: np.dtype[Any],
 ) -> BinnedTraces:
     """Summarise a span that may begin and end within blocks, without putting them together."""
-    cubes = [as_cube(block, axis) for block in blocks]
-    n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
-    if len(cubes) == 1 and span == (0, cubes[0].shape[1]):
-        return bin_traces(cubes[0], plan, first=0, last=n_voxels, dtype=dtype)
     parts = [
-        bin_traces(traces[:, slice(*span), None], plan, first=0, last=len(traces), dtype=dtype)
-        for traces in _traces(cubes, dtype)
+        bin_traces(traces[None], plan, first=0, last=traces.shape[1], dtype=dtype)
+        for traces in _traces(blocks, span, axis)
     ]
-    means, noise, sums, bad = zip(*parts, strict=True)
-    return BinnedTraces(
-        np.concatenate(means), np.concatenate(noise), np.hstack(sums), np.hstack(bad)
-    )
+    return BinnedTraces(*(np.hstack(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _rank_blocks(
     blocks: list[np.ndarray], span: tuple[int, int], share: float, axis: int, dtype: np.dtype[Any]
 ) -> np.ndarray:
     """Return a quantile of every voxel over a span that may begin and end within blocks."""
+    found = [
+        quantile_of(traces.T.astype(dtype, "C"), share) for traces in _traces(blocks, span, axis)
+    ]
+    return np.concatenate(found).astype(dtype)
+
+
+def _traces(blocks: list[np.ndarray], span: tuple[int, int], axis: int) -> Iterator[np.ndarray]:
+    """Yield the courses of consecutive blocks over a span, (times, voxels), a tile at a time."""
     cubes = [as_cube(block, axis) for block in blocks]
-    found = []
-    for traces in _traces(cubes, dtype):
-        found.append(np.empty((len(traces), 1), dtype))
-        quantiles_of(traces, np.array([span]), share, found[-1])
-    return np.concatenate(found)[:, 0]
-
-
-def _traces(cubes: list[np.ndarray], dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
-    """Yield the courses of consecutive cubes, (voxels, times), some voxels at a time."""
-    edges = np.cumsum([0, *(cube.shape[1] for cube in cubes)])
     n_voxels = cubes[0].shape[0] * cubes[0].shape[2]
     for first in range(0, n_voxels, TILE):
         last = min(first + TILE, n_voxels)
-        traces = np.empty((last - first, edges[-1]), dtype)
-        for cube, start, stop in zip(cubes, edges[:-1], edges[1:], strict=True):
-            gather_traces(cube, first, last, traces[:, start:stop])
-        yield traces
+        tiles = [traces_of(cube, first, last) for cube in cubes]
+        yield (np.concatenate(tiles) if len(tiles) > 1 else tiles[0])[slice(*span)]
 
 
 def _blocks_of(values: Any, tile: Tile, axis: int) -> list[Any]:
