@@ -374,7 +374,7 @@ def test_a_large_recording_is_standardised_once_on_disk_and_tidied_up(recording,
     saved = []
     save = partita.save
     monkeypatch.setattr(
-        partita, "save", lambda thing, path: saved.append(path) or save(thing, path)
+        partita, "save", lambda thing, path, **how: saved.append(path) or save(thing, path, **how)
     )
     assert _cli.main(["run", str(recording), "-k", "3", "--out", "eager"]) == 0
     assert _cli.main(["run", str(recording), "-k", "3", "--out", "large", *LARGE]) == 0
@@ -418,7 +418,7 @@ def test_a_large_recording_is_streamed_in_the_chunks_asked_for(
     saved = []
     save = partita.save
     monkeypatch.setattr(
-        partita, "save", lambda thing, path: saved.append(path) or save(thing, path)
+        partita, "save", lambda thing, path, **how: saved.append(path) or save(thing, path, **how)
     )
     arguments = ["-k", "2", "--memory-limit", "1k", "--chunks", chunks, "--out", "large", *words]
     assert _cli.main(["run", str(recording), *arguments, "--quiet"]) == 0

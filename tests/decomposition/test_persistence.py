@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,8 +134,36 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    monkeypatch.setattr("partita.io.stores.full_disk.os.pwrite", full)
     with pytest.raises(OSError, match="No space left"):
         partita.save(model, tmp_path / "model.nc")
     assert (tmp_path / "model.nc").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model.nc"]
+
+
+@pytest.mark.parametrize("last", range(5))
+def test_a_prefix_whose_save_was_killed_is_noticed_or_whole(tmp_path, monkeypatch, last) -> None:
+    source = recording()
+    older, newer = partita.PCA(2).fit(source), partita.PCA(2).fit(source**2)
+    written = partita.save(older, tmp_path / "a")
+    replaced: list[str] = []
+    replace = os.replace
+
+    def dying(*names: Any) -> None:
+        if len(replaced) > last:
+            raise KeyboardInterrupt
+        replaced.append(str(names[1]))
+        replace(*names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", dying)
+        if last < len(written) - 1:
+            with pytest.raises(KeyboardInterrupt):
+                partita.save(newer, tmp_path / "a")
+        else:
+            partita.save(newer, tmp_path / "a")
+    if last == len(written) - 1:
+        assert partita.load_model(tmp_path / "a.nc").maps_.identical(newer.maps_)
+        return
+    with pytest.warns(UserWarning, match="beside .*a.nc are of another save"):
+        assert partita.load_model(tmp_path / "a.nc").maps_.identical(older.maps_)

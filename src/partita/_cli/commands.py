@@ -8,19 +8,13 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from partita._cli import conversion, words
+from partita._cli import conversion, results, words
 from partita._cli.workplace import Workplace, workplace_of
 
 # Whatever is heavy is imported inside the commands, so that --version and --help answer at once.
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from partita.decomposition import NMF
-
 _ANYWHERE = Workplace()
-_WHOLE = (".nc", ".zarr")
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -32,7 +26,8 @@ def demo(arguments: argparse.Namespace) -> None:
             f"--out names a folder for the demo, and {arguments.out} is a file."
         )
     source = Path(sample_path())
-    _take_apart(source, arguments.out / _named_after(source), k=6, quiet=arguments.quiet)
+    out = arguments.out / _named_after(source)
+    _take_apart(source, out, k=6, quiet=arguments.quiet, force=arguments.force)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         options=_options(arguments),
         k=arguments.k,
         quiet=arguments.quiet,
+        force=arguments.force,
         split=not arguments.no_split,
         mode=arguments.mode,
         workplace=workplace_of(arguments),
@@ -102,6 +98,7 @@ def _take_apart(
     *,
     k: int,
     quiet: bool,
+    force: bool = False,
     split: bool = True,
     options: Mapping[str, Any] | None = None,
     workplace: Workplace = _ANYWHERE,
@@ -115,6 +112,7 @@ def _take_apart(
     parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
     model = partita.NMF(n_components=k, **parameters)
     model._check_parameters()  # before any work is lost
+    results.refuse_place(out, source, force=force)
     cut: dict[str, Any] = {}
     if workplace.chunks is not None:
         cut["chunks"] = dict(workplace.chunks)
@@ -128,31 +126,11 @@ def _take_apart(
         with workplace.stored(prepared, out) if split else nullcontext(prepared) as stored:
             signed = stored.pipe(partita.preprocess.split_sign) if split else stored
             model.fit(signed, checkpoint=checkpoint)
-    written = [Path(path) for path in partita.save(model, out)]
-    if out.suffix not in _WHOLE:
-        written += _drawn(model, recording, out)
+    written = [Path(path) for path in partita.save(model, out, overwrite=force)]
+    if out.suffix not in results.WHOLE:
+        written += results.draw(model, recording, out, force=force)
     if not quiet:
         words.report(model, written, seconds=perf_counter() - started)
-
-
-def _drawn(model: NMF, recording: xr.DataArray, prefix: Path) -> list[Path]:
-    """Draw the components, and the strongest map where it is; return the pictures' paths."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")  # no window opens, and no display is needed
-    from matplotlib import pyplot as plt
-
-    from partita.plotting import plot_components, plot_map
-
-    figures: dict[str, Any] = {"components": plot_components(model)}
-    if {"y", "x"} <= set(recording.dims):
-        axes = plot_map(model.maps_.isel(component=0), background=recording.mean("time"))
-        figures["map"] = axes.get_figure()
-    paths = [prefix.with_name(f"{prefix.name}_{kind}.png") for kind in figures]
-    for path, figure in zip(paths, figures.values(), strict=True):
-        figure.savefig(path, dpi=150)
-        plt.close(figure)
-    return paths
 
 
 def _destination(out: str | None, source: Path) -> Path:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partita._cli import workplace
@@ -78,14 +77,17 @@ def convert(
     ValueError
         If `out` does not end in ``.zarr``, or `memory` is less than six chunks.
     FileExistsError
-        If `out` is there, unless it is a Zarr store and `force` is given.
+        If `out` is there, unless it is a Zarr store and `force` is given; if it is read.
     """
     import partita
     from partita._labels import attrs
     from partita.io.chunking import stored_chunks
     from partita.io.formats import named
+    from partita.io.loading import read_by
+    from partita.io.overwriting import refuse_inputs
 
     _refuse_place(out, force=force)
+    refuse_inputs([out], read_by(source))
     named("zarr").require(out)
     limit = workplace.half_of_the_machine() if memory is None else memory
     recording = partita.load(source, **options)
@@ -94,7 +96,7 @@ def convert(
     with _in_pieces(source, options, recording, out, sizes, limit=limit, quiet=quiet) as origin:
         plan = _plan(_loaded(*origin), sizes, limit=limit)
         recording = attrs.append_history(_loaded(*origin, chunks=plan.block), line)
-        _write(recording, out, sizes, plan, quiet=quiet)
+        _write(recording, out, sizes, plan, quiet=quiet, force=force)
     return recording
 
 
@@ -122,7 +124,7 @@ def _in_pieces(
 
     Read block by block, a long piece would be decoded once for each of the blocks that it spans.
     """
-    from partita.io.atomic import UNFINISHED
+    from partita.io.unfinished import temporary
 
     plan, stored = _plan(recording, sizes, limit=limit), _stored(recording)
     piece = math.prod(stored.values()) * recording.dtype.itemsize
@@ -131,16 +133,22 @@ def _in_pieces(
         return
     short = {dim: min(size, plan.block[dim]) for dim, size in stored.items()}
     long = {dim: size * math.ceil(stored[dim] / size) for dim, size in short.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=UNFINISHED, dir=out.parent) as folder:
-        pieces = Path(folder) / "pieces.zarr"
+    with temporary(out.with_name(f"{out.name}_pieces")) as (folder,):
+        folder.mkdir(parents=True)
+        pieces = folder / "pieces.zarr"
         one_by_one = _Plan(long, threads=1, at_once=1, readings=1)
         _write(_loaded(source, options, chunks=long), pieces, short, one_by_one, quiet=quiet)
         yield str(pieces), {}
 
 
 def _write(
-    recording: xr.DataArray, out: Path, sizes: Mapping[Any, int], plan: _Plan, *, quiet: bool
+    recording: xr.DataArray,
+    out: Path,
+    sizes: Mapping[Any, int],
+    plan: _Plan,
+    *,
+    quiet: bool,
+    force: bool = False,
 ) -> None:
     import dask
     import zarr
@@ -153,7 +161,7 @@ def _write(
         zarr.config.set({"async.concurrency": plan.at_once}),
         _shown(recording, quiet=quiet),
     ):
-        partita.save(recording, out, chunks=sizes)
+        partita.save(recording, out, chunks=sizes, overwrite=force)
 
 
 def _refuse_place(out: Path, *, force: bool) -> None:

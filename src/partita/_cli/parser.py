@@ -49,6 +49,7 @@ def _add_demo(commands: Any) -> None:
         metavar="DIR",
         help="folder for the results (default: %(default)s)",
     )
+    _add_force(demo)
 
 
 def _add_run(commands: Any) -> None:
@@ -81,6 +82,7 @@ def _add_run(commands: Any) -> None:
         help="frobenius, kullback-leibler, itakura-saito, or a beta from 0 to 2 "
         "(default: %(default)s)",
     )
+    _add_force(run)
     run.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
     workplace.add_options(run)
 
@@ -125,6 +127,14 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
 
 def _add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
+
+
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files that hold something else than such results; never what is read",
+    )
 
 
 def _command(

@@ -57,7 +57,7 @@ def in_a_shell(text: str) -> str:
         name, value = found[1].replace("_", "-"), found[2].strip("'")
         return f"--{name} {quote(value)}"
 
-    return _OPTION.sub(option, text)
+    return _OPTION.sub(option, text).replace("overwrite=True", "--force")
 
 
 def size_of(n_bytes: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -47,14 +46,14 @@ class Workplace(NamedTuple):
             yield prepared
             return
         import partita
+        from partita.io.unfinished import temporary
 
-        path = out.with_name(f"{out.name}_intermediate{_suffix()}")
-        try:
+        with temporary(out.with_name(f"{out.name}_intermediate")) as (folder,):
+            folder.mkdir(parents=True)
+            path = folder / f"intermediate{_suffix()}"
             partita.save(prepared, path)
             chunks = dict(zip(prepared.dims, prepared.chunks, strict=True))
             yield partita.load(path, chunks=chunks)
-        finally:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -22,11 +22,12 @@ from partita._solvers.nmf.hals import Kept
 from partita._version import __version__
 from partita.decomposition.fit import Seen
 from partita.io import atomic
+from partita.io.overwriting import CHECKPOINT
+from partita.io.stores.netcdf_writing import write_netcdf
 
 _ARRAYS = ("S", "S_old", "L", "L_old")
 # Seconds between two states at least, and what share of a fit writing them may take.
 _EVERY, _SHARE = 5.0, 0.05
-_MARK = "partita_checkpoint"
 # What may differ between the fit that was killed and the one that goes on.
 _FREE = ("max_iter", "verbose")
 
@@ -65,9 +66,9 @@ class Checkpoint:
             raise ValueError(
                 f"{self.path} is no checkpoint of Partita ({error}). Give another name."
             ) from error
-        if _MARK not in stored.attrs:
+        if CHECKPOINT not in stored.attrs:
             raise ValueError(f"{self.path} is no checkpoint of Partita. Give another name.")
-        self._refuse_other(json.loads(stored.attrs[_MARK]))
+        self._refuse_other(json.loads(stored.attrs[CHECKPOINT]))
         return _restored(stored)
 
     def _refuse_other(self, stored: dict[str, str]) -> None:
@@ -91,7 +92,7 @@ class Checkpoint:
         began = monotonic()
         try:
             with atomic.replacing(self.path) as (temporary,):
-                self._dataset(saved).to_netcdf(temporary, engine="h5netcdf")
+                write_netcdf(self._dataset(saved), temporary, {})
         except OSError as error:
             self._warn(error)
         self._last = monotonic()
@@ -124,7 +125,7 @@ class Checkpoint:
             name: ([f"{name}_{axis}" for axis in range(array.ndim)], array)
             for name, array in arrays.items()
         }
-        attrs = {_MARK: json.dumps(self._fingerprint), "state": json.dumps(plain)}
+        attrs = {CHECKPOINT: json.dumps(self._fingerprint), "state": json.dumps(plain)}
         return xr.Dataset(variables, attrs=attrs)
 
     def remove(self) -> None:

@@ -14,16 +14,32 @@ from sklearn.utils.validation import check_is_fitted
 from partita import io
 from partita._labels import packing, unpacking
 from partita._labels.stack import Stacker
+from partita._labels.warn import warn
 from partita._version import __version__
 from partita.decomposition import registry
-from partita.io.stores.netcdf_zarr import MODEL
+from partita.io.derivatives import (
+    description_path,
+    refuse_other_files,
+    stamps_differ,
+    write_derivatives,
+)
+from partita.io.overwriting import MODEL, refuse_other
 
 # The variable of a saved model that says how to put it together. A hyphen stands where it has to
 # be the name of nothing else: attributes of a model have none in theirs.
 _RECIPE = "how-to-load"
+# One file for the whole model; names with another ending are prefixes, but for those that promise
+# a format in which a model would lose something.
+_WHOLE = (".nc", ".zarr")
+_OTHERS = (
+    ".nii", ".gz", ".tsv", ".csv", ".json", ".h5", ".hdf5", ".nwb", ".mat", ".npy", ".npz", ".tif",
+    ".tiff", ".avi", ".mp4", ".mov", ".mkv", ".png", ".pdf", ".svg", ".pkl", ".pickle",
+)  # fmt: skip
 
 
-def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[Path]:
+def save(
+    thing: Any, path: str | PathLike[str], *, chunks: Any = None, overwrite: bool = False
+) -> list[Path]:
     """Save a recording or a fitted model.
 
     Parameters
@@ -40,6 +56,9 @@ def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[P
         How a recording is cut in ``.zarr`` and ``.nc``. None: as it is. ``"auto"``: for the fits
         that stream it, samples whole and 16 to 32 MB a chunk. A number: so many samples. A
         mapping: sizes by dimension, ``{"time": 500}``.
+    overwrite : bool
+        What `save` wrote before gives way to a thing of its kind; anything else (a recording where
+        a model goes, a file or sidecar of another program) only where this is True.
 
     Returns
     -------
@@ -53,6 +72,10 @@ def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[P
     ValueError
         If the suffix is none of those above, or the recording does not fit the format; if `chunks`
         is given for a model or NIfTI, or names a dimension that is not there.
+    FileExistsError
+        If something of another kind is there, and `overwrite` is not given.
+    OSError
+        If there is no room on the disk; what was there is as it was.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
@@ -72,7 +95,7 @@ def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[P
     True
     """
     if isinstance(thing, xr.DataArray):
-        return [io.save_recording(thing, path, chunks=chunks)]
+        return [io.save_recording(thing, path, chunks=chunks, overwrite=overwrite)]
     if not registry.is_estimator(thing):
         raise TypeError(
             f"save takes a recording (xarray.DataArray) or a fitted estimator of Partita, and was "
@@ -84,22 +107,51 @@ def save(thing: Any, path: str | PathLike[str], *, chunks: Any = None) -> list[P
             "Leave it out."
         )
     check_is_fitted(thing)
-    suffix = Path(path).suffix if Path(path).suffix in (".nc", ".zarr") else ""
     _refuse_suffix(Path(path))
-    if suffix:
-        io.write_dataset(to_dataset(thing), path)
+    if Path(path).suffix in _WHOLE:
+        io.write_dataset(to_dataset(thing), path, overwrite=overwrite)
         return [Path(path)]
-    written = io.write_components(
-        thing.maps_, thing.signals_, path, description=_description(thing)
+    return write_derivatives(
+        thing.maps_,
+        thing.signals_,
+        to_dataset(thing),
+        path,
+        description=_description(thing),
+        overwrite=overwrite,
     )
-    whole = Path(f"{path}.nc")
-    io.write_dataset(to_dataset(thing), whole)
-    return [*written, whole]
+
+
+def places_of(path: Path) -> list[Path]:
+    """Return where the parts of a model are saved, those that maps over signs and planes have."""
+    path = path.expanduser()
+    if path.suffix in _WHOLE:
+        return [path]
+    parts = ["mixing.tsv", "components.tsv"]
+    parts += [f"{sign}components.nii.gz" for sign in ("", "sign-positive_", "sign-negative_")]
+    described = description_path(str(path))
+    return [Path(f"{path}.nc"), described, *(Path(f"{path}_{part}") for part in parts)]
+
+
+def refuse_places(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place where `save` would refuse a model, before there is one.
+
+    Raises
+    ------
+    FileExistsError
+        If something else is there, and `overwrite` is not given.
+    ValueError
+        If the suffix is that of another format.
+    """
+    _refuse_suffix(path)
+    whole, *parts = places_of(path)
+    refuse_other(whole, "model", overwrite=overwrite)
+    if not overwrite:
+        refuse_other_files(parts, str(path.expanduser()))
 
 
 def _refuse_suffix(path: Path) -> None:
     """Refuse a suffix that promises a format in which a model would lose something."""
-    if path.suffix in (".nii", ".gz", ".tsv", ".json", ".h5", ".hdf5", ".pkl", ".pickle"):
+    if path.suffix.lower() in _OTHERS:
         raise ValueError(
             f"A model is saved as .nc or .zarr, or with a prefix and no suffix; given: "
             f"{path.name}. "
@@ -127,8 +179,21 @@ def load_model(path: str | PathLike[str]) -> Any:
     ValueError
         If the file holds no model, or one of a class that is not defined here, or is with other
         parameters: the module that defines a class of one's own has to be imported first.
+
+    Warns
+    -----
+    UserWarning
+        If the maps and signals that `save` wrote beside the file are of another model.
     """
-    return from_dataset(io.read_dataset(path), source=str(path))
+    dataset = io.read_dataset(path)
+    model = from_dataset(dataset, source=str(path))
+    if stamps_differ(dataset, Path(path).expanduser()):
+        warn(
+            f"The maps and signals beside {path} are of another save than the model in it: saving "
+            "was interrupted, or one of the two was saved alone. Save the model again under the "
+            f"prefix {Path(path).stem!r}."
+        )
+    return model
 
 
 def open_session(path: str | PathLike[str]) -> xr.DataArray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ from partita._labels.attrs import plain, storable
 from partita._version import __version__
 from partita.io.atomic import replacing
 from partita.io.nifti.writing import header_for
+from partita.io.overwriting import another, refuse_other
+from partita.io.stores.encoding import encoded
+from partita.io.stores.netcdf_writing import write_netcdf
 
 _MISSING = "n/a"  # as BIDS tables write it
+# The attribute of a model that tells of which save it is.
+_STAMP = "partita_stamp"
 
 
 def write_components(
@@ -30,6 +36,7 @@ def write_components(
     prefix: str | PathLike[str],
     *,
     description: Mapping[str, Any],
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write maps and signals under a prefix, as BIDS derivatives name them.
 
@@ -39,7 +46,7 @@ def write_components(
     without y and x go to ``<prefix>_components.tsv``, a row for each feature.
     ``<prefix>_mixing.tsv`` holds the signals (time, component_0, ...) and
     ``<prefix>_decomposition.json`` describes them all. All are written beside their places and
-    renamed at the end, the description last. Folders are made.
+    renamed at the end, the description first. Folders are made.
 
     Parameters
     ----------
@@ -51,6 +58,8 @@ def write_components(
         Folder and start of the names, such as ``derivatives/sub-01_desc-nmf``.
     description : Mapping
         Fields of the description: method, parameters, sources; what JSON can hold.
+    overwrite : bool
+        Whether files may be replaced that no such description names.
 
     Returns
     -------
@@ -63,6 +72,9 @@ def write_components(
         If the maps have no dimension ``component``, the signals are not two-dimensional with it,
         there are more of one than of the other, or positions along z, y or x are not evenly spaced
         numbers.
+    FileExistsError
+        If a file is there that was not written under this prefix before, and `overwrite` is not
+        given.
 
     Examples
     --------
@@ -77,16 +89,101 @@ def write_components(
     >>> [path.name for path in written]
     ['nmf_components.nii.gz', 'nmf_mixing.tsv', 'nmf_decomposition.json']
     """
-    _refuse_unlabelled(maps, signals)
     prefix = str(Path(prefix).expanduser())
-    contents = _map_files(maps, prefix)
-    contents[Path(f"{prefix}_mixing.tsv")] = _signal_table(signals)
+    contents = _component_files(maps, signals, prefix)
     about = _describe(maps, signals, list(contents), description)
-    contents[Path(f"{prefix}_decomposition.json")] = about
+    contents = {description_path(prefix): _as_json(about), **contents}
+    if not overwrite:
+        refuse_other_files(contents, prefix)
     with replacing(*contents) as temporary:
         for path, content in zip(temporary, contents.values(), strict=True):
             path.write_bytes(content)
-    return list(contents)
+    described, *rest = contents
+    return [*rest, described]
+
+
+def write_derivatives(
+    maps: xr.DataArray,
+    signals: xr.DataArray,
+    whole: xr.Dataset,
+    prefix: str | PathLike[str],
+    *,
+    description: Mapping[str, Any],
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write maps and signals as `write_components` does, and the model as ``<prefix>.nc``.
+
+    All are written before the first is renamed, the description first and the model last, and
+    both bear one stamp: where that is interrupted, `stamps_differ` tells it.
+    """
+    prefix = str(Path(prefix).expanduser())
+    contents = _component_files(maps, signals, prefix)
+    about = _describe(maps, signals, list(contents), description)
+    about["Stamp"] = _digest(_as_json(about), *contents.values())
+    contents = {description_path(prefix): _as_json(about), **contents}
+    model = Path(f"{prefix}.nc")
+    refuse_other(model, "model", overwrite=overwrite)
+    if not overwrite:
+        refuse_other_files(contents, prefix)
+    with replacing(*contents, model) as (*temporary, last):
+        for path, content in zip(temporary, contents.values(), strict=True):
+            path.write_bytes(content)
+        write_netcdf(encoded(whole.assign_attrs({_STAMP: about["Stamp"]})), last, {})
+    described, *rest = contents
+    return [*rest, described, model]
+
+
+def stamps_differ(model: xr.Dataset, path: Path) -> bool:
+    """Tell whether the maps and signals beside a model are those of another save.
+
+    Parameters
+    ----------
+    model : xarray.Dataset
+        What is in the file.
+    path : pathlib.Path
+        The file.
+    """
+    if path.suffix != ".nc":
+        return False
+    about = read_description(str(path.with_suffix("")))
+    return about.get("Stamp") != model.attrs.get(_STAMP) and "Stamp" in about
+
+
+def _digest(*contents: bytes) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for content in contents:
+        found.update(content)
+    return found.hexdigest()
+
+
+def _component_files(maps: xr.DataArray, signals: xr.DataArray, prefix: str) -> dict[Path, bytes]:
+    _refuse_unlabelled(maps, signals)
+    return {**_map_files(maps, prefix), Path(f"{prefix}_mixing.tsv"): _signal_table(signals)}
+
+
+def description_path(prefix: str) -> Path:
+    """Return where the description of maps and signals under a prefix is."""
+    return Path(f"{prefix}_decomposition.json")
+
+
+def refuse_other_files(paths: Iterable[Path], prefix: str) -> None:
+    """Refuse to replace what the description under a prefix does not name (FileExistsError)."""
+    about = read_description(prefix)
+    ours = [description_path(prefix).name, *about.get("Files", [])] if about else []
+    for path in paths:
+        if path.is_file() and path.name not in ours:
+            raise FileExistsError(another(path, None, "a part of a model"))
+
+
+def read_description(prefix: str) -> dict[str, Any]:
+    """Return the description under a prefix; empty where there is none that Partita wrote."""
+    try:
+        about = json.loads(description_path(prefix).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    makers = about.get("GeneratedBy") if isinstance(about, dict) else None
+    names = [one.get("Name") for one in makers or () if isinstance(one, dict)]
+    return about if "Partita" in names else {}
 
 
 def _refuse_unlabelled(maps: xr.DataArray, signals: xr.DataArray) -> None:
@@ -199,9 +296,9 @@ def _cell(value: Any) -> str:
 
 def _describe(
     maps: xr.DataArray, signals: xr.DataArray, files: list[Path], description: Mapping[str, Any]
-) -> bytes:
+) -> dict[str, Any]:
     time = signals.dims[0] if signals.dims[1] == "component" else signals.dims[1]
-    about = {
+    return {
         "Description": "Maps and signals of a decomposition, written by Partita.",
         "GeneratedBy": [{"Name": "Partita", "Version": __version__}],
         "Files": [path.name for path in files],
@@ -212,8 +309,10 @@ def _describe(
         "SampleUnits": str(signals[time].attrs.get("units", _MISSING)),
         **{key: plain(value) for key, value in description.items()},
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False, default=plain)
-    return (text + "\n").encode()
+
+
+def _as_json(about: Mapping[str, Any]) -> bytes:
+    return (json.dumps(about, indent=2, ensure_ascii=False, default=plain) + "\n").encode()
 
 
 def _about(array: xr.DataArray) -> dict[str, Any]:

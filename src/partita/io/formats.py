@@ -66,7 +66,8 @@ class Format:
     suffixes : tuple of str
         How the names of such files end.
     write : str
-        What saves a recording, ``write(recording, path, chunks=chunks)``, by the suffix.
+        What saves a recording, ``write(recording, path, chunks=chunks, overwrite=overwrite)``,
+        by the suffix.
     package : Package, optional
         What it needs beyond the core.
     """

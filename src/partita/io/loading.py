@@ -13,6 +13,7 @@ from partita._labels.warn import warn
 from partita.io.formats import Loaded, recognise
 from partita.io.movies.joining import read_movies
 from partita.io.nifti.image import recording_from_image
+from partita.io.nifti.sidecar import sidecar_path
 from partita.io.paths import files_of, is_path_or_paths
 from partita.io.request import Wanted
 
@@ -151,6 +152,12 @@ def load(
     for note in notes:
         warn(f"{name}: {note}")
     return recording
+
+
+def read_by(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
+    """Return the files that loading a recording reads, the sidecars of images among them."""
+    paths = files_of(source).paths
+    return [*paths, *(sidecar_path(path) for path in paths)]
 
 
 def _read(paths: list[Path], wanted: Wanted, *, chunks: Any) -> Loaded:

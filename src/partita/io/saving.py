@@ -16,7 +16,11 @@ from partita.io.formats import by_suffix
 
 
 def save_recording(
-    recording: xr.DataArray, path: str | PathLike[str], *, chunks: Any = None
+    recording: xr.DataArray,
+    path: str | PathLike[str],
+    *,
+    chunks: Any = None,
+    overwrite: bool = False,
 ) -> Path:
     """Save a recording as NIfTI with its BIDS sidecar, NetCDF or Zarr; the suffix decides.
 
@@ -38,6 +42,9 @@ def save_recording(
         How ``.zarr`` and ``.nc`` are cut. None: as the recording is. ``"auto"``: for streaming,
         samples whole and 16 to 32 MB a chunk. A number: so many samples. A mapping: sizes by
         dimension.
+    overwrite : bool
+        Whether it may replace what is no recording that Partita saved: a model, a file or sidecar
+        of another program, the sidecar of another image.
 
     Returns
     -------
@@ -52,6 +59,10 @@ def save_recording(
         If the suffix is another, or NIfTI cannot hold the recording: other dimensions, uneven
         positions, very large or odd coordinates. ``.nc`` can. If `chunks` names a dimension that
         is not there, or is given for NIfTI, which has none.
+    FileExistsError
+        If something else is at the path, and `overwrite` is not given.
+    OSError
+        If there is no room on the disk; what was there is as it was.
     ModuleNotFoundError
         If the suffix is ``.zarr`` and zarr is not installed.
 
@@ -77,7 +88,8 @@ def save_recording(
     require_array(_mask_as_numbers(recording), caller="save")
     path = Path(path).expanduser()
     writer = by_suffix(path).writer(path)
-    return writer(without_unstorable(_in_utc(recording), caller="save"), path, chunks=chunks)
+    storable = without_unstorable(_in_utc(recording), caller="save")
+    return writer(storable, path, chunks=chunks, overwrite=overwrite)
 
 
 def _in_utc(recording: xr.DataArray) -> xr.DataArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import dask.array as da
 import nibabel as nib
@@ -382,3 +383,37 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path):
     (tmp_path / "a.nii").mkdir()
     with pytest.raises(IsADirectoryError, match=r"a\.nii is a folder"):
         save_recording(recording_of(), tmp_path / "a.nii")
+
+
+class Killed(BaseException):
+    """Stands for a process that ends."""
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_kill_between_the_sidecar_and_the_image_is_noticed(tmp_path, monkeypatch, foreign):
+    path, replace = tmp_path / "scan.nii.gz", os.replace
+    older = xr.DataArray(np.ones((4, 1, 3, 2), np.float32), dims=("time", "z", "y", "x"))
+    newer = (older + 1).assign_attrs(units="1", history="zscore(ddof=0)")
+    partita.save(older, path)
+    if foreign:
+        nib.save(nib.Nifti1Image(np.ones((2, 3, 1, 4), np.float32), np.eye(4)), path)
+
+    def dying(source, target):
+        if str(target) == str(path):
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", dying)
+        with pytest.raises(Killed):
+            partita.save(newer, path)
+    if foreign:
+        with pytest.warns(UserWarning, match="or a save was interrupted"):
+            partita.load(path)
+        return
+    with pytest.raises(ValueError, match="not of the same save as its image"):
+        partita.load(path)
+    with pytest.raises(ValueError, match="not of the same save as its image"):
+        partita.load(nib.load(path))
+    partita.save(newer, path)
+    assert partita.load(path, chunks=None).attrs["units"] == "1"

@@ -28,6 +28,7 @@ from partita.io.nifti.header import (
 from partita.io.nifti.remainder import restore
 from partita.io.nifti.scaled_voxels import ScaledVoxels
 from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
+from partita.io.nifti.stamp import notes_on
 from partita.io.recognition import GZIP_MAGIC
 from partita.io.request import Wanted
 
@@ -119,7 +120,7 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
         ) from error
     if path is not None:
         recording.encoding["source"] = str(path)
-    return Loaded(recording, notes)
+    return Loaded(recording, [*notes_on(header, fields.get(OWN), beside), *notes])
 
 
 def _meaning(path: Path | None, fields: Mapping[str, Any]) -> dict[str, str]:

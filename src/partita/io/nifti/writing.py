@@ -21,9 +21,12 @@ from partita.io.nifti.geometry import (
     space_unit_is_known,
     voxel_affine,
 )
+from partita.io.nifti.header import read_header
 from partita.io.nifti.remainder import remainder
-from partita.io.nifti.sidecar import OWN, fields_of, sidecar_path
+from partita.io.nifti.sidecar import OWN, fields_of, read_sidecar, sidecar_path, stem
+from partita.io.nifti.stamp import MARK, stamp_in, stamp_of
 from partita.io.nifti.timing import timing_fields
+from partita.io.overwriting import another
 
 _FILE_ORDER = ("volume", "time", "z", "y", "x")
 _BLOCK_BYTES = 64 << 20
@@ -31,13 +34,17 @@ _GZIP_LEVEL = 4
 _ALIGNED_CODE = 2  # "coordinates aligned to something": what nibabel writes where none is known
 
 
-def write_nifti(recording: xr.DataArray, path: Path, *, chunks: Any = None) -> Path:
+def write_nifti(
+    recording: xr.DataArray, path: Path, *, chunks: Any = None, overwrite: bool = False
+) -> Path:
     """Write a recording to ``.nii`` or ``.nii.gz`` and its ``.json``; see `save_recording`."""
     if chunks is not None:
         raise ValueError(
             f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
             "out, or save as .zarr."
         )
+    if not overwrite:
+        _refuse_other(path)
     _refuse_dims(recording, path)
     dtype = _storable_dtype(recording.dtype, path)
     is_timed = "time" in recording.dims and "time" in recording.coords
@@ -49,6 +56,8 @@ def write_nifti(recording: xr.DataArray, path: Path, *, chunks: Any = None) -> P
     own: dict[str, Any] = {"Attributes": verbatim}
     described = describe(header, fields=fields, sidecar=None)
     fields[OWN] = {**own, **remainder(recording, described)}
+    fields[OWN]["Stamp"] = stamp_of(header, fields)
+    header["descrip"] = f"{MARK} {fields[OWN]['Stamp']}"
     text = json.dumps(fields, indent=2, ensure_ascii=False)
     with replacing(sidecar_path(path), path) as (temporary_json, temporary):
         temporary_json.write_text(text + "\n", encoding="utf-8")
@@ -56,6 +65,30 @@ def write_nifti(recording: xr.DataArray, path: Path, *, chunks: Any = None) -> P
             _write_header(header, file)
             _write_values(values, dtype, file)
     return path
+
+
+def _refuse_other(path: Path) -> None:
+    """Refuse to replace an image or a sidecar that another program wrote, or of another image."""
+    beside = sidecar_path(path)
+    twins = [path.with_name(stem(path) + suffix) for suffix in (".nii", ".nii.gz")]
+    others = [twin for twin in twins if twin.name != path.name and twin.exists()]
+    if beside.exists() and (others or not _is_our_sidecar(beside)):
+        found = f"description, of {others[0].name}" if others else None
+        raise FileExistsError(another(beside, found, f"the sidecar of {path.name}"))
+    if path.is_file() and not _is_our_sidecar(beside) and not _is_our_image(path):
+        raise FileExistsError(another(path, None, "a recording"))
+
+
+def _is_our_image(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return stamp_in(read_header(path)[0]) is not None
+    return False
+
+
+def _is_our_sidecar(path: Path) -> bool:
+    with contextlib.suppress(ValueError):
+        return OWN in read_sidecar(path)
+    return False
 
 
 def _refuse_dims(recording: xr.DataArray, path: Path) -> None:

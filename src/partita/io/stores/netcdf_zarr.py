@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ import xarray as xr
 from partita._labels.attrs import without_unstorable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.formats import named
+from partita.io.overwriting import DATASET, KINDS, refuse_other
 from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
-
-MODEL = "partita_model"
-"""The attribute of a Dataset that holds a fitted model."""
+from partita.io.stores.netcdf_writing import threads, write_netcdf
 
 
-def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
+def write_dataset(
+    dataset: xr.Dataset, path: str | PathLike[str], *, overwrite: bool = False
+) -> Path:
     """Write a Dataset to NetCDF or Zarr, by the suffix; `read_dataset` gives it back identical.
 
     The file is written beside its place and renamed into it: a failure leaves what was there.
@@ -32,6 +34,9 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
         In memory or dask-backed; written in blocks.
     path : str or path-like
         Ends in ``.nc`` or ``.zarr``.
+    overwrite : bool
+        Whether it may replace what is something else than such a Dataset: a recording, a model, a
+        file of another program.
 
     Returns
     -------
@@ -42,6 +47,8 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     ------
     ValueError
         If the suffix is another.
+    FileExistsError
+        If something else is at the path, and `overwrite` is not given.
     ModuleNotFoundError
         If the suffix is ``.zarr`` and zarr is not installed.
 
@@ -55,25 +62,52 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike[str]) -> Path:
     ...     read_dataset(path).identical(signals)
     True
     """
-    return write(without_unstorable(dataset, caller="write_dataset"), Path(path).expanduser(), {})
+    storable = without_unstorable(dataset, caller="write_dataset")
+    return write(storable, Path(path).expanduser(), {}, overwrite=overwrite)
 
 
-def write(dataset: xr.Dataset, path: Path, encoding: Mapping[str, dict[str, Any]]) -> Path:
+def write(
+    dataset: xr.Dataset,
+    path: Path,
+    encoding: Mapping[str, dict[str, Any]],
+    *,
+    overwrite: bool = False,
+) -> Path:
     """Write a Dataset, its variables encoded as the format of the suffix calls it."""
+    kind = next((kind for mark, kind in KINDS.items() if mark in dataset.attrs), "dataset")
+    refuse_other(path, kind, overwrite=overwrite)
+    if kind == "dataset":
+        dataset = dataset.assign_attrs({DATASET: 1})
     if path.suffix == ".nc":
         with replacing(path) as (temporary,):
-            encoded(dataset).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            write_netcdf(encoded(dataset), temporary, encoding)
         return path
     if path.suffix == ".zarr":
         named("zarr").require(path)
-        with replacing_store(path) as temporary:
+        with replacing_store(path) as temporary, threads() as how:
             even = evenly_chunked(encoded(dataset))
-            even.to_zarr(temporary, mode="w", consolidated=False, encoding=encoding)
+            even.to_zarr(
+                temporary,
+                mode="w",
+                consolidated=False,
+                encoding=_with_sums(even, encoding),
+                chunkmanager_store_kwargs=how,
+            )
         return path
     raise ValueError(
         f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
         f"{path.with_suffix('.nc').name}."
     )
+
+
+def _with_sums(
+    dataset: xr.Dataset, encoding: Mapping[str, dict[str, Any]]
+) -> dict[Any, dict[str, Any]]:
+    """Return the encoding of all variables, a check sum after what compresses them."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec  # an extra
+
+    summed = {"compressors": (ZstdCodec(), Crc32cCodec())}
+    return {name: {**summed, **encoding.get(str(name), {})} for name in dataset.variables}
 
 
 def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
@@ -111,7 +145,7 @@ def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
     """
     path = Path(path).expanduser()
     refuse_missing(path)
-    with opened(path) as dataset:
+    with opened(path) as dataset, readable(path):
         return dataset.load()
 
 
@@ -124,15 +158,25 @@ def opened(path: Path) -> xr.Dataset:
         If it is no NetCDF file or Zarr store, or is damaged.
     """
     about = _engine(path)
-    try:
+    with readable(path):
         coder = xr.coders.CFTimedeltaCoder()  # by what was written, not by units
-        dataset = xr.open_dataset(path, decode_timedelta=coder, **about)
+        read = decoded(xr.open_dataset(path, decode_timedelta=coder, **about))
+    read.attrs.pop(DATASET, None)
+    return read
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Let what cannot be read of a file or store name it (OSError)."""
+    try:
+        yield
+    except (MemoryError, ModuleNotFoundError):
+        raise
     except Exception as error:  # h5py, h5netcdf, scipy and zarr each raise kinds of their own
         raise OSError(
             f"{path} cannot be read as {'Zarr' if path.is_dir() else 'NetCDF'}; it is damaged, "
             f"truncated or of another format ({error})."
         ) from error
-    return decoded(dataset)
 
 
 def _engine(path: Path) -> dict[str, Any]:

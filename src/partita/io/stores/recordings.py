@@ -12,15 +12,16 @@ import xarray as xr
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.entries import Entry, SeveralArrays
 from partita.io.formats import Loaded
+from partita.io.overwriting import MODEL, RECORDING
 from partita.io.request import Wanted
 from partita.io.stores.chunked_variable import ChunkedVariable
 from partita.io.stores.labels import put_back, set_aside
-from partita.io.stores.netcdf_zarr import MODEL, opened, write
-
-_RECORDING = "partita_recording"
+from partita.io.stores.netcdf_zarr import opened, readable, write
 
 
-def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path:
+def write_recording(
+    recording: xr.DataArray, path: Path, *, chunks: Any, overwrite: bool = False
+) -> Path:
     """Write a recording to ``.nc`` or ``.zarr``; `read_recording` gives it back identical.
 
     Parameters
@@ -31,6 +32,8 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path
         Where to.
     chunks : "auto", int, Mapping or None
         How it is stored, as `partita.save` takes it.
+    overwrite : bool
+        Whether it may replace what is no recording of Partita.
     """
     recording, odd = set_aside(recording)
     name = "" if recording.name is None else str(recording.name)
@@ -49,8 +52,8 @@ def write_recording(recording: xr.DataArray, path: Path, *, chunks: Any) -> Path
         along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
         recording = recording.copy(data=along_time.data)
     dataset = recording.rename(None).to_dataset(name=variable).assign(odd)
-    marked = dataset.assign_attrs({_RECORDING: json.dumps(about)})
-    return write(marked, path, {variable: encoding})
+    marked = dataset.assign_attrs({RECORDING: json.dumps(about)})
+    return write(marked, path, {variable: encoding}, overwrite=overwrite)
 
 
 def _names_in(recording: xr.DataArray) -> set[str]:
@@ -89,13 +92,15 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
             f"{path} has no variable {chosen!r}; it holds {list(dataset)}. Choose one of them."
         )
     recording = dataset[chosen].rename(about.get("name", chosen))
-    recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
+    with readable(path):
+        recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
     if about:
         recording = put_back(recording, dataset.variables)
     stored = dataset[chosen].encoding.get("preferred_chunks", {})
     recording.encoding = {"source": str(path), "preferred_chunks": stored}
     if chunks is None:
-        recording.load()
+        with readable(path):
+            recording.load()
         dataset.close()
         return Loaded(recording, [])
     whole = bool(about.get("whole")) and about["variable"] == chosen
@@ -112,7 +117,7 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
     try:
-        about = json.loads(dataset.attrs.get(_RECORDING, "{}"))
+        about = json.loads(dataset.attrs.get(RECORDING, "{}"))
     except (TypeError, json.JSONDecodeError):
         return {}
     known = isinstance(about, dict) and about.get("variable") in dataset.data_vars

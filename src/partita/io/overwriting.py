@@ -1,0 +1,97 @@
+"""What a save may replace: what it wrote there before, and nothing else unless it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from partita.io.atomic import is_zarr_store
+
+# Attributes by which Partita knows what it wrote to a file or store.
+MODEL, RECORDING, CHECKPOINT, DATASET = (
+    f"partita_{kind}" for kind in ("model", "recording", "checkpoint", "dataset")
+)
+KINDS = {MODEL: "model", RECORDING: "recording", CHECKPOINT: "checkpoint", DATASET: "dataset"}
+# What pictures say of the program that drew them.
+PICTURE = {"Software": "Partita"}
+
+_FIRST_BYTES = 1024
+
+
+def refuse_other(path: Path, kind: str, *, overwrite: bool) -> None:
+    """Refuse to replace what is not of the kind that is written.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where something is to be saved.
+    kind : str
+        What: ``"recording"``, ``"model"``, ``"checkpoint"``, ``"dataset"`` or ``"picture"``.
+    overwrite : bool
+        Whether the user has said that something else may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If something else is there.
+    """
+    is_plain_folder = path.is_dir() and not is_zarr_store(path)  # which is never replaced
+    if overwrite or not path.exists() or is_plain_folder:
+        return
+    found = kind_at(path)
+    if found != kind:
+        raise FileExistsError(another(path, found, f"a {kind}"))
+
+
+def another(path: Path, found: str | None, written: str) -> str:
+    """Return what to say of a file that holds something else than what would replace it."""
+    holds = f"holds a {found}" if found else "was not written by Partita"
+    return (
+        f"{path} {holds}, and {written} would replace it. Give another name, or replace it: "
+        "overwrite=True."
+    )
+
+
+def kind_at(path: Path) -> str | None:
+    """Return what Partita wrote to a file or store; None where it did not."""
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_dir():
+            return _kind_of(_attrs_of_store(path))
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                return _kind_of(file.attrs)
+        with path.open("rb") as file:
+            start = file.read(_FIRST_BYTES)
+        is_ours = start.startswith(b"\x89PNG") and PICTURE["Software"].encode() in start
+        return "picture" if is_ours else None
+    return None
+
+
+def _kind_of(attrs: Mapping[str, Any]) -> str | None:
+    return next((kind for mark, kind in KINDS.items() if mark in attrs), None)
+
+
+def _attrs_of_store(path: Path) -> Mapping[str, Any]:
+    if (path / "zarr.json").is_file():
+        about = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        attrs: Mapping[str, Any] = about.get("attributes", {})
+        return attrs
+    older: Mapping[str, Any] = json.loads((path / ".zattrs").read_text(encoding="utf-8"))
+    return older
+
+
+def refuse_inputs(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write where the same command reads (FileExistsError)."""
+    read = [path.resolve() for path in inputs]
+    for path in paths:
+        place = path.resolve()
+        if any(place == one or one in place.parents or place in one.parents for one in read):
+            raise FileExistsError(
+                f"{path} is what the command reads, or a part of it, and is never replaced. Give "
+                "another name for what is written."
+            )
