@@ -26,6 +26,7 @@ def load(
     frame_rate: float | None = None,
     pixel_size: float | Sequence[float] | None = None,
     chunks: Any = "auto",
+    allow_external: bool = False,
 ) -> xr.DataArray:
     """Load a recording from images, movies and arrays in files, or from a nibabel image.
 
@@ -58,6 +59,10 @@ def load(
     chunks : "auto", int, Mapping or None
         ``"auto"`` cuts time to dask's chunk size; a number cuts it to so many samples; a mapping
         says it by dimension; None reads the recording into memory.
+    allow_external : bool
+        Whether a file may take values from files outside its own folder: by links, virtual data
+        sets and external storage in HDF5 and NWB, and names of other files in OME-TIFF. Such a
+        file, from somebody else, would have any file of yours read as a recording.
 
     Returns
     -------
@@ -87,6 +92,8 @@ def load(
     OSError
         If a file is truncated, damaged, or open for writing: when its size or headers tell,
         here, else when the missing part is first read.
+    PermissionError
+        If a file takes values from outside its folder, and `allow_external` is not given.
     ValueError
         If the format is none of these; if it holds several arrays and none is chosen, or images
         of several sizes; if an option cannot be right or is not for this format; if files to be
@@ -132,7 +139,11 @@ def load(
     array([0. , 0.3, 0.6])
     """
     wanted = Wanted.checked(
-        dataset=dataset, dims=dims, frame_rate=frame_rate, pixel_size=pixel_size
+        dataset=dataset,
+        dims=dims,
+        frame_rate=frame_rate,
+        pixel_size=pixel_size,
+        allow_external=allow_external,
     )
     if is_path_or_paths(source):
         files = files_of(source)

@@ -61,7 +61,7 @@ def inside_hdf5(fits: Callable[[Any], bool]) -> Test:
         try:
             with h5py.File(content.path, "r") as file:
                 return fits(file)
-        except OSError:
+        except (OSError, RuntimeError, KeyError):  # the library's words for damage
             return False
 
     return test
@@ -86,7 +86,8 @@ def _says_netcdf(file: Any) -> bool:
     """Tell whether HDF5 was written as NetCDF: it says so, or all axes have scales in it."""
     if "_NCProperties" in file.attrs:
         return True
-    arrays = [node for node in file.values() if isinstance(node, h5py.Dataset)]
+    own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+    arrays = [file[name] for name in own if isinstance(file[name], h5py.Dataset)]
     scales = [array for array in arrays if array.attrs.get("CLASS") == b"DIMENSION_SCALE"]
     others = [array for array in arrays if array not in scales]
     return bool(scales) and all(len(axis) for array in others for axis in array.dims)

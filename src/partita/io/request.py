@@ -25,9 +25,18 @@ class Wanted(NamedTuple):
     dims: tuple[str, ...] | None = None
     frame_rate: float | None = None
     pixel_size: tuple[float, float] | None = None  # (y, x), mm
+    allow_external: bool = False
 
     @classmethod
-    def checked(cls, *, dataset: Any, dims: Any, frame_rate: Any, pixel_size: Any) -> Wanted:
+    def checked(
+        cls,
+        *,
+        dataset: Any,
+        dims: Any,
+        frame_rate: Any,
+        pixel_size: Any,
+        allow_external: bool = False,
+    ) -> Wanted:
         """Return the options in plain forms, or refuse them.
 
         Raises
@@ -44,7 +53,11 @@ class Wanted(NamedTuple):
                 "dataset='imaging'."
             )
         return cls(
-            dataset, _checked_dims(dims), _checked_rate(frame_rate), _checked_pair(pixel_size)
+            dataset,
+            _checked_dims(dims),
+            _checked_rate(frame_rate),
+            _checked_pair(pixel_size),
+            bool(allow_external),
         )
 
     def refuse_dataset(self, path: Path) -> None:
@@ -57,8 +70,8 @@ class Wanted(NamedTuple):
 
     @property
     def given(self) -> list[str]:
-        """The options that are set."""
-        return [name for name in self._fields if getattr(self, name) is not None]
+        """The options that say something of the recording."""
+        return [name for name in self._fields[:4] if getattr(self, name) is not None]
 
 
 def _checked_dims(dims: Any) -> tuple[str, ...] | None:

@@ -253,3 +253,102 @@ def test_no_frames_are_refused(tmp_path, frames, naming):
     path = write(tmp_path / "a.h5", imaging=frames[:0])
     with pytest.raises(ValueError, match=naming(path, "holds no values: sizes.*'time': 0")):
         partita.load(path)
+
+
+# Links, and what is put together from other files
+
+
+@pytest.fixture
+def linked(tmp_path, frames):
+    """Return a file whose movie is in another one, which has something else under that name."""
+    with h5py.File(tmp_path / "raw.h5", "w") as raw:
+        raw["movie"] = frames
+        raw["only_there"] = frames + 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["movie"] = np.zeros((2, 8, 6))
+        file["outside"] = h5py.ExternalLink("raw.h5", "/movie")
+        file["elsewhere"] = h5py.ExternalLink("raw.h5", "/only_there")
+        file["soft"] = h5py.SoftLink("/movie")
+        file["deep/soft"] = h5py.SoftLink("/outside")
+        file["second"] = file["movie"]
+        file["group"] = h5py.SoftLink("/deep")
+        file["nowhere"] = h5py.SoftLink("/nothing")
+        file["circle"] = h5py.SoftLink("/circle")
+        file["missing"] = h5py.ExternalLink("lost.h5", "/movie")
+        file["unnamed"] = h5py.ExternalLink("raw.h5", "/nothing")
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize("name", ["outside", "deep/soft", "/group/soft", "deep/soft/"])
+def test_an_external_link_gives_what_it_leads_to(linked, frames, load_numbered, name):
+    np.testing.assert_array_equal(load_numbered(linked, dataset=name), frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("elsewhere", None), ("soft", 0), ("second", 0), ("movie", 0)]
+)
+def test_an_array_is_found_under_each_of_its_names(linked, frames, load_numbered, name, value):
+    found = load_numbered(linked, dataset=name).values
+    np.testing.assert_array_equal(found, frames + 1 if value is None else np.zeros((2, 8, 6)))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing", "takes values from lost.h5, and there is no such file"),
+        ("nowhere", "link to /nothing, and there is nothing"),
+        ("unnamed", "raw.h5 is linked to, and has no /nothing"),
+        ("circle", "circle"),
+    ],
+)
+def test_a_link_that_leads_nowhere_says_what_is_missing(linked, name, words):
+    with pytest.raises(OSError, match=words):
+        partita.load(linked, dataset=name)
+
+
+def test_an_array_of_several_names_is_one(tmp_path, frames, load_numbered):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["movie"] = frames
+        file["again"] = file["movie"]
+        file["soft"] = h5py.SoftLink("/movie")
+        file.create_group("self")["up"] = file["/"]
+    np.testing.assert_array_equal(load_numbered(tmp_path / "a.h5"), frames)
+
+
+@pytest.mark.parametrize("lost", ["file", "array"])
+def test_a_virtual_data_set_without_its_source_is_not_read_as_zeros(tmp_path, frames, lost):
+    for number in range(2):
+        with h5py.File(tmp_path / f"part{number}.h5", "w") as part:
+            part["movie"] = frames
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        layout = h5py.VirtualLayout((24, 8, 6), frames.dtype)
+        for number in range(2):
+            layout[12 * number : 12 * number + 12] = h5py.VirtualSource(
+                f"part{number}.h5", "movie", frames.shape
+            )
+        file.create_virtual_dataset("movie", layout)
+    recording = partita.load(tmp_path / "a.h5", frame_rate=1)
+    np.testing.assert_array_equal(recording[12:], frames)
+    if lost == "array":
+        with h5py.File(tmp_path / "part1.h5", "a") as part:
+            del part["movie"]
+    else:
+        (tmp_path / "part1.h5").unlink()
+    for read in (recording.compute, lambda: partita.load(tmp_path / "a.h5")):
+        with pytest.raises(OSError, match=r"part1\.h5"):
+            read()
+
+
+@pytest.mark.parametrize("kept", [None, 0, 100])
+def test_values_in_a_file_beside_are_whole_or_refused(tmp_path, frames, monkeypatch, kept):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        raw = [("raw.bin", 0, frames.nbytes)]
+        file.create_dataset("movie", frames.shape, frames.dtype, external=raw)
+    (tmp_path / "raw.bin").write_bytes(frames.tobytes()[:kept])
+    monkeypatch.chdir("/")
+    if kept is None:
+        found = partita.load(tmp_path / "a.h5", frame_rate=1)
+        np.testing.assert_array_equal(found, frames)
+        return
+    with pytest.raises(OSError, match=r"raw\.bin"):
+        partita.load(tmp_path / "a.h5")

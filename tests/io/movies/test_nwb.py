@@ -138,7 +138,9 @@ def test_another_array_is_loaded_by_its_path(tmp_path, frames):
 
 
 def test_a_file_without_series_is_refused(tmp_path, naming):
-    with pytest.raises(ValueError, match=naming(tmp_path, "no TwoPhotonSeries or OnePhotonSeries")):
+    with pytest.raises(
+        ValueError, match=naming(tmp_path, "no TwoPhotonSeries or OnePhotonSeries or ImageSeries")
+    ):
         partita.load(write(tmp_path / "a.nwb"))
 
 
@@ -161,3 +163,133 @@ def test_frames_in_other_files_are_named(tmp_path, naming):
     )
     with pytest.raises(OSError, match=naming(path, r"other files: \['run1.tif', 'run2.tif'\]")):
         partita.load(path)
+
+
+# Times that cannot be, traces, images of other kinds, and links
+
+
+@pytest.mark.parametrize("wrong", [0.0, np.nan, -3.0, np.inf])
+def test_a_rate_that_cannot_be_gives_way_to_the_planes(tmp_path, frames, wrong):
+    def fill(group):
+        rate(group)
+        group["starting_time"].attrs["rate"] = wrong
+
+    recording = partita.load(write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, fill)))
+    np.testing.assert_allclose(recording.time, np.arange(12) / 15)
+
+
+@pytest.mark.parametrize("wrong", [0.0, np.nan])
+def test_where_no_rate_can_be_the_frames_are_numbered(tmp_path, frames, load_numbered, wrong):
+    def fill(group):
+        rate(group)
+        group["starting_time"].attrs["rate"] = wrong
+
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, fill), plane=False)
+    np.testing.assert_array_equal(load_numbered(path).time, np.arange(12))
+
+
+def test_timestamps_that_are_no_numbers_are_said_and_not_used(tmp_path, frames):
+    def fill(group):
+        group["timestamps"] = np.where(np.arange(12) == 3, np.nan, np.arange(12.0))
+
+    path = write(tmp_path / "a.nwb", ("movie", "TwoPhotonSeries", frames, fill))
+    with pytest.warns(UserWarning, match="1 of its 12 timestamps are no numbers"):
+        recording = partita.load(path)
+    np.testing.assert_allclose(recording.time, np.arange(12) / 15)
+
+
+@pytest.mark.parametrize("name", ["traces", "acquisition/traces", "acquisition/traces/data"])
+@pytest.mark.parametrize("how", ["timestamps", "rate"])
+def test_traces_keep_their_times(tmp_path, frames, name, how):
+    times = 3 + np.arange(20) / 7
+
+    def fill(group):
+        if how == "timestamps":
+            group["timestamps"] = times
+        else:
+            group["starting_time"] = 3.0
+            group["starting_time"].attrs["rate"] = 7.0
+
+    values = np.random.default_rng(0).normal(size=(20, 2))
+    path = write(
+        tmp_path / "a.nwb",
+        ("movie", "TwoPhotonSeries", frames, rate),
+        ("traces", "RoiResponseSeries", values, fill),
+    )
+    if name == "traces":
+        with h5py.File(path, "a") as file:
+            del file["processing"]
+    traces = partita.load(path, dataset=name)
+    assert traces.dims == ("time", "neuron")
+    np.testing.assert_allclose(traces.time, times)
+    np.testing.assert_array_equal(traces, values)
+
+
+def test_images_of_any_kind_lie_as_the_raw_ones_and_keep_their_rate(tmp_path, frames):
+    turned = frames.transpose(0, 2, 1)
+    path = write(
+        tmp_path / "a.nwb",
+        ("movie", "TwoPhotonSeries", turned, rate),
+        ("corrected", "ImageSeries", turned, rate),
+    )
+    corrected = partita.load(path, dataset="corrected")
+    np.testing.assert_array_equal(corrected, frames)
+    assert corrected.dims == ("time", "y", "x")
+    np.testing.assert_allclose(corrected.time, np.arange(12) / 20)
+
+
+def test_a_file_of_other_images_alone_is_a_recording(tmp_path, frames):
+    path = write(tmp_path / "a.nwb", ("eye", "ImageSeries", frames, rate), plane=False)
+    with h5py.File(path, "a") as file:
+        del file["processing"]
+    np.testing.assert_array_equal(partita.load(path), frames.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("name", [None, "linked", "acquisition/linked/data"])
+def test_a_linked_series_is_that_which_it_leads_to(tmp_path, frames, name):
+    turned = frames.transpose(0, 2, 1)
+    write(tmp_path / "raw.nwb", ("movie", "TwoPhotonSeries", turned, rate))
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        if name is not None:  # the path that the link leads to is there in this file too
+            write_into(file.create_group("acquisition/movie"), turned * 0)
+        file.require_group("acquisition")["linked"] = h5py.ExternalLink(
+            "raw.nwb", "/acquisition/movie"
+        )
+    np.testing.assert_array_equal(partita.load(tmp_path / "a.nwb", dataset=name), frames)
+
+
+def write_into(group, values):
+    group.attrs["neurodata_type"] = "TwoPhotonSeries"
+    group["data"] = values
+    rate(group)
+
+
+@pytest.mark.parametrize("link", ["data", "series"])
+def test_data_in_a_linked_file_are_those_of_that_file(tmp_path, frames, link):
+    turned = frames.transpose(0, 2, 1)
+    write(tmp_path / "raw.nwb", ("movie", "TwoPhotonSeries", turned, rate))
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        if link == "data":
+            group = file.create_group("acquisition/new")
+            write_into(group, turned)
+            del group["data"]
+            group["data"] = h5py.ExternalLink("raw.nwb", "/acquisition/movie/data")
+            file["acquisition/movie/data"] = turned * 0
+        else:
+            write_into(file.create_group("acquisition/movie"), turned)
+            file["again"] = h5py.SoftLink("/acquisition/movie")
+    np.testing.assert_array_equal(partita.load(tmp_path / "a.nwb"), frames)
+
+
+def test_a_series_whose_file_is_missing_names_it(tmp_path, frames):
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        group = file.create_group("acquisition/movie")
+        write_into(group, frames)
+        del group["data"]
+        group["data"] = h5py.ExternalLink("lost.nwb", "/acquisition/movie/data")
+    for name in (None, "acquisition/movie"):
+        with pytest.raises(OSError, match=r"lost\.nwb, and there is no such file"):
+            partita.load(tmp_path / "a.nwb", dataset=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from partita._labels.checks import promote
 from partita.io.entries import Entry, choose
+from partita.io.hdf5_sources import opened_array, refuse, refuse_sources, tree_of
 from partita.io.lazy_array import Array, FileArray, Slices, naming
 from partita.io.millimetres import in_millimetres
 from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
@@ -34,6 +35,8 @@ class Hdf5Values(FileArray):
         Whether the axes are wanted in the other order, as for arrays that MATLAB wrote.
     slope, inter : float
         ``slope * value + inter`` is what a value means.
+    external : bool
+        Whether values may lie in files outside the folder of the file.
     """
 
     def __init__(
@@ -44,13 +47,15 @@ class Hdf5Values(FileArray):
         reversed_axes: bool = False,
         slope: float = 1.0,
         inter: float = 0.0,
+        external: bool = False,
     ) -> None:
         with opened(path) as file:
             array = file[name]
+            refuse_sources(array, path, external=external)
             refuse_filters(array, path)
             shape, dtype, blocks = array.shape, array.dtype, array.chunks
         self.scaling = None if (slope, inter) == (1.0, 0.0) else (slope, inter)
-        self.name = name
+        self.name, self.external = name, external
         self.turned = -1 if reversed_axes else 1
         super().__init__(
             path,
@@ -62,7 +67,9 @@ class Hdf5Values(FileArray):
     def read(self, slices: Slices) -> Array:
         """Return values, scaled."""
         with opened(self.path) as file:
-            values = file[self.name][slices[:: self.turned]]
+            array = opened_array(file, self.name)
+            refuse_sources(array, self.path, external=self.external)
+            values = array[slices[:: self.turned]]
         if self.turned == -1:
             values = values.T
         if self.scaling is None:
@@ -82,14 +89,14 @@ def read_hdf5(path: Path, wanted: Wanted) -> Movie:
         If no array, or several, may be meant.
     """
     with opened(path) as file:
-        entry = choose(arrays_in(file), wanted.dataset, path=path, kind="HDF5")
+        entry = choose(arrays_in(file, path, wanted), wanted.dataset, path=path, kind="HDF5")
         array = file[entry.name]
         attrs = dict(array.attrs)
         said = axis_labels(array)
     rate = next((_number(attrs[key]) for key in _RATES if key in attrs), 0.0)
     dims = name_axes(len(entry.shape), wanted, path, said=said, defaults=DEFAULT_DIMS)
     return Movie(
-        values=Hdf5Values(path, entry.name),
+        values=Hdf5Values(path, entry.name, external=wanted.allow_external),
         dims=dims,
         name=path.name.partition(".")[0] or path.name,
         kind=f"HDF5, {entry.name}",
@@ -127,17 +134,39 @@ def _unopened(path: Path, why: str) -> str:
     )
 
 
-def arrays_in(file: Any) -> list[Entry]:
-    """Return the numeric arrays in an HDF5 file, by their paths."""
-    found: list[Entry] = []
+def arrays_in(file: Any, path: Path, wanted: Wanted) -> list[Entry]:
+    """Return the numeric arrays in an HDF5 file, by their paths, links followed.
 
-    def collect(name: str, node: Any) -> None:
-        internal = name.startswith("#")  # where MATLAB keeps what cells refer to
-        if not internal and isinstance(node, h5py.Dataset) and node.shape and _is_number(node):
-            found.append(Entry(f"/{name}", node.shape, str(node.dtype)))
+    An array of several names is there once, and under the one that is asked for.
 
-    file.visititems(collect)
-    return found
+    Raises
+    ------
+    OSError
+        If what is asked for, or all that there is, is a link that leads nowhere, or outside.
+    """
+    tree = tree_of(file, path, external=wanted.allow_external)
+    found = _numeric(tree.arrays)
+    if wanted.dataset is None:
+        for why in () if found else tree.unreachable.values():
+            refuse(why)
+        return found
+    asked = f"/{wanted.dataset.strip('/')}"
+    refuse(tree.unreachable.get(asked))
+    named = tree.aliases.get(asked) or file.get(asked)
+    if isinstance(named, h5py.Dataset) and asked not in tree.arrays:
+        return [*found, *_numeric({asked: named})]
+    ends = {one.name.rpartition("/")[2] for one in found}
+    others = {} if asked[1:] in ends else tree.aliases
+    return [*found, *_numeric(others)]
+
+
+def _numeric(arrays: Mapping[str, Any]) -> list[Entry]:
+    return [
+        Entry(name, array.shape, str(array.dtype))
+        for name, array in arrays.items()
+        # Under #refs# MATLAB keeps what cells refer to.
+        if not name.startswith("/#") and array.shape and _is_number(array)
+    ]
 
 
 def _is_number(array: Any) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
+from partita.io.hdf5_sources import refuse_sources
 from partita.io.lazy_array import Array, FileArray, Slices
 from partita.io.millimetres import axis_coordinate
 from partita.io.movies.description import Movie
@@ -36,10 +38,12 @@ class ScanValues(FileArray):
         The file.
     axes : tuple of int
         The axes of ``Data`` that are wanted; the others have length one.
+    external : bool
+        Whether values may lie in files outside the folder of the file.
     """
 
-    def __init__(self, path: Path, axes: tuple[int, ...]) -> None:
-        self.stored = Hdf5Values(path, "/Data")
+    def __init__(self, path: Path, axes: tuple[int, ...], *, external: bool = False) -> None:
+        self.stored = Hdf5Values(path, "/Data", external=external)
         self.axes = axes
         super().__init__(path, tuple(self.stored.shape[axis] for axis in axes), self.stored.dtype)
 
@@ -68,6 +72,8 @@ def read_scan(path: Path, wanted: Wanted) -> Movie:
         return read_hdf5(path, wanted)
     with opened(path) as file:
         data, about = file["Data"], file["acqMetaData"]
+        for array in (data, *(one for one in about.values() if isinstance(one, h5py.Dataset))):
+            refuse_sources(array, path, external=wanted.allow_external)
         present = _AXES[len(_AXES) - data.ndim :]
         sizes = dict.fromkeys(_AXES, 1) | dict(zip(present, data.shape, strict=True))
         _refuse_layout(sizes, path)
@@ -79,7 +85,9 @@ def read_scan(path: Path, wanted: Wanted) -> Movie:
     axes = [axis for axis in (time, "pose", "z", "y", "x") if _is_kept(axis, sizes, present)]
     coords = _space(voxels, sizes) | _poses(poses, sizes) | _pose_times(times, sizes)
     return Movie(
-        values=ScanValues(path, tuple(present.index(axis) for axis in axes)),
+        values=ScanValues(
+            path, tuple(present.index(axis) for axis in axes), external=wanted.allow_external
+        ),
         dims=tuple("time" if axis == time else axis for axis in axes),
         name=attrs.get("scan") or path.name.partition(".")[0],
         kind="Iconeus scan (HDF5)",

@@ -78,11 +78,12 @@ def read_mat73(path: Path, wanted: Wanted) -> Movie:
     """
     with opened(path) as file:
         found = [
-            one._replace(name=one.name.strip("/"), shape=one.shape[::-1]) for one in arrays_in(file)
+            one._replace(name=one.name.strip("/"), shape=one.shape[::-1])
+            for one in arrays_in(file, path, wanted)
         ]
         numeric = [one for one in found if np.prod(one.shape) > 1 and not _is_text(file[one.name])]
     entry = choose(numeric, wanted.dataset, path=path, kind="MATLAB 7.3")
-    values = Hdf5Values(path, entry.name, reversed_axes=True)
+    values = Hdf5Values(path, entry.name, reversed_axes=True, external=wanted.allow_external)
     return _movie(values, entry, wanted, path, kind="MATLAB 7.3")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from partita.io.hdf5_sources import is_outside, outside_words
 from partita.io.lazy_array import Array, FileArray, Slices, Stamp, lengths, naming
 from partita.io.movies.description import Movie, name_axes
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
@@ -110,12 +111,12 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
         if tiff.is_scanimage:
             wanted.refuse_dataset(path)
             about = describe_scanimage(tiff, as_pages=wanted.dims is not None)
-            values, axes = _laid_out(tiff, about.layout, path)
+            values, axes = _laid_out(tiff, about.layout, path, wanted)
         else:
             series = _chosen(tiff, wanted, path)
             about = describe(tiff, series)
             _refuse_lost_images(tiff, series, path)
-            values, axes = _values(series, path), tuple(series.axes)
+            values, axes = _values(series, path, wanted), tuple(series.axes)
         _refuse_codec(tiff.pages.first, path)
     return Movie(
         values=values,
@@ -152,12 +153,14 @@ def _chosen(tiff: Any, wanted: Wanted, path: Path) -> Any:
     raise ValueError(f"{path} holds no image {wanted.dataset!r}. Choose one of: {listed}.")
 
 
-def _values(series: Any, path: Path) -> FileArray:
+def _values(series: Any, path: Path, wanted: Wanted) -> FileArray:
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
-        _refuse_cut(path, Path(series.parent.filehandle.path).stat().st_size, end)
-        stored = series.dtype.newbyteorder(series.parent.byteorder)
-        return ContiguousPages(path, series.shape, stored, offset=series.dataoffset)
+        own = Path(series.keyframe.parent.filehandle.path)  # the only file of a set, maybe another
+        _refuse_elsewhere(own, path, wanted)
+        _refuse_cut(own, own.stat().st_size, end)
+        stored = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+        return ContiguousPages(own, series.shape, stored, offset=series.dataoffset)
     pages = list(series)
     if any(page is None for page in pages):
         raise OSError(
@@ -166,25 +169,28 @@ def _values(series: Any, path: Path) -> FileArray:
         )
     page_shape = series.keyframe.shape
     outer = series.shape[: len(series.shape) - len(page_shape)]
-    return _scattered(pages, np.arange(len(pages)).reshape(outer), path)
+    return _scattered(pages, np.arange(len(pages)).reshape(outer), path, wanted)
 
 
-def _laid_out(tiff: Any, layout: Layout, path: Path) -> tuple[FileArray, tuple[str, ...]]:
+def _laid_out(
+    tiff: Any, layout: Layout, path: Path, wanted: Wanted
+) -> tuple[FileArray, tuple[str, ...]]:
     """Return pages as the microscope interleaved them: volumes, planes, channels."""
     tiff.pages.useframes = True
     tiff.pages.set_keyframe(0)
-    return _scattered(tiff.pages[:], layout.pages, path), (*layout.axes, "y", "x")
+    return _scattered(tiff.pages[:], layout.pages, path, wanted), (*layout.axes, "y", "x")
 
 
-def _scattered(pages: list[Any], numbers: Array, path: Path) -> ScatteredPages:
+def _scattered(pages: list[Any], numbers: Array, path: Path, wanted: Wanted) -> ScatteredPages:
     """Return pages by their numbers (of the outer axes)."""
     first = pages[0].keyframe
     files: dict[str, int] = {}
     places = np.empty((len(pages), 2), np.int64)
     for row, page in enumerate(pages):
         handle = page.parent.filehandle
-        size = handle.size
-        _refuse_cut(Path(handle.path), size, _end(page))
+        if handle.path not in files:
+            _refuse_elsewhere(Path(handle.path), path, wanted)
+        _refuse_cut(Path(handle.path), handle.size, _end(page))
         places[row] = files.setdefault(handle.path, len(files)), page.offset
     return ScatteredPages(
         path, first.shape, first.dtype, files=[Stamp.of(f) for f in files], places=places[numbers]
@@ -197,6 +203,11 @@ def _end(page: Any) -> int:
 
 
 # What is refused
+
+
+def _refuse_elsewhere(found: Path, path: Path, wanted: Wanted) -> None:
+    if not wanted.allow_external and is_outside(found, path):
+        raise PermissionError(outside_words(found, path))
 
 
 @contextlib.contextmanager

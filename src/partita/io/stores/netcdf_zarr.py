@@ -8,15 +8,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import h5py
 import xarray as xr
 
 from partita._labels.attrs import without_unstorable
 from partita.io.atomic import refuse_missing, replacing, replacing_store
 from partita.io.formats import named
+from partita.io.hdf5_sources import refuse_outside
 from partita.io.overwriting import DATASET, KINDS, refuse_other
 from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
 from partita.io.stores.netcdf_writing import threads, write_netcdf
+from partita.io.stores.pickles import refuse_pickles
 
 
 def write_dataset(
@@ -149,7 +152,7 @@ def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
         return dataset.load()
 
 
-def opened(path: Path) -> xr.Dataset:
+def opened(path: Path, *, external: bool = False) -> xr.Dataset:
     """Return a Dataset whose values are still in the file; close it, or use it as a context.
 
     Raises
@@ -158,6 +161,9 @@ def opened(path: Path) -> xr.Dataset:
         If it is no NetCDF file or Zarr store, or is damaged.
     """
     about = _engine(path)
+    if about["engine"] == "h5netcdf":
+        with readable(path), h5py.File(path, "r") as file:
+            refuse_outside(file, path, external=external)
     with readable(path):
         coder = xr.coders.CFTimedeltaCoder()  # by what was written, not by units
         read = decoded(xr.open_dataset(path, decode_timedelta=coder, **about))
@@ -170,7 +176,7 @@ def readable(path: Path) -> Iterator[None]:
     """Let what cannot be read of a file or store name it (OSError)."""
     try:
         yield
-    except (MemoryError, ModuleNotFoundError):
+    except (MemoryError, ModuleNotFoundError, PermissionError):
         raise
     except Exception as error:  # h5py, h5netcdf, scipy and zarr each raise kinds of their own
         raise OSError(
@@ -182,6 +188,7 @@ def readable(path: Path) -> Iterator[None]:
 def _engine(path: Path) -> dict[str, Any]:
     if path.is_dir():
         named("zarr").require(path)
+        refuse_pickles(path)
         return {"engine": "zarr", "consolidated": False}
     with path.open("rb") as file:
         is_classic = file.read(3) == NETCDF3_MAGIC

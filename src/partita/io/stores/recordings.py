@@ -82,7 +82,7 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
     ValueError
         If it holds no such variable, or several and none is the recording.
     """
-    dataset = opened(path)
+    dataset = opened(path, external=wanted.allow_external)
     about = _about(dataset)
     if wanted.dataset not in (None, about.get("variable")):
         about = {}
