@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import io as sio
 
-from partita.io.lazy_array import LazyArray, ascending
+from partita.io.lazy_array import Joined, LazyArray, ascending
 from partita.io.movies.description import Wanted
 from partita.io.movies.hdf5 import Hdf5Values, read_hdf5
-from partita.io.movies.joining import Joined
 from partita.io.movies.matlab import read_mat
 from partita.io.movies.npy import read_npy, read_npz
 from partita.io.nifti.scaled_voxels import ScaledVoxels

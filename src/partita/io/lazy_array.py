@@ -150,6 +150,72 @@ class WholeArray(FileArray):
         self._lock = FreshLock()
 
 
+class Expanded(LazyArray):
+    """An array with one more axis, of length one.
+
+    Parameters
+    ----------
+    array : LazyArray
+        What it is made of.
+    axis : int
+        Where the new axis stands.
+    """
+
+    def __init__(self, array: LazyArray, axis: int) -> None:
+        self.array, self.axis = array, axis
+        shape = (*array.shape[:axis], 1, *array.shape[axis:])
+        super().__init__(shape, array.dtype)
+
+    def read(self, slices: Slices) -> Array:
+        """Return values of the array."""
+        rest = (*slices[: self.axis], *slices[self.axis + 1 :])
+        values = np.expand_dims(self.array[rest], self.axis)
+        return values[(slice(None),) * self.axis + (slices[self.axis],)]
+
+
+class Joined(LazyArray):
+    """Arrays one after the other along one axis; slicing reads from those concerned.
+
+    Parameters
+    ----------
+    parts : sequence of array
+        Of one shape but for `axis`, and of one dtype.
+    axis : int, optional
+        The axis of time; None where each part is one frame, which get a new first axis.
+    """
+
+    def __init__(self, parts: Sequence[Any], axis: int | None) -> None:
+        self.parts = list(parts)
+        self.axis = axis
+        sizes = [1 if axis is None else part.shape[axis] for part in parts]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+        inner = list(parts[0].shape)
+        whole = [sum(sizes), *inner]
+        if axis is not None:
+            whole = [*inner[:axis], sum(sizes), *inner[axis + 1 :]]
+        super().__init__(whole, parts[0].dtype)
+
+    def read(self, slices: Slices) -> Array:
+        """Return values of the parts that the slices touch."""
+        axis = self.axis or 0
+        wanted = np.arange(self.shape[axis])[slices[axis]]
+        pieces = []
+        for number, start in enumerate(self.starts[:-1]):
+            here = wanted[(wanted >= start) & (wanted < self.starts[number + 1])] - start
+            if here.size:
+                pieces.append(self._piece(number, here, slices, axis))
+        if not pieces:
+            return np.empty(lengths(slices, self.shape), self.dtype)
+        return np.concatenate(pieces, axis=axis)
+
+    def _piece(self, number: int, here: Array, slices: Slices, axis: int) -> Array:
+        if self.axis is None:
+            return np.asarray(self.parts[number][slices[1:]])[None]
+        step = slices[axis].step or 1
+        along = slice(int(here[0]), int(here[-1]) + 1, step)
+        return np.asarray(self.parts[number][(*slices[:axis], along, *slices[axis + 1 :])])
+
+
 def ascending(key: Any, shape: tuple[int, ...]) -> tuple[Slices, tuple[Any, ...]]:
     """Return slices with positive steps, and what to take of their values to get those of `key`.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import partita
-from partita.io.movies.joining import Joined
+from partita.io.lazy_array import Joined
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -178,3 +178,121 @@ def test_lists_that_are_no_movies_are_refused(tmp_path, frames):
         partita.load(tmp_path / "*.tif")
     with pytest.raises(TypeError, match="list"):
         partita.load([frames, frames])
+
+
+# Files of a single frame
+
+
+@pytest.mark.parametrize("sizes", [(5, 6, 1), (1, 5, 6), (1, 1, 10), (5, 1, 6), (1, 11)])
+@pytest.mark.parametrize("kind", ["plain", "imagej", "ome"])
+@pytest.mark.parametrize("dims", [None, ("time", "y", "x")])
+def test_a_file_of_one_frame_among_others_is_one_time(tmp_path, frames, sizes, kind, dims):
+    place = 0
+    for number, size in enumerate(sizes):
+        values = frames[place : place + size]
+        values = values[0] if size == 1 else values
+        how = {
+            "plain": {},
+            "imagej": {"imagej": True, "metadata": {"axes": "TYX", "finterval": 0.5}},
+            "ome": {"ome": True, "metadata": {"axes": "TYX", "TimeIncrement": 0.5}},
+        }[kind]
+        if size == 1:
+            how.pop("metadata", None)
+        path = tmp_path / f"run{number}{'.ome' if kind == 'ome' else ''}.tif"
+        tifffile.imwrite(path, values, photometric="minisblack", **how)
+        place += size
+    rate = {"frame_rate": 2} if kind == "plain" else {}
+    recording = partita.load(tmp_path, dims=dims, chunks=3, **rate)
+    assert recording.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(recording, frames[:place])
+    np.testing.assert_array_equal(recording[4:8, 2], frames[4:8, 2])
+    np.testing.assert_allclose(recording.time, 0.5 * np.arange(place))
+
+
+def test_one_frame_with_planes_is_one_volume(tmp_path):
+    volumes = np.arange(5 * 3 * 4 * 2, dtype=np.uint16).reshape(5, 3, 4, 2)
+    about = {"axes": "TZYX", "finterval": 0.5}
+    tifffile.imwrite(tmp_path / "a.tif", volumes[:4], imagej=True, metadata=about)
+    tifffile.imwrite(tmp_path / "b.tif", volumes[4], imagej=True, metadata={"axes": "ZYX"})
+    recording = partita.load(tmp_path)
+    assert recording.dims == ("time", "z", "y", "x")
+    np.testing.assert_array_equal(recording, volumes)
+
+
+# Sets of OME-TIFF, whose files name each other
+
+
+def ome_set(folder, frames, *, n_files=2, kind="all"):
+    """Write a set; of its files all describe it, or the first does and the others point to it."""
+    names = [f"a_{number}.ome.tif" for number in range(n_files)]
+    each = len(frames) // n_files
+    uuid = "urn:uuid:{:08d}-0000-0000-0000-000000000000"
+    blocks = "".join(
+        f'<TiffData FirstT="{each * number + t}" IFD="{t}" PlaneCount="1">'
+        f'<UUID FileName="{name}">{uuid.format(number)}</UUID></TiffData>'
+        for number, name in enumerate(names)
+        for t in range(each)
+    )
+    for number, name in enumerate(names):
+        body = (
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
+            f'SizeX="6" SizeY="8" SizeZ="1" SizeC="1" SizeT="{each * n_files}" '
+            'TimeIncrement="0.5"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+            f"{blocks}</Pixels></Image>"
+        )
+        if number and kind == "pointers":
+            body = f'<BinaryOnly MetadataFile="{names[0]}" UUID="{uuid.format(0)}"/>'
+        xml = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/'
+            f'Schemas/OME/2016-06" UUID="{uuid.format(number)}">{body}</OME>'
+        )
+        xml = None if number and kind == "plain" else xml
+        values = frames[each * number : each * (number + 1)]
+        with tifffile.TiffWriter(folder / name) as writer:
+            for t, frame in enumerate(values):
+                description = xml if t == 0 else None
+                writer.write(frame, contiguous=False, metadata=None, description=description)
+    return [folder / name for name in names]
+
+
+@pytest.mark.parametrize("kind", ["all", "pointers", "plain"])
+@pytest.mark.parametrize("n_files", [2, 4])
+@pytest.mark.parametrize("given", ["folder", "pattern", "list", "falling", "first", "last"])
+def test_each_frame_of_a_set_is_there_once_whichever_files_are_named(
+    tmp_path, frames, kind, n_files, given
+):
+    paths = ome_set(tmp_path, frames, n_files=n_files, kind=kind)
+    source = {
+        "folder": tmp_path, "pattern": str(tmp_path / "*.tif"), "list": paths,
+        "falling": paths[:1] + paths[2:], "first": paths[0], "last": paths[-1:],
+    }[given]  # fmt: skip
+    if given == "last" and kind == "plain":
+        pytest.skip("that file tells of no other")
+    recording = partita.load(source, chunks=5)
+    np.testing.assert_array_equal(recording, frames)
+    np.testing.assert_allclose(recording.time, 0.5 * np.arange(12))
+
+
+def test_two_sets_are_joined_set_by_set(tmp_path, frames):
+    for number in range(2):
+        (tmp_path / f"{number}").mkdir()
+        ome_set(tmp_path / f"{number}", frames + number)
+    recording = partita.load(str(tmp_path / "*" / "*.tif"))
+    np.testing.assert_array_equal(recording, np.concatenate([frames, frames + 1]))
+
+
+@pytest.mark.parametrize("kind", ["all", "pointers", "plain"])
+def test_the_files_that_a_set_lacks_are_named(tmp_path, frames, kind):
+    paths = ome_set(tmp_path, frames, n_files=4, kind=kind)
+    for path in paths[1:3]:
+        path.unlink()
+    for source in (tmp_path, paths[0]):
+        with pytest.raises(OSError, match=r"missing beside it: a_1\.ome\.tif, a_2\.ome\.tif are"):
+            partita.load(source)
+
+
+def test_the_file_that_describes_a_set_is_named_where_it_is_missing(tmp_path, frames):
+    paths = ome_set(tmp_path, frames, kind="pointers")
+    paths[0].unlink()
+    with pytest.raises(OSError, match=r"a_0\.ome\.tif describes, and that is missing"):
+        partita.load(tmp_path)

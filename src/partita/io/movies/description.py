@@ -49,6 +49,8 @@ class Movie:
         What the user should be told.
     left_out : int
         Pages at the end of the file that do not make a whole volume.
+    files : frozenset of pathlib.Path
+        All files that hold frames of it, where one file names others.
     """
 
     values: LazyArray
@@ -62,6 +64,7 @@ class Movie:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: int = 0
+    files: frozenset[Path] = frozenset()
 
     @property
     def sizes(self) -> dict[str, int]:

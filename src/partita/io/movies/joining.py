@@ -10,56 +10,13 @@ from typing import Any
 import numpy as np
 
 from partita.io.formats import Format, Loaded
-from partita.io.lazy_array import Array, LazyArray, Slices, lengths
+from partita.io.lazy_array import Array, Expanded, Joined
 from partita.io.movies.description import Movie
 from partita.io.movies.labelling import recording_of
 from partita.io.request import Wanted
 
 # Files are of one acquisition when their frame intervals differ by less than this share.
 _SAME_PERIOD = 1e-2
-
-
-class Joined(LazyArray):
-    """Arrays one after the other along one axis; slicing reads from those concerned.
-
-    Parameters
-    ----------
-    parts : sequence of array
-        Of one shape but for `axis`, and of one dtype.
-    axis : int, optional
-        The axis of time; None where each part is one frame, which get a new first axis.
-    """
-
-    def __init__(self, parts: Sequence[Any], axis: int | None) -> None:
-        self.parts = list(parts)
-        self.axis = axis
-        sizes = [1 if axis is None else part.shape[axis] for part in parts]
-        self.starts = np.concatenate([[0], np.cumsum(sizes)])
-        inner = list(parts[0].shape)
-        whole = [sum(sizes), *inner]
-        if axis is not None:
-            whole = [*inner[:axis], sum(sizes), *inner[axis + 1 :]]
-        super().__init__(whole, parts[0].dtype)
-
-    def read(self, slices: Slices) -> Array:
-        """Return values of the parts that the slices touch."""
-        axis = self.axis or 0
-        wanted = np.arange(self.shape[axis])[slices[axis]]
-        pieces = []
-        for number, start in enumerate(self.starts[:-1]):
-            here = wanted[(wanted >= start) & (wanted < self.starts[number + 1])] - start
-            if here.size:
-                pieces.append(self._piece(number, here, slices, axis))
-        if not pieces:
-            return np.empty(lengths(slices, self.shape), self.dtype)
-        return np.concatenate(pieces, axis=axis)
-
-    def _piece(self, number: int, here: Array, slices: Slices, axis: int) -> Array:
-        if self.axis is None:
-            return np.asarray(self.parts[number][slices[1:]])[None]
-        step = slices[axis].step or 1
-        along = slice(int(here[0]), int(here[-1]) + 1, step)
-        return np.asarray(self.parts[number][(*slices[:axis], along, *slices[axis + 1 :])])
 
 
 def read_movies(
@@ -83,13 +40,37 @@ def read_movies(
     OSError, TypeError, ValueError, ModuleNotFoundError
         If a file cannot be read as a recording, or several do not fit together.
     """
-    movies = [
-        row.reader(path)(path, wanted).without(wanted)
-        for path, row in zip(paths, formats, strict=True)
-    ]
+    movies, paths = _each_once(paths, formats, wanted)
     for movie, path in zip(movies, paths, strict=True):
         _refuse_times(movie, path)
     return recording_of(join(movies, paths), wanted, path=paths[0], chunks=chunks)
+
+
+def _each_once(
+    paths: Sequence[Path], formats: Sequence[Format], wanted: Wanted
+) -> tuple[list[Movie], list[Path]]:
+    """Return the movies in files, without those files whose frames another one names."""
+    movies: dict[Path, Movie] = {}
+    failures: dict[Path, Exception] = {}
+    for path, row in zip(paths, formats, strict=True):
+        try:
+            movies[path] = row.reader(path)(path, wanted).without(wanted)
+        except (OSError, TypeError, ValueError) as error:
+            if len(paths) == 1:
+                raise
+            failures[path] = error
+    kept: list[Path] = []
+    for path in sorted(movies, key=lambda one: -len(movies[one].files)):
+        files = movies[path].files
+        if not any(path.resolve() in movies[other].files for other in kept) and not (
+            len(files) > 1 and any(files == movies[other].files for other in kept)
+        ):
+            kept.append(path)
+    for path, failure in failures.items():  # a part of a set need not be readable by itself
+        if not any(path.resolve() in movies[other].files for other in kept):
+            raise failure
+    ordered = [path for path in movies if path in kept]
+    return [movies[path] for path in ordered], ordered
 
 
 def join(movies: Sequence[Movie], paths: Sequence[Path]) -> Movie:
@@ -107,19 +88,41 @@ def join(movies: Sequence[Movie], paths: Sequence[Path]) -> Movie:
     ValueError
         If they differ in dimensions, sizes, type of values, frame rate or pixel size.
     """
-    first = movies[0]
     if len(movies) == 1:
-        return first
+        return movies[0]
+    # One frame says nothing of the time to the next.
+    longest = max(range(len(movies)), key=lambda number: movies[number].sizes.get("time", 0))
+    model = _with_time(movies[longest], 0)
+    movies = [_as_part_of(movie, model) for movie in movies]
     for movie, path in zip(movies, paths, strict=True):
-        _refuse_another(movie, path, first, paths[0])
+        _refuse_another(movie, path, model, paths[longest])
     _refuse_parted_volumes(movies, paths)
-    values = [movie.values for movie in movies]
     notes = tuple(dict.fromkeys(note for movie in movies for note in movie.notes))
-    if "time" not in first.dims:
-        joined = Joined(values, None)
-        return replace(first, values=joined, dims=("time", *first.dims), notes=notes)
-    joined = Joined(values, first.dims.index("time"))
-    return replace(first, values=joined, times=_times(movies, paths), notes=notes)
+    return replace(
+        model,
+        name=movies[0].name,
+        values=Joined([movie.values for movie in movies], model.dims.index("time")),
+        times=_times(movies, paths),
+        notes=notes,
+    )
+
+
+def _with_time(movie: Movie, axis: int) -> Movie:
+    """Return a single frame as a movie of one."""
+    if "time" in movie.dims:
+        return movie
+    dims = (*movie.dims[:axis], "time", *movie.dims[axis:])
+    return replace(movie, values=Expanded(movie.values, axis), dims=dims)
+
+
+def _as_part_of(movie: Movie, model: Movie) -> Movie:
+    """Return a movie of one frame with time where the others have it, and at their pace."""
+    movie = _with_time(movie, model.dims.index("time"))
+    if movie.sizes["time"] > 1:
+        return movie
+    lacks_times = movie.times is None and model.times is not None
+    times = np.zeros(1) if lacks_times else movie.times
+    return replace(movie, period=model.period, times=times)
 
 
 def _refuse_times(movie: Movie, path: Path) -> None:
@@ -136,8 +139,8 @@ def _refuse_another(movie: Movie, path: Path, first: Movie, first_path: Path) ->
     differs = ""
     if ours != theirs or movie.values.dtype != first.values.dtype:
         differs = (
-            f"{path} has frames {ours} of {movie.values.dtype}, and {first_path} {theirs} of "
-            f"{first.values.dtype}"
+            f"{path} has frames {dict(ours)} of {movie.values.dtype}, and {first_path} "
+            f"{dict(theirs)} of {first.values.dtype}"
         )
     elif not _close(movie.period, first.period):
         differs = f"{path} has a frame every {movie.period} s, and {first_path} {first.period} s"
@@ -165,8 +168,8 @@ def _refuse_parted_volumes(movies: Sequence[Movie], paths: Sequence[Path]) -> No
             )
 
 
-def _frame_sizes(movie: Movie) -> dict[str, int]:
-    return {dim: size for dim, size in movie.sizes.items() if dim != "time"}
+def _frame_sizes(movie: Movie) -> list[tuple[str, int]]:
+    return [(dim, size) for dim, size in movie.sizes.items() if dim != "time"]
 
 
 def _close(one: float | None, other: float | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,18 @@ from typing import Any
 import numpy as np
 
 from partita.io.hdf5_sources import is_outside, outside_words
-from partita.io.lazy_array import Array, FileArray, Slices, Stamp, lengths, naming
+from partita.io.lazy_array import (
+    Array,
+    Expanded,
+    FileArray,
+    LazyArray,
+    Slices,
+    Stamp,
+    lengths,
+    naming,
+)
 from partita.io.movies.description import Movie, name_axes
+from partita.io.movies.ome_sets import main_file, missing_files
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
 from partita.io.request import Wanted
 
@@ -106,6 +117,10 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
     """
     tifffile = import_module("tifffile")
     with naming(path), _of_one_size(path), tifffile.TiffFile(path) as tiff:
+        main = main_file(tiff, path)
+        if main is not None:
+            _refuse_elsewhere(main, path, wanted)
+            return replace(read_tiff(main, wanted), name=_name(path))
         _refuse_broken_chain(tiff, path)
         _refuse_lost_tags(tiff, path)
         if tiff.is_scanimage:
@@ -118,10 +133,11 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
             _refuse_lost_images(tiff, series, path)
             values, axes = _values(series, path, wanted), tuple(series.axes)
         _refuse_codec(tiff.pages.first, path)
+    whole, axes, wanted = _with_time(values, axes, wanted)
     return Movie(
-        values=values,
-        dims=name_axes(values.ndim, wanted, path, said=axes),
-        name=path.name.partition(".")[0] or path.name,
+        values=whole,
+        dims=name_axes(whole.ndim, wanted, path, said=axes),
+        name=_name(path),
         kind=about.kind,
         period=about.period,
         times=about.times,
@@ -129,7 +145,23 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
         coords=about.coords,
         notes=about.notes,
         left_out=about.layout.left_out,
+        files=frozenset(Path(one.path).resolve() for one in getattr(values, "files", ())),
     )
+
+
+def _name(path: Path) -> str:
+    return path.name.partition(".")[0] or path.name
+
+
+def _with_time(
+    values: LazyArray, axes: tuple[str, ...], wanted: Wanted
+) -> tuple[LazyArray, tuple[str, ...], Wanted]:
+    """Return one frame as a movie of one, where the user names the axes of a movie."""
+    dims = wanted.dims or ()
+    if "time" not in dims or len(dims) != values.ndim + 1:
+        return values, axes, wanted
+    rest = tuple(dim for dim in dims if dim != "time")
+    return Expanded(values, 0), ("time", *axes), wanted._replace(dims=("time", *rest))
 
 
 def _chosen(tiff: Any, wanted: Wanted, path: Path) -> Any:
@@ -163,9 +195,11 @@ def _values(series: Any, path: Path, wanted: Wanted) -> FileArray:
         return ContiguousPages(own, series.shape, stored, offset=series.dataoffset)
     pages = list(series)
     if any(page is None for page in pages):
+        lost = missing_files(series.parent, path)
+        names = f"{', '.join(lost)} are" if len(lost) > 1 else f"{''.join(lost) or 'others'} is"
         raise OSError(
-            f"{path} is one of a set of OME-TIFF files, and others are missing beside it. Put "
-            "them into its folder."
+            f"{path} is one of a set of OME-TIFF files, and others are missing beside it: {names} "
+            "not there or not whole. Put all of them into its folder."
         )
     page_shape = series.keyframe.shape
     outer = series.shape[: len(series.shape) - len(page_shape)]
