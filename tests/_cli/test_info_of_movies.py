@@ -118,3 +118,20 @@ def test_avi(tmp_path, told):
     assert facts["sizes"] == "time 10, y 32, x 48"
     assert "uint8" in facts["memory"]
     assert facts["time"] == "0 to 0.36 s, step 0.04"
+
+
+@pytest.mark.parametrize("kind", ["h5", "npy", "npz", "mat"])
+def test_axes_that_no_file_names_are_said_to_be_taken(tmp_path, frames, told, kind):
+    path = tmp_path / f"a.{kind}"
+    if kind == "h5":
+        with h5py.File(path, "w") as file:
+            file["movie"] = frames
+    elif kind == "mat":
+        sio.savemat(path, {"movie": frames.transpose(1, 2, 0)})
+    else:
+        np.save(path, frames) if kind == "npy" else np.savez(path, movie=frames)
+    facts, _ = told(path, "--frame-rate", "30")
+    order = "y, x, time" if kind == "mat" else "time, y, x"
+    assert facts["axes"] == f"taken as {order}; say otherwise: --dims x,y,time"
+    named = ["--dims", order.replace(" ", "")]
+    assert "axes" not in told(path, "--frame-rate", "30", *named)[0]

@@ -89,6 +89,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "dims": arguments.dims,
         "frame_rate": arguments.frame_rate,
         "pixel_size": size[0] if size and len(size) == 1 else size,
+        **({"allow_external": True} if arguments.allow_external else {}),
     }
 
 

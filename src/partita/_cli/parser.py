@@ -108,6 +108,11 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="NAME", help="which array of a file that holds several"
     )
     parser.add_argument(
+        "--allow-external",
+        action="store_true",
+        help="read values that a file takes from files outside its own folder",
+    )
+    parser.add_argument(
         "--dims",
         type=lambda text: text.split(","),
         metavar="NAMES",

@@ -57,6 +57,7 @@ def in_a_shell(text: str) -> str:
         name, value = found[1].replace("_", "-"), found[2].strip("'")
         return f"--{name} {quote(value)}"
 
+    text = text.replace("partita.load(path, allow_external=True)", "--allow-external")
     return _OPTION.sub(option, text).replace("overwrite=True", "--force")
 
 
@@ -76,6 +77,9 @@ def facts_of(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     long_name = recording.attrs.get("long_name", recording.name)
     yield "values", f"{long_name} [{recording.attrs.get('units', 'no units')}]"
     yield "sizes", sizes_of(recording)
+    if "axes" in recording.encoding:
+        example = ",".join(reversed([str(dim) for dim in recording.dims]))
+        yield "axes", f"{recording.encoding['axes']}; say otherwise: --dims {example}"
     memory = f"{size_of(recording.nbytes)} as {recording.dtype}"
     largest = " x ".join(str(max(sizes)) for sizes in recording.chunks or ())
     yield "memory", f"{memory}, in blocks of at most {largest}"

@@ -25,7 +25,10 @@ MILLIMETRES_PER_UNIT = {
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
     "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3,
     "micrometer": 1e-3, "micrometers": 1e-3, "micrometre": 1e-3, "cm": 10.0, "m": 1e3,
-    "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4,
+    "meter": 1e3, "meters": 1e3, "metre": 1e3, "metres": 1e3, "inch": 25.4, "in": 25.4,
+    "am": 1e-15, "fm": 1e-12, "pm": 1e-9, "Å": 1e-7, "\N{ANGSTROM SIGN}": 1e-7, "angstrom": 1e-7,
+    "dm": 100.0, "dam": 1e4, "hm": 1e5, "km": 1e6, "thou": 0.0254, "li": 25.4 / 12, "ft": 304.8,
+    "yd": 914.4, "mi": 1609344.0, "pt": 25.4 / 72,
 }  # fmt: skip
 _POSES = ("grid", "pose")
 # Coordinates that say where a recording lies, and not which one it is.

@@ -51,7 +51,8 @@ def choose(
 ) -> Entry:
     """Return the array that is asked for, or the only one that can be a recording.
 
-    Without a name it is the only one with three axes or more, else the only one with two.
+    Without a name it is the only one with three axes or more, else the only one with two; truth
+    values are not taken for one.
 
     Parameters
     ----------
@@ -75,8 +76,9 @@ def choose(
     """
     if dataset is not None:
         return _named(entries, dataset, path)
+    numbers = [one for one in entries if one.type != "bool"]  # masks are chosen by name only
     for fewest, most in ((3, 99), (2, 2)):
-        fitting = [one for one in entries if fewest <= len(one.shape) <= most]
+        fitting = [one for one in numbers if fewest <= len(one.shape) <= most]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:

@@ -150,3 +150,17 @@ def test_a_cut_file_of_version_73_is_refused(tmp_path, frames, naming):
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(OSError, match=naming(path, "damaged, truncated")):
         partita.load(path)
+
+
+def test_what_matlab_keeps_for_itself_is_not_the_recording(tmp_path, load_numbered):
+    workspace = np.arange(600, dtype=np.uint8).reshape(1, 600)
+    sio.savemat(tmp_path / "a.mat", {"fs": 30.0, "movie": np.arange(40.0).reshape(4, 10)})
+    sio.savemat(tmp_path / "b.mat", {"fs": 30.0, "xx_function_workspace__": workspace})
+    for path in (tmp_path / "a.mat", tmp_path / "b.mat"):
+        raw = path.read_bytes().replace(b"xx_function_workspace__", b"__function_workspace__\0")
+        path.write_bytes(raw)
+    assert load_numbered(tmp_path / "a.mat").sizes == {"time": 10, "neuron": 4}
+    names = [one[0] for one in sio.whosmat(tmp_path / "b.mat")]
+    assert any(name.startswith("__function_workspace__") for name in names)
+    with pytest.raises(ValueError, match="no array with two axes"):
+        partita.load(tmp_path / "b.mat")

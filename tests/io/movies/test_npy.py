@@ -121,3 +121,13 @@ def test_structured_values_are_refused(tmp_path, naming):
     np.save(tmp_path / "a.npy", np.zeros((3, 3), [("a", float)]))
     with pytest.raises(TypeError, match=naming(tmp_path / "a.npy", "holds real numbers")):
         partita.load(tmp_path / "a.npy")
+
+
+def test_truth_values_in_an_archive_are_chosen_by_name_only(tmp_path, load_numbered):
+    mask = np.ones((9, 4), bool)
+    np.savez(tmp_path / "a.npz", rate=np.arange(9.0), mask=mask)
+    with pytest.raises(ValueError, match=r"It holds .*mask \(9 x 4, bool\)"):
+        partita.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(load_numbered(tmp_path / "a.npz", dataset="mask"), mask)
+    np.savez(tmp_path / "b.npz", traces=np.arange(36.0).reshape(9, 4), mask=mask)
+    assert load_numbered(tmp_path / "b.npz").name == "traces"

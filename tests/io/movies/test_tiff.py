@@ -440,3 +440,27 @@ def test_a_file_that_changes_after_loading_is_refused_when_read(tmp_path, frames
     write_pages(path, frames[:3])
     with pytest.raises(OSError, match="has been changed since it was opened"):
         recording.compute()
+
+
+@pytest.mark.parametrize(
+    ("unit", "mm"), [("pm", 1e-9), ("Å", 1e-7), ("in", 25.4), ("thou", 0.0254), ("ft", 304.8)]
+)
+def test_ome_sizes_are_in_mm_whatever_their_unit(tmp_path, frames, unit, mm):
+    about = {
+        "axes": "TYX", "TimeIncrement": 0.5, "PhysicalSizeX": 3.0, "PhysicalSizeXUnit": unit,
+        "PhysicalSizeY": 2.0, "PhysicalSizeYUnit": unit,
+    }  # fmt: skip
+    tifffile.imwrite(tmp_path / "a.ome.tif", frames, metadata=about)
+    recording = partita.load(tmp_path / "a.ome.tif")
+    np.testing.assert_allclose(recording.x[:2], [0, 3 * mm])
+    np.testing.assert_allclose(recording.y[:2], [0, 2 * mm])
+
+
+@pytest.mark.parametrize("unit", ["pixel", "reference frame"])
+def test_ome_sizes_that_are_no_lengths_are_said(tmp_path, frames, unit):
+    about = {
+        "axes": "TYX", "TimeIncrement": 0.5, "PhysicalSizeX": 3.0, "PhysicalSizeXUnit": unit,
+    }  # fmt: skip
+    tifffile.imwrite(tmp_path / "a.ome.tif", frames, metadata=about)
+    with pytest.warns(UserWarning, match=rf"along x are in {unit}, which is no length"):
+        assert "x" not in partita.load(tmp_path / "a.ome.tif").coords

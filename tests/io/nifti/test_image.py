@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import dask
 import dask.array as da
 import nibabel as nib
@@ -95,3 +97,20 @@ def test_images_of_other_formats_are_recordings_too(tmp_path, chunks, frames):
     np.testing.assert_array_equal(
         partita.load(nib.load(tmp_path / "b.img"), chunks=chunks).values, frames(4, 3, 2).T
     )
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_image_whose_last_axis_is_fastest_in_the_file_is_not_scrambled(tmp_path, compressed):
+    values = np.arange(120.0, dtype=np.float32).reshape(2, 3, 4, 5)
+    path = tmp_path / ("a.raw.gz" if compressed else "a.raw")
+    with gzip.open(path, "wb") if compressed else path.open("wb") as file:
+        file.write(values.tobytes())
+    header = nib.Nifti1Header()
+    header.set_data_shape(values.shape)
+    header.set_data_dtype(np.float32)
+    header.set_xyzt_units("mm", "sec")
+    header["pixdim"][4] = 1.0
+    proxy = nib.arrayproxy.ArrayProxy(path, (values.shape, np.float32, 0, 1.0, 0.0), order="C")
+    for chunks in ("auto", None):
+        recording = partita.load(nib.Nifti1Image(proxy, np.eye(4), header), chunks=chunks)
+        np.testing.assert_array_equal(recording.transpose("x", "y", "z", "time"), values)

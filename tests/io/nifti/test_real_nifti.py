@@ -34,6 +34,7 @@ def path(request, real_data):
 def quietly_loaded(path, **how):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*the voxel axes", UserWarning)
+        warnings.filterwarnings("ignore", ".*volumes are 2000 s apart", UserWarning)
         return partita.load(path, **how)
 
 
@@ -92,3 +93,8 @@ def test_lazy_chunks_are_the_parts_of_the_whole(real_data):
     for start in (1300, 0, 700):
         part = slice(start, start + 30)
         xr.testing.assert_identical(lazy[part].compute(), whole[part])
+
+
+def test_a_real_recording_whose_milliseconds_are_called_seconds_is_doubted(real_data):
+    with pytest.warns(UserWarning, match="volumes are 2000 s apart.*meant in milliseconds"):
+        partita.load(real_data / "fmri" / "pymvpa_example4d.nii.gz")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
+import nibabel as nib
 import numpy as np
 import pytest
+import xarray as xr
 
 import partita
 
 
 @pytest.mark.parametrize(
-    ("tr", "unit", "seconds"), [(1.35, "sec", 1.35), (1350, "msec", 1.35), (250, "usec", 0.00025)]
+    ("tr", "unit", "seconds"), [(1.35, "sec", 1.35), (1350, "msec", 1.35), (250000, "usec", 0.25)]
 )
 def test_time_is_in_seconds_as_the_shortest_decimal(
     tmp_path, tr, unit, seconds, image_of, frames, saved
@@ -84,3 +88,102 @@ def test_negative_sizes_and_times_count_by_magnitude(plain_file, spoilt):
         recording = partita.load(plain_file)
     np.testing.assert_array_equal(recording.x, 0.1 * np.arange(4))
     np.testing.assert_array_equal(recording.time, 0.3 * np.arange(5))
+
+
+# Units of time where other formats are read through nibabel, and steps that cannot be
+
+
+@pytest.mark.parametrize("kind", ["mgh", "afni ms", "afni s", "minc"])
+def test_steps_of_other_formats_are_in_seconds_whatever_they_write(tmp_path, kind):
+    values = np.zeros((2, 3, 4, 5), np.float32)
+    if kind == "mgh":
+        image = nib.MGHImage(values, np.eye(4))
+        image.header.set_zooms((1, 1, 1, 2500.0))
+    else:
+        image = OtherImage(values, kind)
+    np.testing.assert_allclose(partita.load(image).time, 2.5 * np.arange(5))
+
+
+class MincHeader:
+    """Gives its steps in seconds, as nibabel's does."""
+
+    def get_zooms(self):
+        return 1.0, 1.0, 1.0, 2.5
+
+
+class AFNIHeader:
+    """Gives its steps in the unit of a code, as nibabel's does."""
+
+    def __init__(self, unit):
+        self.info = {"TAXIS_NUMS": [5, 0, 77001 if unit == "ms" else 77002]}
+
+    def get_zooms(self):
+        return 1.0, 1.0, 1.0, 2500.0 if self.info["TAXIS_NUMS"][2] == 77001 else 2.5
+
+
+class OtherImage:
+    """An image in memory of a format that nibabel only reads."""
+
+    def __init__(self, values, kind):
+        self.dataobj, self.affine, self.shape = values, np.eye(4), values.shape
+        self.header = MincHeader() if kind == "minc" else AFNIHeader(kind.split()[1])
+
+    def get_filename(self):
+        return None
+
+
+def test_a_format_that_says_no_unit_of_time_is_doubted():
+    image = nib.AnalyzeImage(np.zeros((2, 3, 4, 5), np.float32), np.eye(4))
+    image.header.set_zooms((1, 1, 1, 2.0))
+    with pytest.warns(UserWarning, match="does not say the unit of time; 2 is taken as seconds"):
+        partita.load(image)
+
+
+@pytest.mark.parametrize(
+    ("unit", "step", "words"),
+    [("sec", 2000.0, "2000 s apart.*milliseconds"), ("msec", 2.0, "0.002 s apart.*seconds")],
+)
+@pytest.mark.parametrize("sidecar", [False, True])
+def test_a_step_that_cannot_be_is_doubted(tmp_path, unit, step, words, sidecar):
+    image = nib.Nifti1Image(np.zeros((2, 3, 4, 5), np.float32), np.eye(4))
+    image.header.set_xyzt_units("mm", unit)
+    image.header["pixdim"][4] = step
+    path = tmp_path / "a.nii"
+    nib.save(image, path)
+    if sidecar:
+        seconds = step if unit == "sec" else step / 1000
+        path.with_suffix(".json").write_text(
+            json.dumps({"RepetitionTime": seconds}), encoding="utf-8"
+        )
+    for source in (path, nib.load(path)):
+        with pytest.warns(UserWarning, match=words):
+            partita.load(source)
+
+
+@pytest.mark.parametrize("step", [0.002, 500.0])
+def test_what_partita_saved_is_not_doubted(tmp_path, step):
+    recording = xr.DataArray(
+        np.zeros((5, 1, 3, 2), np.float32),
+        dims=("time", "z", "y", "x"),
+        coords={"time": ("time", step * np.arange(5), {"units": "s"})},
+    )
+    path = tmp_path / "a.nii"
+    partita.save(recording, path)
+    np.testing.assert_allclose(partita.load(path).time, step * np.arange(5))
+
+
+@pytest.mark.parametrize("timing", [[3.2], [1.0, 2.0, 3.0]])
+def test_the_volume_timing_of_a_single_volume_is_kept(tmp_path, timing):
+    image = nib.Nifti1Image(np.zeros((2, 3, 4), np.float32), np.eye(4))
+    image.header.set_xyzt_units("mm", "sec")
+    path = tmp_path / "a.nii"
+    nib.save(image, path)
+    path.with_suffix(".json").write_text(json.dumps({"VolumeTiming": timing}), encoding="utf-8")
+    volume = partita.load(path, chunks=None)
+    if len(timing) == 1:
+        assert float(volume.time) == 3.2
+        assert volume.time.attrs["units"] == "s"
+    else:
+        np.testing.assert_array_equal(volume.attrs["volume_timing"], timing)
+    again = partita.save(volume, tmp_path / "b.nii")[0]
+    assert partita.load(again, chunks=None).identical(volume)

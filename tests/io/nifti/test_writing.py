@@ -396,7 +396,9 @@ def test_a_kill_between_the_sidecar_and_the_image_is_noticed(tmp_path, monkeypat
     newer = (older + 1).assign_attrs(units="1", history="zscore(ddof=0)")
     partita.save(older, path)
     if foreign:
-        nib.save(nib.Nifti1Image(np.ones((2, 3, 1, 4), np.float32), np.eye(4)), path)
+        image = nib.Nifti1Image(np.ones((2, 3, 1, 4), np.float32), np.eye(4))
+        image.header.set_xyzt_units("mm", "sec")
+        nib.save(image, path)
 
     def dying(source, target):
         if str(target) == str(path):
@@ -417,3 +419,23 @@ def test_a_kill_between_the_sidecar_and_the_image_is_noticed(tmp_path, monkeypat
         partita.load(nib.load(path))
     partita.save(newer, path)
     assert partita.load(path, chunks=None).attrs["units"] == "1"
+
+
+def test_a_qform_of_other_voxel_sizes_comes_back_as_it_was(tmp_path):
+    sform, qform = np.diag([2.0, 2.0, 3.0, 1.0]), np.diag([1.5, 1.0, 4.0, 1.0])
+    image = nib.Nifti1Image(np.zeros((2, 3, 4, 5), np.float32), sform)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header["pixdim"][4] = 2.0
+    image.set_sform(sform, code=2)
+    image.set_qform(qform, code=1)
+    nib.save(image, tmp_path / "a.nii")
+    recording = partita.load(tmp_path / "a.nii")
+    saved = nib.load(partita.save(recording, tmp_path / "b.nii")[0])
+    np.testing.assert_allclose(saved.get_sform(), sform)
+    np.testing.assert_allclose(saved.get_qform(), qform)
+    assert (int(saved.header["qform_code"]), int(saved.header["sform_code"])) == (1, 2)
+    cropped = nib.load(partita.save(recording[:, 1:, 1:], tmp_path / "c.nii")[0])
+    np.testing.assert_allclose(cropped.get_qform()[:3, 3], [0, 1, 4])
+    np.testing.assert_allclose(cropped.get_qform()[:3, :3], qform[:3, :3])
+    again = partita.load(tmp_path / "b.nii", chunks=None)
+    assert again.identical(recording.compute())

@@ -49,6 +49,8 @@ class Movie:
         What the user should be told.
     left_out : int
         Pages at the end of the file that do not make a whole volume.
+    is_said : bool
+        Whether the file, or the user, says what the axes are.
     files : frozenset of pathlib.Path
         All files that hold frames of it, where one file names others.
     """
@@ -64,6 +66,7 @@ class Movie:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: int = 0
+    is_said: bool = True
     files: frozenset[Path] = frozenset()
 
     @property

@@ -102,6 +102,7 @@ def read_hdf5(path: Path, wanted: Wanted) -> Movie:
         kind=f"HDF5, {entry.name}",
         period=1 / rate if rate > 0 else None,
         spacing=_element_size(attrs),
+        is_said=bool(said or wanted.dims),
     )
 
 

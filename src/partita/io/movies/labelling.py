@@ -55,6 +55,8 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
     ).transpose(*ordered(movie.dims))
     recording.name = movie.name  # given no name, xarray takes that of the dask array
     recording.encoding = {"source": str(path), "format": movie.kind}
+    if not movie.is_said:
+        recording.encoding["axes"] = f"taken as {', '.join(movie.dims)}"
     if movie.values.blocks:
         blocks = dict(zip(movie.dims, movie.values.blocks, strict=True))
         recording.encoding["preferred_chunks"] = blocks

@@ -61,7 +61,8 @@ def read_mat(path: Path, wanted: Wanted) -> Movie:
         If no variable, or several, may be meant.
     """
     with naming(path):
-        found = [Entry(*one) for one in sio.whosmat(path)]
+        # Under such names MATLAB keeps what it needs itself: __function_workspace__.
+        found = [Entry(*one) for one in sio.whosmat(path) if not one[0].startswith("__")]
     numeric = [one for one in found if one.type in _NUMERIC and np.prod(one.shape) > 1]
     _refuse_other_classes(found, numeric, wanted.dataset, path)
     entry = choose(numeric, wanted.dataset, path=path, kind="MATLAB")
@@ -90,7 +91,8 @@ def read_mat73(path: Path, wanted: Wanted) -> Movie:
 def _movie(values: Any, entry: Entry, wanted: Wanted, path: Path, *, kind: str) -> Movie:
     dims = name_axes(len(entry.shape), wanted, path, defaults=_DIMS)
     name = entry.name.rpartition("/")[2]
-    return Movie(values, dims, name=name, kind=f"{kind}, {entry.name}")
+    is_said = wanted.dims is not None
+    return Movie(values, dims, name=name, kind=f"{kind}, {entry.name}", is_said=is_said)
 
 
 def _is_text(array: Any) -> bool:

@@ -57,7 +57,13 @@ def read_npy(path: Path, wanted: Wanted) -> Movie:
     if missing > 0:
         raise OSError(f"{path} is cut short by {missing} bytes. Copy or download it again.")
     dims = name_axes(len(shape), wanted, path, defaults=DEFAULT_DIMS)
-    return Movie(MappedArray(path, shape, dtype), dims, name=path.stem, kind="NumPy .npy")
+    return Movie(
+        MappedArray(path, shape, dtype),
+        dims,
+        name=path.stem,
+        kind="NumPy .npy",
+        is_said=wanted.dims is not None,
+    )
 
 
 def read_npz(path: Path, wanted: Wanted) -> Movie:
@@ -87,7 +93,11 @@ def read_npz(path: Path, wanted: Wanted) -> Movie:
     entry = choose(entries, wanted.dataset, path=path, kind="NumPy .npz")
     dims = name_axes(len(entry.shape), wanted, path, defaults=DEFAULT_DIMS)
     return Movie(
-        ArchivedArray(path, entry), dims, name=entry.name, kind=f"NumPy .npz, {entry.name}"
+        ArchivedArray(path, entry),
+        dims,
+        name=entry.name,
+        kind=f"NumPy .npz, {entry.name}",
+        is_said=wanted.dims is not None,
     )
 
 

@@ -91,7 +91,8 @@ def _plain_array(path: Path, entry: Entry, wanted: Wanted) -> Movie:
     dims = name_axes(len(entry.shape), wanted, path, defaults=DEFAULT_DIMS)
     name = entry.name.rpartition("/")[2]
     values = Hdf5Values(path, entry.name, external=wanted.allow_external)
-    return Movie(values, dims, name=name, kind=f"NWB, {entry.name}")
+    is_said = wanted.dims is not None
+    return Movie(values, dims, name=name, kind=f"NWB, {entry.name}", is_said=is_said)
 
 
 def _movie(file: Any, name: str, path: Path, wanted: Wanted) -> Movie:

@@ -122,6 +122,18 @@ def _ome(tiff: Any, number: int) -> About:
         times=None if step > 0 else _plane_times(pixels),
         spacing={dim: size for dim, size in spacing.items() if size},
         coords=coords,
+        notes=_no_lengths(pixels, [dim for dim, size in spacing.items() if size is None]),
+    )
+
+
+def _no_lengths(pixels: Mapping[str, Any], dims: list[str]) -> tuple[str, ...]:
+    """Tell of pixel sizes that are left out because their unit is no length."""
+    if not dims:
+        return ()
+    units = dict.fromkeys(str(pixels.get(f"PhysicalSize{dim.upper()}Unit")) for dim in dims)
+    return (
+        f"its pixel sizes along {', '.join(dims)} are in {', '.join(units)}, which is no length; "
+        "they are left out. Give them in mm: pixel_size=.",
     )
 
 

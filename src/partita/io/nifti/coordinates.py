@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.numbers import is_finite
 from partita.io.lazy_array import Array
 from partita.io.nifti.affine import affine_of
 from partita.io.nifti.geometry import space_of
 from partita.io.nifti.header import shortest
-from partita.io.nifti.timing import HeaderTiming, time_of
+from partita.io.nifti.sidecar import OWN
+from partita.io.nifti.timing import HeaderTiming, doubts, time_of
 
 DIMS = {
     2: ("y", "x"),
@@ -67,6 +69,7 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
             np.arange(sizes[4]), dims="volume", attrs={"units": "1", "long_name": "volume"}
         )
     if "time" not in dims:
+        coords |= _only_time(fields)
         return Described(dims, coords, notes + space.notes, unit_notes, [])
     says = HeaderTiming(
         shortest(header["pixdim"][4]),
@@ -75,7 +78,17 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
     )
     timing = time_of(sizes[3], says, fields=fields, sidecar=sidecar)
     coords = {"time": timing.time, **coords}
-    return Described(dims, coords, notes + space.notes, unit_notes, timing.notes)
+    questions = [] if OWN in fields else doubts(timing.time)
+    time_notes = [*timing.notes, *questions]
+    return Described(dims, coords, notes + space.notes, unit_notes, time_notes)
+
+
+def _only_time(fields: Mapping[str, Any]) -> dict[str, xr.DataArray]:
+    """Return when the only volume of a file was acquired, where its sidecar says that."""
+    given = fields.get("VolumeTiming")
+    if not isinstance(given, list) or len(given) != 1 or not is_finite(given[0]):
+        return {}
+    return {"time": xr.DataArray(float(given[0]), attrs={"units": "s", "long_name": "time"})}
 
 
 def _units(header: Any) -> tuple[str, str]:

@@ -12,10 +12,11 @@ import nibabel as nib
 import numpy as np
 import xarray as xr
 
+from partita._labels.attrs import storable
 from partita._labels.checks import promote
 from partita.io.chunking import chunks_by_dim
 from partita.io.formats import Loaded
-from partita.io.nifti.coordinates import describe
+from partita.io.nifti.coordinates import Described, describe
 from partita.io.nifti.header import (
     count_dims,
     data_offset,
@@ -29,6 +30,7 @@ from partita.io.nifti.remainder import restore
 from partita.io.nifti.scaled_voxels import ScaledVoxels
 from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
 from partita.io.nifti.stamp import notes_on
+from partita.io.nifti.timing import unit_of_steps
 from partita.io.recognition import GZIP_MAGIC
 from partita.io.request import Wanted
 
@@ -77,7 +79,7 @@ def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
         header = image.header.copy()
     elif image.affine is not None:
         header.set_sform(image.affine, code=1)
-        header.set_xyzt_units("mm", "sec")
+        header.set_xyzt_units("mm", unit_of_steps(image.header))
         header.set_data_shape(image.shape)
         header.set_zooms([abs(zoom) for zoom in image.header.get_zooms()])
     header.set_data_shape(image.shape)
@@ -107,7 +109,7 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
         _arranged(_materialised(values, described.dims, chunks), n_dims),
         dims=described.dims,
         coords=described.coords,
-        attrs={**_meaning(path, fields), **attrs_of(fields)},
+        attrs={**_meaning(path, fields), **attrs_of(fields), **_untold(fields, described)},
     )
     # Given no name, xarray takes that of the dask array.
     recording = recording.rename(None if path is None else stem(path).rpartition("_")[2])
@@ -121,6 +123,13 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
     if path is not None:
         recording.encoding["source"] = str(path)
     return Loaded(recording, [*notes_on(header, fields.get(OWN), beside), *notes])
+
+
+def _untold(fields: Mapping[str, Any], described: Described) -> dict[str, Any]:
+    """Return the times of other volumes than those of the file, as a sidecar may tell them."""
+    if "time" in described.coords or OWN in fields or "VolumeTiming" not in fields:
+        return {}
+    return storable({"volume_timing": fields["VolumeTiming"]})
 
 
 def _meaning(path: Path | None, fields: Mapping[str, Any]) -> dict[str, str]:
@@ -150,6 +159,11 @@ def _arranged(values: Any, n_dims: int) -> Any:
     return values[(0,) * (5 - n_dims)]
 
 
+def _order_of(proxy: Any) -> str:
+    """Return the order of an image's values in its file: the first axis fastest, or the last."""
+    return str(getattr(proxy, "order", getattr(proxy, "_order", "F")))
+
+
 def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> ScaledVoxels | None:
     """Return where an image's values lie; None where it is no plain file on disk."""
     if type(dataobj) is not nib.arrayproxy.ArrayProxy:
@@ -159,7 +173,7 @@ def _proxy_as_stored(dataobj: Any, shape: tuple[int, int, int, int, int]) -> Sca
         return None
     with path.open("rb") as file:
         compressed = file.read(2) == GZIP_MAGIC
-    if path.suffix in (".bz2", ".zst"):
+    if path.suffix in (".bz2", ".zst") or _order_of(dataobj) != "F":
         return None
     voxels = ScaledVoxels(
         path,

@@ -17,6 +17,10 @@ Array = np.ndarray[Any, Any]
 # Fields of a sidecar that the time coordinate is made of.
 TIMING_FIELDS = ("RepetitionTime", "VolumeTiming", "DelayAfterTrigger")
 
+# Volumes of a tenth of a second to ten are usual; a thousand times less or more is doubted.
+_SHORTEST, _LONGEST = 0.01, 100.0
+_AFNI_UNITS = {77001: "msec", 77002: "sec", 77003: "hz"}
+
 _SECONDS_ATTRS = {"units": "s", "long_name": "time"}
 _VOLUMES_ATTRS = {"units": "1", "long_name": "volume number"}
 
@@ -81,6 +85,38 @@ def time_of(
     if step > 0 or n_volumes == 1:
         return Timing(_seconds(start + step * np.arange(n_volumes)), notes)
     return Timing(xr.DataArray(np.arange(n_volumes), dims="time", attrs=_VOLUMES_ATTRS), notes)
+
+
+def unit_of_steps(header: Any) -> str:
+    """Return the unit of time of a nibabel header that is not NIfTI's, as NIfTI calls it.
+
+    FreeSurfer writes milliseconds, AFNI says which, and MINC and Philips' PAR give seconds; what
+    the others mean is not known.
+    """
+    kind = type(header).__name__
+    if kind == "MGHHeader":
+        return "msec"
+    if kind == "AFNIHeader":
+        codes = np.ravel(header.info.get("TAXIS_NUMS", ()))
+        return _AFNI_UNITS.get(int(codes[2]), "unknown") if codes.size > 2 else "unknown"
+    return (
+        "sec" if kind in ("Minc1Header", "Minc2Header", "MincHeader", "PARRECHeader") else "unknown"
+    )
+
+
+def doubts(time: xr.DataArray) -> list[str]:
+    """Return what to ask where volumes lie so far apart, or so close, that units were confused."""
+    if time.attrs.get("units") != "s" or time.size < 2:
+        return []
+    step = float(np.median(np.diff(time.values)))
+    if 0 < step < _SHORTEST or step >= _LONGEST:
+        other = "milliseconds" if step >= _LONGEST else "seconds"
+        factor = 1e-3 if step >= _LONGEST else 1e3
+        return [
+            f"its volumes are {step:g} s apart. If the number was meant in {other}, correct it: "
+            f"recording.assign_coords(time=recording.time * {factor:g})."
+        ]
+    return []
 
 
 def _seconds(values: Array) -> xr.DataArray:

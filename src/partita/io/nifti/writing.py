@@ -150,32 +150,36 @@ def header_for(
     header.set_data_shape(sizes)
     header.set_data_dtype(dtype)
     affine = voxel_affine(recording)
-    _set_affine(header, recording, affine)
-    steps = np.linalg.norm(affine[:3, :3], axis=0)
-    header["pixdim"][1:6] = [*steps, step, 1.0]
+    zooms = _set_affine(header, recording, affine)
+    header["pixdim"][1:6] = [*zooms, step, 1.0]
     space_unit = "mm" if space_unit_is_known(recording) else "unknown"
     header.set_xyzt_units(space_unit, "sec" if step > 0 else "unknown")
     header["vox_offset"] = int(header["sizeof_hdr"]) + 4
     return header
 
 
-def _set_affine(header: Any, recording: xr.DataArray, affine: np.ndarray[Any, Any]) -> None:
+def _set_affine(
+    header: Any, recording: xr.DataArray, affine: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Set sform and qform, and return the voxel sizes: those of the qform, which has no others."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
     q_code, s_code = grid_codes(recording)
     if q_code > 0:
         own = np.linalg.inv(grid_affine(recording)) @ affine
         other = recording.coords["grid"].attrs if "grid" in recording.coords else {}
         qform = grid_affine(recording, "qform_affine") @ own if "qform_affine" in other else affine
         header.set_qform(qform, code=q_code)
+        sizes = np.linalg.norm(qform[:3, :3], axis=0)
     if s_code > 0:
         header.set_sform(affine, code=s_code)
     else:
         header.set_sform(affine, code=0)
-    if not _agrees(header, affine):
+    if not _agrees(header, affine, sizes):
         header.set_sform(affine, code=max(q_code, _ALIGNED_CODE))
+    return sizes
 
 
-def _agrees(header: Any, affine: np.ndarray[Any, Any]) -> bool:
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+def _agrees(header: Any, affine: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any]) -> bool:
     tried = header.copy()
     tried["pixdim"][1:4] = sizes
     return bool(np.allclose(tried.get_best_affine(), affine, rtol=1e-6, atol=1e-4 * sizes.min()))
