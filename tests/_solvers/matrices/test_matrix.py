@@ -35,7 +35,7 @@ def work_through(columns, blocks, so_far, S, L, projected, norms):
     for block in blocks:
         projected[:, block] = columns.project(S, block)
         norms[:, block] = columns.column_norms2(block, None)
-        total += columns.spread(L[:, block], block)
+        columns.add_spread(L[:, block], block, total)
     return add(so_far, (total,))
 
 

@@ -10,7 +10,6 @@ from partita._solvers.matrices.products import (
     norm2,
     residual_norm2,
     root_mean_square,
-    squared_distance,
     t_times,
     times,
 )
@@ -61,11 +60,6 @@ def test_blocks_of_columns_cover_them_all(X, n_bytes):
     blocks = column_blocks(X, n_bytes=n_bytes)
     assert [i for block in blocks for i in range(block.start, block.stop)] == list(range(700))
     assert all((b.stop - b.start) * 30 * 8 <= max(n_bytes, 240) for b in blocks)
-
-
-def test_the_distance_of_two_factors_is_the_norm_of_their_difference():
-    assert squared_distance(W, W) == 0
-    assert squared_distance(W, W[::-1].copy()) == pytest.approx(((W - W[::-1]) ** 2).sum())
 
 
 @pytest.mark.parametrize("factor", [1e-25, 1e-19, 1.0, 1e19, 1e25])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partita._solvers.nmf.block_update import least_curvature
-from partita._solvers.nmf.sweeps import Manner, Moving, sweep_columns, visit_columns
+from partita._solvers.nmf.sweeps import Manner, Moving, sweep_columns
 from partita._solvers.nnls.solve import solve_gram
 
 K, P = 5, 700
@@ -71,23 +71,3 @@ def test_held_components_stay(given):
     H, _ = swept(G, C, begin, rows=np.array([0, 3]))
     np.testing.assert_array_equal(H[[1, 2, 4]], begin[[1, 2, 4]])
     assert not np.allclose(H[[0, 3]], begin[[0, 3]])
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_visit_to_x_sweeps_alike_and_gathers_its_products(given, turned):
-    _, _, begin = given
-    rng = np.random.default_rng(2)
-    X, S, k = rng.random((9, P)), rng.random((4, 9)), 4
-    G, begin = S @ S.T, np.ascontiguousarray(begin[:k])
-    target, weights, none = np.empty_like(begin), rng.random(P), np.zeros((0, 1))
-    moving = Moving(G, begin, target, begin.copy(), np.empty_like(begin), none)
-    manner = Manner(np.arange(k), 0.0, 3, 0.1, False, -1.0)
-    A, B = np.zeros((k, 9) if turned else (9, k)), np.zeros((k, k))
-    lies = np.ascontiguousarray(X.T) if turned else X
-    visit_columns(lies, turned, S, none, weights, 2.0, moving, 0, P, manner, True, A, B)
-    alone = np.empty_like(begin)
-    moving = Moving(G, begin, alone, begin.copy(), np.empty_like(begin), none)
-    sweep_columns(S @ X, moving, 0, P, manner)
-    np.testing.assert_allclose(target, alone)
-    np.testing.assert_allclose(A if turned else A.T, 2 * (target * weights) @ X.T)
-    np.testing.assert_allclose(B, (target * weights) @ target.T)

@@ -128,7 +128,7 @@ def test_the_residual_is_at_hand_where_x_is_dense_and_unweighted(small):
 @pytest.mark.parametrize("height", [10, oriented.LONG])
 def test_sums_along_a_long_side_are_kept_in_the_dtype_of_the_data(height):
     part = Dense(np.zeros((height, 3), np.float32))
-    A, B = oriented.zeros(part, part.lies, 4)
+    A, B = oriented.zeros(part, 4)
     assert A.shape == (height, 4)
     assert A.dtype == (np.float32 if height == oriented.LONG else np.float64)
     assert B.dtype == np.float64

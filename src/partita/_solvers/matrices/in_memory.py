@@ -13,7 +13,7 @@ import numpy as np
 
 from ..compute.threads import Crew
 from ..compute.types import Array, Floats
-from .matrix import Lies, Sums, Work, add
+from .matrix import Sums, Work, add
 
 # Of a block: 1.6 MB of float32, about the second cache of a core. With half and twice as many a
 # round on fUSI-like data takes as long.
@@ -22,6 +22,9 @@ _LEAST_WIDTH = 256  # columns, of a matrix so tall that its blocks are larger
 # Runs of blocks that threads take one after the other: as many, whatever the threads, so that sums
 # are added up in the same order.
 _GROUPS = 16
+# Columns that BLAS multiplies at a time: of 80 x 18 240, twice as many take 1.6 times as long.
+_PANEL = 1024
+_TALLEST = 1 << 13  # rows of a product before it is added
 
 
 class _InMemory:
@@ -62,7 +65,6 @@ class Dense(_InMemory):
         self.dtype = X.dtype
         self.height = self.shape[0]
         self.groups = group_columns(*self.shape)
-        self.lies = _where(X)
 
     def encode(self, S: Array) -> Array:
         """Return S."""
@@ -70,11 +72,11 @@ class Dense(_InMemory):
 
     def project(self, S: Array, block: slice) -> Array:
         """Return S @ X[:, block]."""
-        return np.ascontiguousarray(S @ self.X[:, block])
+        return _project(S, self.X[:, block])
 
-    def spread(self, L: Array, block: slice) -> Array:
-        """Return X[:, block] @ L.T."""
-        return np.asarray(self.X[:, block] @ L.T)
+    def add_spread(self, L: Array, block: slice, A: Array) -> None:
+        """Add X[:, block] @ L.T to A."""
+        _add_spread(self.X[:, block], L, A)
 
     def decode(self, A: Floats) -> Floats:
         """Return A."""
@@ -103,7 +105,6 @@ class Sparse(_InMemory):
         self.dtype = X.dtype
         self.height = self.shape[0]
         self.groups = group_columns(*self.shape)
-        self.lies: Lies | None = None
         self._columns = columns = X.tocsc()
         self._parts = {
             block.start: columns[:, block].T.tocsr() for group in self.groups for block in group
@@ -117,9 +118,9 @@ class Sparse(_InMemory):
         """Return the transpose of X[:, block].T @ S."""
         return np.ascontiguousarray((self._parts[block.start] @ S).T)
 
-    def spread(self, L: Array, block: slice) -> Array:
-        """Return X[:, block] @ L.T."""
-        return np.asarray(self._parts[block.start].T @ np.ascontiguousarray(L.T))
+    def add_spread(self, L: Array, block: slice, A: Array) -> None:
+        """Add X[:, block] @ L.T to A."""
+        A += self._parts[block.start].T @ np.ascontiguousarray(L.T)
 
     def decode(self, A: Floats) -> Floats:
         """Return A."""
@@ -154,7 +155,6 @@ class Compressed(_InMemory):
         self.dtype = Z.dtype
         self.height = Z.shape[0]
         self.groups = group_columns(*Z.shape)
-        self.lies = _where(Z)
 
     def encode(self, S: Array) -> Array:
         """Return S @ Q."""
@@ -162,11 +162,11 @@ class Compressed(_InMemory):
 
     def project(self, S: Array, block: slice) -> Array:
         """Return S @ Z[:, block]."""
-        return np.ascontiguousarray(S @ self.Z[:, block])
+        return _project(S, self.Z[:, block])
 
-    def spread(self, L: Array, block: slice) -> Array:
-        """Return Z[:, block] @ L.T."""
-        return np.asarray(self.Z[:, block] @ L.T)
+    def add_spread(self, L: Array, block: slice, A: Array) -> None:
+        """Add Z[:, block] @ L.T to A."""
+        _add_spread(self.Z[:, block], L, A)
 
     def decode(self, A: Floats) -> Floats:
         """Return Q @ A."""
@@ -191,10 +191,26 @@ class Compressed(_InMemory):
         return Compressed(self.Q, Z, self.left_out2 * share)
 
 
-def _where(X: Array) -> Lies | None:
-    if X.flags.c_contiguous:
-        return Lies(X, turned=False)
-    return Lies(X.T, turned=True) if X.flags.f_contiguous else None
+def _project(S: Array, X: Array) -> Array:
+    """Return S @ X, C ordered."""
+    out = np.empty((len(S), X.shape[1]), X.dtype)
+    for panel in _cut(X.shape[1], _PANEL):
+        np.matmul(S, X[:, panel], out=out[:, panel])
+    return out
+
+
+def _add_spread(X: Array, L: Array, A: Array) -> None:
+    """Add X @ L.T to A, the way A lies."""
+    for rows in _cut(len(X), _TALLEST):
+        for panel in _cut(X.shape[1], _PANEL):
+            if A.flags.c_contiguous:
+                A[rows] += X[rows, panel] @ L[:, panel].T
+            else:
+                A.T[:, rows] += L[:, panel] @ X[rows, panel].T
+
+
+def _cut(count: int, most: int) -> list[slice]:
+    return [slice(a, min(a + most, count)) for a in range(0, count, most)]
 
 
 def _column_norms2(part: Array, row_weights: Array | None) -> Floats:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..compute.threads import Crew
 from ..compute.types import Array, Floats
-
-
-class Lies(NamedTuple):
-    """What encoded factors multiply, as it lies in memory: C order, or turned and then in it."""
-
-    X: Array
-    turned: bool
 
 
 class Columns(Protocol):
@@ -25,7 +18,6 @@ class Columns(Protocol):
     dtype: np.dtype[Any]
     height: int
     groups: list[list[slice]]
-    lies: Lies | None
 
     def encode(self, S: Array) -> Array:
         """Take the short factor (k, n) to what `project` multiplies blocks with."""
@@ -35,8 +27,8 @@ class Columns(Protocol):
         """Return S @ X[:, block] for an encoded S."""
         ...
 
-    def spread(self, L: Array, block: slice) -> Array:
-        """Return X[:, block] @ L.T, encoded, for L (k, width)."""
+    def add_spread(self, L: Array, block: slice, A: Array) -> None:
+        """Add X[:, block] @ L.T, encoded, to A, for L (k, width)."""
         ...
 
     def values(self, block: slice) -> Array:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ..compute.compilation import compiled
 from ..compute.types import Array, RankOne
 from .matrix import add
 from .streamed import Stream
@@ -106,17 +105,17 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
             values.toarray() if scipy.sparse.issparse(values) else values, residual, out=residual
         )
         if weights is None:
-            total += _squared_norm(residual)
+            total += squared_norm(residual)
             continue
         squares = np.square(residual, dtype=np.float64)
         total += float(_weigh(squares, block, weights).sum())
     return total
 
 
-def _squared_norm(residual: Array) -> float:
+def squared_norm(residual: Array) -> float:
     """Return the sum of squares, added up in the residual's type where its range suffices."""
     with np.errstate(over="ignore", under="ignore"):
-        total = sum(float(np.dot(column, column)) for column in residual.T)
+        total = float(np.einsum("ij,ij->i", residual, residual).sum(dtype=np.float64))
     if _LEAST_SQUARES < total < np.inf:
         return total
     return float(np.square(residual, dtype=np.float64).sum())
@@ -185,16 +184,3 @@ def _sparse_norm2(X: Any, weights: Array | RankOne | None) -> float:
     elif weights is not None:
         squares = squares * weights[entries.row, entries.col]
     return float(squares.sum())
-
-
-@compiled
-def squared_distance(X: Array, Y: Array) -> float:
-    """Return the sum of squared differences, added up in float64 row by row."""
-    total = 0.0
-    for i in range(X.shape[0]):
-        row = 0.0
-        for j in range(X.shape[1]):
-            difference = X[i, j] - Y[i, j]
-            row += difference * difference
-        total += row
-    return total

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..compute.types import Array
-from ..matrices.matrix import Columns, Lies, Sums, add
-from ..matrices.tile_products import in_fours
+from ..matrices.matrix import Columns, Sums
 from ..penalties.penalty import NONE, Terms
 from ..problem.oriented import LONG, Oriented, Products, add_block_products, decoded, zeros
-from .sweeps import Manner, Moving, sweep_columns, visit_columns
+from .sweeps import Manner, Moving, sweep_columns
 
 
 class Side:
@@ -113,7 +112,7 @@ def visit(problem: Oriented, S: Array, L: Side, sweeps: Sweeps) -> Visit:
         crew=problem.crew,
     )
     L.turn()
-    return Visit(*decoded(problem, (A, B), len(S)), *map(float, figures))
+    return Visit(decoded(problem, A), B, *map(float, figures))
 
 
 def _visit_part(
@@ -132,39 +131,14 @@ def _visit_part(
     """Visit blocks that follow each other, and add to the sums so far."""
     factor = Moving(job.gram, ahead, target, old, new, _no_entries(ridge, part.dtype))
     shift = job.shift if shift is None else shift
-    if part.lies is not None:
-        return _visit_in_cache(part, part.lies, job, factor, weights, shift, group, sums)
-    k = factor.G.shape[0]
-    A, B, figures = np.zeros((part.height, k)), np.zeros((k, k)), np.zeros(3)
+    A, B, figures = (*zeros(part, len(job.gram)), np.zeros(3)) if sums is None else sums
     for block in group:
         C = part.project(job.encoded, block)
         if shift is not None:
             C -= shift if shift.shape[1] == 1 else shift[:, block]
         figures += sweep_columns(C, factor, block.start, block.stop, job.manner)
         if job.gather:
-            add_block_products(part, job.inverse, factor.target, weights, block, A, B)
-    added: Sums = add(sums, (A, B, figures))
-    return added
-
-
-def _visit_in_cache(
-    part: Columns,
-    lies: Lies,
-    job: _Job,
-    factor: Moving,
-    weights: Array | None,
-    shift: Array | None,
-    group: list[slice],
-    sums: Sums | None,
-) -> Sums:
-    dtype, rows = part.dtype, in_fours(job.encoded)
-    A, B, figures = (*zeros(part, lies, len(rows)), np.zeros(3)) if sums is None else sums
-    figures += visit_columns(
-        lies.X, lies.turned, rows, _no_entries(shift, dtype),
-        np.zeros(0, dtype) if weights is None else weights, job.inverse,
-        factor, group[0].start, group[-1].stop, job.manner, job.gather,
-        A.T if lies.turned else A, B,
-    )  # fmt: skip
+            add_block_products(part, job.inverse, target, weights, block, A, B)
     return A, B, figures
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..compute.types import Array
 from ..matrices.matrix import Columns, Sums, add
-from ..matrices.products import squared_distance
+from ..matrices.products import squared_norm
 from ..nnls.active_set import negligible, solve_rows
 from ..nnls.solve import solve_majorised
 from ..optimality.certificate import Slack, certify
@@ -108,7 +108,7 @@ def solve_exactly(
     C = np.ascontiguousarray(linear.T, np.float64)
     rows = np.ascontiguousarray(factor[free].T, np.float64)
     if not problem.penalty.active:
-        solve_rows(gram[None], C, rows, 0, rows.shape[0], 100)
+        solve_rows(gram[None], C, rows, 100)
         factor[free] = rows.T
         return
 
@@ -146,6 +146,14 @@ def exact_loss(problem: Oriented, S: Array, L: Array, seen: Visit) -> float:
 def _misfit_of_part(
     part: Columns, group: list[slice], sums: Sums | None, W: Array, L: Array
 ) -> Sums:
-    total = sum(squared_distance(part.values(b), W @ L[:, b]) for b in group)
+    total = sum(squared_norm(_residual(part.values(b), W, L[:, b])) for b in group)
     added: Sums = add(sums, (np.array([total]),))
     return added
+
+
+def _residual(X: Array, W: Array, L: Array) -> Array:
+    """Return W @ L - X, or its transpose, as X lies."""
+    if X.flags.f_contiguous:
+        X, W, L = X.T, L.T, W.T
+    fitted = W @ L
+    return np.subtract(fitted, X, out=fitted)

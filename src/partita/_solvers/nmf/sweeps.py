@@ -1,23 +1,19 @@
-"""The inner sweeps, compiled: cyclic coordinate descent on tiles of columns that stay in cache."""
+"""The inner sweeps: cyclic coordinate descent, compiled, on tiles of columns that stay in cache."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ..compute.compilation import compiled
 from ..compute.types import Array
-from ..matrices.tile_products import (
-    PANEL,
-    add_inner_products,
-    combine_rows,
-    combine_turned,
-    spread_turned,
-)
 from ..nnls.active_set import negligible
+from ..optimality.certificate import squared_gradient
 
-_TILE = PANEL // 2  # columns swept at a time; 128 and 512 take as long
+_TILE = 256  # columns swept at a time; 128 and 512 take as long
+_MEASURED = 4096  # columns measured at a time
 
 
 class Moving(NamedTuple):
@@ -72,7 +68,6 @@ class Manner(NamedTuple):
     curvature: float
 
 
-@compiled
 def sweep_columns(C: Array, factor: Moving, first: int, last: int, manner: Manner) -> Array:
     """Lower ``sum_c h_c' G h_c / 2 - C_c' h_c`` over h >= 0 for columns `first` to `last`.
 
@@ -93,271 +88,137 @@ def sweep_columns(C: Array, factor: Moving, first: int, last: int, manner: Manne
         Squared projected gradient in the metric of the diagonal of G at the start, decrease
         reached, and a bound on what is left after it.
     """
-    G = factor.G
-    tile = np.empty((G.shape[0], _TILE), G.dtype)
-    work = np.empty(_TILE, G.dtype)
-    figures = np.zeros(3)
-    for start in range(first, last, _TILE):
-        m = min(_TILE, last - start)
-        _solve_tile(C, factor, start, start - first, m, manner, tile, work, figures)
-    return figures
+    G, rows, beta = factor.G, manner.rows, factor.G.dtype.type(manner.beta)
+    diagonal = np.diagonal(G)
+    rows = rows[diagonal[rows] > negligible(G)]
+    inverses = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+    scratch = np.empty((len(G) + 1, _TILE), G.dtype)
+    gradient2 = _gradient_norm2(C, factor, rows, first, last) if manner.measure else 0.0
+    decrease = _sweep(
+        C, *factor, rows, inverses, first, last, beta, manner.most, manner.ratio, scratch
+    )  # one by one: for a tuple numba takes as long as for some sweeps
+    left = 0.0
+    if manner.curvature >= 0.0:
+        left = _remaining(C, factor, rows, first, last, manner.curvature)
+    return np.array([gradient2, decrease, left])
 
 
 @compiled
-def visit_columns(
-    X: Array,
-    turned: bool,
-    S: Array,
-    shift: Array,
-    weights: Array,
-    scale: float,
-    factor: Moving,
+def _sweep(
+    C: Array,
+    G: Array,
+    begin: Array,
+    target: Array,
+    old: Array,
+    new: Array,
+    ridge: Array,
+    rows: Array,
+    inverses: Array,
     first: int,
     last: int,
-    manner: Manner,
-    gather: bool,
-    A: Array,
-    B: Array,
-) -> Array:
-    """Do what `sweep_columns` does with C = S @ X - shift, and gather the products for S.
-
-    A tile of X is multiplied, its answers are found and its products with them are gathered while
-    it is in cache.
-
-    Parameters
-    ----------
-    X : ndarray, (n, p), or (p, n) where `turned`; C order
-        Data.
-    turned : bool
-        Whether X lies column by column.
-    S : ndarray, (at least k, n)
-        The other factor, weighted; its rows in fours.
-    shift : ndarray, (k, p), (k, 1) or (0, 1)
-        Subtracted from ``S @ X``; nothing where empty.
-    weights : ndarray, (p,) or (0,)
-        Weights of the columns; none where empty.
-    scale : float
-        X counts as ``scale * X`` in A.
-    factor, first, last, manner
-        As in `sweep_columns`.
-    gather : bool
-        Whether A and B are wanted.
-    A : ndarray, (n, at least k), or its transpose where `turned`; float64
-        ``scale * X @ target.T`` of these columns is added, components in fours.
-    B : ndarray, (at least k, at least k), float64
-        ``target @ target.T`` of these columns is added, components in fours.
-
-    Returns
-    -------
-    ndarray of float, (3,)
-        As of `sweep_columns`.
-    """
-    G, target = factor.G, factor.target
-    k, fours = G.shape[0], S.shape[0]
-    C = np.zeros((fours, PANEL), G.dtype)
-    given = np.zeros((fours, PANEL), G.dtype)
-    plain, weighted = np.zeros((fours, PANEL)), np.zeros((fours, PANEL))
-    part = np.empty((fours, PANEL), G.dtype)
-    tile = np.empty((k, _TILE), G.dtype)
-    work = np.empty(_TILE, G.dtype)
-    figures = np.zeros(3)
-    unit = G.dtype.type(scale)
-    origin = first - first  # no literal: for that the products would be compiled once more
-    for start in range(first, last, PANEL):
-        width = min(PANEL, last - start)
-        if turned:
-            combine_turned(S, X, start, width, C)
-        else:
-            combine_rows(S, X, start, width, C)
-        each = 0 if shift.shape[1] == 1 else 1
-        for j in range(shift.shape[0]):
-            for c in range(width):
-                C[j, c] -= shift[j, each * (start + c)]
-        for offset in range(0, width, _TILE):
-            m = min(_TILE, width - offset)
-            _solve_tile(C, factor, start + offset, offset, m, manner, tile, work, figures)
-        if not gather:
-            continue
-        for j in range(k):
-            answer = target[j, start : start + width]
-            for c in range(width):
-                plain[j, c] = weighted[j, c] = answer[c]
-                given[j, c] = answer[c] * unit
-            if weights.size > 0:
-                weight = weights[start : start + width]
-                for c in range(width):
-                    weighted[j, c] *= weight[c]
-                    given[j, c] *= weight[c]
-        add_inner_products(weighted, origin, plain, origin, width, B)
-        if turned:
-            spread_turned(X, start, width, given, part, A)
-        else:
-            add_inner_products(X, start, given, origin, width, A)
-    return figures
-
-
-@compiled
-def _solve_tile(
-    C: Array,
-    factor: Moving,
-    start: int,
-    shift: int,
-    m: int,
-    manner: Manner,
-    tile: Array,
-    work: Array,
-    figures: Array,
-) -> None:
-    """Sweep m columns from `start`, whose linear terms are in C from `shift`."""
-    G, rows, k = factor.G, manner.rows, factor.G.shape[0]
-    zero, least = G.dtype.type(0), negligible(G)
-    step_length = G.dtype.type(manner.beta)
-    stop, ridged = start + m, factor.ridge.shape[0] > 0
-    for j in range(k):
-        here, begin = tile[j], factor.begin[j, start:stop]
-        for c in range(m):
-            here[c] = begin[c]
-    if manner.measure:
-        figures[0] += _gradient_norm2(factor, C, tile, work, rows, start, shift, m)
-    gain_first = zero
-    for sweep in range(manner.most):
-        gain = zero
-        for j in rows:
-            diagonal = G[j, j]
-            if diagonal <= least:
-                continue
-            _descent_direction(G, C, tile, work, j, shift, m)
-            here, row_gain = tile[j], zero
-            if ridged:
-                gain += _move_ridged(diagonal, factor.ridge[j, start:stop], here, work, m)
-                continue
-            inverse = G.dtype.type(1) / diagonal
-            for c in range(m):
-                before = here[c]
-                after = max(before + work[c] * inverse, zero)
-                move = after - before
-                row_gain += move * (work[c] + work[c] - diagonal * move)
-                here[c] = after
-            gain += row_gain
-        figures[1] += 0.5 * gain
-        if sweep == 0:
-            gain_first = gain
-        if gain <= manner.ratio * gain_first:
-            break
-    if manner.curvature >= 0.0:
-        figures[2] += _remaining(factor, C, tile, work, rows, start, shift, m, manner.curvature)
-    for j in range(k):
-        here, old, new = tile[j], factor.old[j, start:stop], factor.new[j, start:stop]
-        target = factor.target[j, start:stop]
-        for c in range(m):
-            target[c] = max(here[c] + step_length * (here[c] - old[c]), zero)
-        for c in range(m):  # apart, as they may be one array
-            new[c] = here[c]
-
-
-@compiled
-def _move_ridged(diagonal: float, ridge: Array, here: Array, work: Array, m: int) -> float:
-    """Move a component whose entries have a curvature each; return twice the gain."""
-    zero = here.dtype.type(0)
-    gain: float = zero
-    for c in range(m):
-        stiffness, before = diagonal + ridge[c], here[c]
-        slope = work[c] - ridge[c] * before
-        after = max(before + slope / stiffness, zero)
-        move = after - before
-        gain += move * (slope + slope - stiffness * move)
-        here[c] = after
-    return gain
-
-
-@compiled
-def _descent_direction(
-    G: Array, C: Array, tile: Array, work: Array, j: int, shift: int, m: int
-) -> None:
-    """Set `work` to minus the gradient of component j, four components at a time."""
-    k, linear = G.shape[0], C[j, shift : shift + m]
-    for c in range(m):
-        work[c] = linear[c]
-    i = 0
-    while i + 4 <= k:
-        a, b, d, e = G[j, i], G[j, i + 1], G[j, i + 2], G[j, i + 3]
-        t0, t1, t2, t3 = tile[i], tile[i + 1], tile[i + 2], tile[i + 3]
-        for c in range(m):
-            work[c] -= (a * t0[c] + b * t1[c]) + (d * t2[c] + e * t3[c])
-        i += 4
-    while i < k:
-        a, t0 = G[j, i], tile[i]
-        for c in range(m):
-            work[c] -= a * t0[c]
-        i += 1
-
-
-@compiled
-def _gradient_norm2(
-    factor: Moving, C: Array, tile: Array, work: Array, rows: Array, start: int, shift: int, m: int
+    beta: float,
+    most: int,
+    ratio: float,
+    scratch: Array,
 ) -> float:
-    G = factor.G
-    total, least, zero = 0.0, negligible(G), G.dtype.type(0)
-    for j in rows:
-        if G[j, j] <= least:
-            continue
-        _descent_direction(G, C, tile, work, j, shift, m)
-        here, squares = tile[j], zero
-        if factor.ridge.shape[0] > 0:
-            total += _ridged_norm2(G[j, j], factor.ridge[j, start : start + m], here, work, m)
-            continue
-        for c in range(m):
-            uphill = min(work[c], zero)
-            free = work[c] if here[c] > 0.0 else work[c] - uphill
-            squares += free * free
-        total += squares / G[j, j]
+    """Sweep tile by tile in `scratch`, whose last row is for the slopes; return the decrease."""
+    k, wide = G.shape[0], scratch.shape[1]
+    work, zero, total = scratch[k], G.dtype.type(0), 0.0
+    for start in range(first, last, wide):
+        m, shift = min(wide, last - start), start - first
+        for j in range(k):
+            here, given = scratch[j], begin[j, start : start + m]
+            for c in range(m):
+                here[c] = given[c]
+        gain_first = zero
+        for sweep in range(most):
+            gain = zero
+            for j in rows:
+                linear = C[j, shift : shift + m]
+                for c in range(m):
+                    work[c] = linear[c]
+                for i in range(0, k - 3, 4):
+                    a, b, d, e = G[j, i], G[j, i + 1], G[j, i + 2], G[j, i + 3]
+                    t0, t1, t2, t3 = scratch[i], scratch[i + 1], scratch[i + 2], scratch[i + 3]
+                    for c in range(m):
+                        work[c] -= (a * t0[c] + b * t1[c]) + (d * t2[c] + e * t3[c])
+                for i in range(k - k % 4, k):
+                    a, t0 = G[j, i], scratch[i]
+                    for c in range(m):
+                        work[c] -= a * t0[c]
+                here, row_gain = scratch[j], zero
+                diagonal, inverse = G[j, j], inverses[j]
+                if ridge.size > 0:
+                    own = ridge[j, start : start + m]
+                    for c in range(m):
+                        stiffness, was = diagonal + own[c], here[c]
+                        slope = work[c] - own[c] * was
+                        after = was + slope / stiffness
+                        after = after if after > zero else zero
+                        move = after - was
+                        row_gain += move * (slope + slope - stiffness * move)
+                        here[c] = after
+                else:
+                    for c in range(m):
+                        was = here[c]
+                        after = was + work[c] * inverse
+                        after = after if after > zero else zero
+                        move = after - was
+                        row_gain += move * (work[c] + work[c] - diagonal * move)
+                        here[c] = after
+                gain += row_gain
+            total += 0.5 * gain
+            if sweep == 0:
+                gain_first = gain
+            if gain <= ratio * gain_first:
+                break
+        for j in range(k):
+            here, before = scratch[j], old[j, start : start + m]
+            ahead, answer = target[j, start : start + m], new[j, start : start + m]
+            for c in range(m):
+                point = here[c] + beta * (here[c] - before[c])
+                ahead[c] = point if point > zero else zero
+            for c in range(m):  # apart, as they may be one array
+                answer[c] = here[c]
     return total
 
 
-@compiled
-def _ridged_norm2(diagonal: float, ridge: Array, here: Array, work: Array, m: int) -> float:
-    total = 0.0
-    for c in range(m):
-        slope = work[c] - ridge[c] * here[c]
-        if here[c] > 0.0 or slope > 0.0:
-            total += slope * slope / (diagonal + ridge[c])
-    return total
+class _Slopes(NamedTuple):
+    """Gradient of some rows and columns of a factor, their ridge, and where they are."""
+
+    slopes: Array
+    ridge: Array
+    at: Array
 
 
-@compiled
+def _slopes(
+    C: Array, factor: Moving, whole: Array, rows: Array, first: int, last: int
+) -> Iterator[_Slopes]:
+    """Give the gradient at the columns `first` to `last` of `whole`, some columns at a time."""
+    for start in range(first, last, _MEASURED):
+        here = slice(start, min(start + _MEASURED, last))
+        at = whole[rows, here]
+        slopes = factor.G[rows] @ whole[:, here] - C[rows, here.start - first : here.stop - first]
+        ridge = factor.ridge[rows, here] if factor.ridge.size else np.zeros((1, 1), at.dtype)
+        yield _Slopes(slopes + ridge * at, ridge, at)
+
+
+def _gradient_norm2(C: Array, factor: Moving, rows: Array, first: int, last: int) -> float:
+    diagonal, free = np.diagonal(factor.G)[rows, None], np.ones(len(rows), bool)
+    return sum(
+        squared_gradient(slopes.T, (diagonal + ridge).T, at.T, free)
+        for slopes, ridge, at in _slopes(C, factor, factor.begin, rows, first, last)
+    )
+
+
 def _remaining(
-    factor: Moving,
-    C: Array,
-    tile: Array,
-    work: Array,
-    rows: Array,
-    start: int,
-    shift: int,
-    m: int,
-    curvature: float,
+    C: Array, factor: Moving, rows: Array, first: int, last: int, curvature: float
 ) -> float:
     """Bound the decrease left: each entry on its own, with the least curvature there is."""
-    G, total = factor.G, 0.0
-    least = negligible(G)
-    for j in rows:
-        if G[j, j] <= least:
-            continue
-        _descent_direction(G, C, tile, work, j, shift, m)
-        stiffness, here = max(curvature, 1e-6) * G[j, j], tile[j]
-        if factor.ridge.shape[0] > 0:
-            total += _ridged_rest(stiffness, factor.ridge[j, start : start + m], here, work, m)
-            continue
-        for c in range(m):
-            move = max(work[c] / stiffness, -here[c])
-            total += move * (work[c] - 0.5 * stiffness * move)
-    return total
-
-
-@compiled
-def _ridged_rest(stiffness: float, ridge: Array, here: Array, work: Array, m: int) -> float:
+    least = factor.G.dtype.type(max(curvature, 1e-6)) * np.diagonal(factor.G)[rows, None]
     total = 0.0
-    for c in range(m):
-        slope, stiff = work[c] - ridge[c] * here[c], stiffness + ridge[c]
-        move = max(slope / stiff, -here[c])
-        total += move * (slope - 0.5 * stiff * move)
+    for slopes, ridge, at in _slopes(C, factor, factor.new, rows, first, last):
+        stiffness = least + ridge
+        move = np.maximum(-slopes / stiffness, -at)
+        total -= float((move * (slopes + 0.5 * stiffness * move)).sum(dtype=np.float64))
     return total

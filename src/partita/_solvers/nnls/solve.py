@@ -1,9 +1,8 @@
 """Signals for given maps: non-negative least squares for many right-hand sides, exactly.
 
 The quadratic of a row needs of the data only C = X @ H.T, and of the maps only G = H @ H.T.
-Coordinate descent finds the face of the orthant and, where G is well conditioned, the minimum
-to rounding; every other row ends on a Cholesky solution of its face, as in an active-set method
-(Lawson & Hanson 1974; Kim & Park 2011, doi:10.1137/110821172). Either way it is exact.
+Coordinate descent finds the face of the orthant, and a Cholesky solution of it is the end, as in
+an active-set method (Lawson & Hanson 1974; Kim & Park 2011, doi:10.1137/110821172).
 """
 
 from __future__ import annotations
@@ -18,18 +17,16 @@ import scipy.sparse
 from ..compute.threads import Crew, single_blas
 from ..compute.types import Array, Floats, RankOne
 from ..penalties.penalty import NONE, UNWEIGHTED, Penalty, Terms, Weights
-from . import active_set, coordinate_descent
+from .active_set import solve_rows
 
 # Times and errors below are of 18 240 rows of 400 features and thirty components, float32.
 _BLOCK_ENTRIES = 1 << 19  # of a block of rows; half and twice as many take as long
+_LEAST_ROWS = 128  # of a block
 _MOST_COLUMNS = 4096  # of a block at a time
 _SUMMED_IN_FLOAT32 = 1024  # columns; sums of 400 are off by 2e-6 of a signal, of 128 by 7e-7
 # Least eigenvalue of a Gram matrix with ones on its diagonal, above which errors of float32 grow no
 # more than a hundredfold; products in float64 make a solve 6 % longer.
 _WELL_CONDITIONED = 1e-2
-_MOST_SWEEPS = 30  # in float64, beyond which the active set is as fast; 15 and 60 take as long
-# A move that ends the sweeps, relative to the answer: below the rounding of the dtype of the data.
-_SETTLED = {np.dtype(np.float32): 1e-8, np.dtype(np.float64): 1e-13}
 # Rounds of a penalty majorised anew; those that shrink whole components need most.
 _MOST_MAJORISATIONS, _SETTLED_AT, _LIFT, _SILENCED = 2000, 1e-10, 1e-3, 1e-8
 
@@ -175,13 +172,12 @@ def _with_terms(gram: Floats, terms: Terms) -> Floats:
 def _minimise_rows(gram: Floats, C: Floats, *, start: Floats | None = None) -> Floats:
     """Solve all rows, some on each thread."""
     W = np.empty(C.shape)
-    settled = _SETTLED[np.dtype(np.float64)] if start is None else None
     grams = gram[None] if gram.ndim == 2 else gram
 
     def solve_block(rows: slice) -> None:
         guess = None if start is None else np.array(start[rows], np.float64, order="C")
         own = grams if len(grams) == 1 else grams[rows]
-        W[rows] = _minimise(own, C[rows], settled=settled, start=guess)
+        W[rows] = _minimise(own, C[rows], start=guess)
 
     with Crew() as crew:
         crew.map(solve_block, _row_blocks(*C.shape))
@@ -203,7 +199,7 @@ def _solve_shared(X: Any, H: Array, weights: RankOne | None, penalty: Penalty) -
             def solve_block(rows: slice) -> None:
                 C = cross.rows(rows)
                 C[counted[rows] == 0] = 0.0
-                W[rows] = _minimise(gram[None], C, settled=_SETTLED[X.dtype])
+                W[rows] = _minimise(gram[None], C)
 
             crew.map(solve_block, blocks)
             return W
@@ -249,20 +245,10 @@ def _pair_sums(M: Floats, maps: Floats, first: Array, second: Array) -> Floats:
     return sums
 
 
-def _minimise(
-    grams: Floats, C: Floats, *, settled: float | None = None, start: Floats | None = None
-) -> Floats:
+def _minimise(grams: Floats, C: Floats, *, start: Floats | None = None) -> Floats:
     """Solve rows that share a Gram matrix or have one each, from a start or from 0."""
-    m, k = C.shape
-    rounds = 200 + 20 * k
-    W = np.zeros((m, k)) if start is None else start
-    C, grams = np.ascontiguousarray(C), np.ascontiguousarray(grams)
-    if settled is None or len(grams) > 1:
-        active_set.solve_rows(grams, C, W, 0, m, rounds)
-        return W
-    shared, scale = _normalise(grams[0])
-    for first in coordinate_descent.sweep_shared(shared, scale, C, W, 0, m, settled, _MOST_SWEEPS):
-        active_set.solve_rows(grams, C, W, first, min(first + coordinate_descent.TILE, m), rounds)
+    W = np.zeros(C.shape) if start is None else start
+    solve_rows(grams, C, W, 200 + 20 * C.shape[1])
     return W
 
 
@@ -283,9 +269,7 @@ def _is_easy(X: Any, gram: Floats) -> bool:
 def _row_blocks(n: int, p: int) -> list[slice]:
     """Cut n rows into blocks, several for each thread and few enough values to stay in cache."""
     width = min(-(-n // 8), _BLOCK_ENTRIES // min(p, _MOST_COLUMNS))
-    width = max(
-        coordinate_descent.TILE, -(-width // coordinate_descent.TILE) * coordinate_descent.TILE
-    )
+    width = max(_LEAST_ROWS, width)
     return [slice(a, min(a + width, n)) for a in range(0, n, width)]
 
 
