@@ -1,4 +1,4 @@
-"""Kullback-Leibler by second-order steps: falling losses, optimality, known truth, any scale."""
+"""Second-order steps for every beta: falling losses, optimality, known truth, any scale."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import scipy.optimize
 import scipy.sparse
 import solving
 from scipy.special import kl_div
+from sklearn.decomposition import non_negative_factorization
 
 from partita._solvers.divergence import newton
 from partita._solvers.divergence.signals import solve_divergence
+from partita._solvers.losses.beta_divergence import misfit_by_column
+from partita._solvers.matrices.scaled import fill_zeros
 from partita._solvers.penalties.per_entry import PerEntry
 from partita._solvers.penalties.unit_norm import UnitNorm
 
@@ -249,3 +252,88 @@ def test_the_number_of_threads_does_not_change_the_result(rng, monkeypatch):
         fits.append(fit_from(X, *start, tol=0, max_iter=15))
     np.testing.assert_array_equal(fits[0].W, fits[1].W)
     np.testing.assert_array_equal(fits[0].H, fits[1].H)
+
+
+def make_positive(rng, n=50, p=120, k=3, noise=8.0):
+    W, H = rng.gamma(0.7, 1.0, (n, k)), rng.gamma(0.7, 1.0, (k, p))
+    return (W @ H + 0.05) * rng.gamma(noise, 1 / noise, (n, p))
+
+
+def total(X, W, H, beta):
+    return misfit_by_column(X, np.maximum(W @ H, 1e-30), None, beta=beta).sum()
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5])
+def test_loss_is_not_above_a_long_run_of_scikit_learn(rng, beta):
+    X = make_positive(rng)
+    W, H = draw_start(rng, X, 3)
+    fit = fit_from(X, W, H, beta=beta, tol=1e-4, max_iter=1000)
+    theirs = non_negative_factorization(
+        X, W.copy(), H.copy(), n_components=3, init="custom", solver="mu", beta_loss=beta,
+        max_iter=1500, tol=0,
+    )  # fmt: skip
+    assert fit.losses[-1] <= total(X, *theirs[:2], beta) * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [0.0, 0.3, 0.7])
+def test_below_one_too_losses_never_rise_and_the_fit_ends_certified(rng, dtype, beta):
+    X = make_positive(rng).astype(dtype)
+    fit = fit_from(X, *draw_start(rng, X, 3), beta=beta, tol=3e-3, max_iter=1000)
+    assert fit.converged
+    assert fit.certificate.residual <= 3e-3
+    assert fit.W.dtype == fit.H.dtype == dtype
+    assert (np.diff(fit.losses) <= 0).all()
+    assert fit.losses[-1] == pytest.approx(total(X, fit.W, fit.H, beta), rel=1e-4)
+    assert max(fit.certificate[2:]) < 1e-4
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_any_units_give_the_same_maps(rng, beta, scale):
+    X = make_positive(rng).astype(np.float32)
+    W, H = (f.astype(np.float32) for f in draw_start(rng, X, 3))
+    fit = fit_from(X, W, H, beta=beta)
+    scaled = fit_from(np.float32(scale) * X, np.float32(scale) * W, H, beta=beta)
+    unit = np.float64(np.float32(scale)) ** beta
+    assert scaled.losses[-1] / unit == pytest.approx(fit.losses[-1], rel=1e-4)
+    for one, other in zip(fit.H, scaled.H, strict=True):
+        assert np.corrcoef(one, other)[0, 1] > 0.999
+
+
+def test_exact_products_are_recovered_to_a_thousandth_under_itakura_saito(rng):
+    W, H = rng.random((40, 2)) + 0.05, rng.random((2, 60)) + 0.05
+    X = W @ H
+    fit = fit_from(X, *draw_start(rng, X, 2), beta=0.0, tol=1e-6, max_iter=2000)
+    np.testing.assert_allclose(fit.W @ fit.H, X, rtol=1e-3)
+
+
+def test_zeros_count_as_a_thousandth_of_the_least_value_for_itakura_saito(rng):
+    X = make_positive(rng)
+    X[rng.random(X.shape) < 0.05] = 0
+    W, H = draw_start(rng, X, 3)
+    filled = fit_from(fill_zeros(X), W, H, beta=0.0, max_iter=60)
+    fit = fit_from(X, W, H, beta=0.0, max_iter=60)
+    np.testing.assert_allclose(fit.losses, filled.losses, rtol=1e-6)
+    sparse = fit_from(scipy.sparse.csr_array(X), W, H, beta=0.0, max_iter=60)
+    np.testing.assert_allclose(sparse.losses, fit.losses, rtol=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_held_maps_stay_as_given_below_one(rng, beta):
+    X = make_positive(rng)
+    W, H = draw_start(rng, X, 3)
+    held = np.array([True, False, False])
+    fit = fit_from(X, W, H, beta=beta, held=held, max_iter=50)
+    np.testing.assert_array_equal(fit.H[0], H[0])
+    assert not np.array_equal(fit.H[1:], H[1:])
+
+
+def test_penalties_shrink_the_fit_below_one(rng):
+    X = make_positive(rng)
+    W, H = draw_start(rng, X, 3)
+    fit = fit_from(X, W, H, beta=0.5, penalty=UnitNorm(W_l1=0.1, H_l1=0.1))
+    free = fit_from(X, W, H, beta=0.5)
+    assert (fit.W @ fit.H).sum() < (free.W @ free.H).sum()
+    assert (np.diff(fit.losses) <= 1e-9 * fit.losses[0]).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse
+from solving import measured
 
 from partita._solvers.penalties.penalty import NONE, Extent
 from partita._solvers.penalties.per_entry import PerEntry
@@ -31,3 +32,19 @@ def test_where_there_is_nothing_to_explain_signals_are_zero(beta, penalty):
     for data, weights in cases:
         W = solve_signals(data, H, loss=beta, penalty=penalty, weights=weights)
         np.testing.assert_array_equal(W, np.zeros((8, 3)))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5])
+def test_signals_of_exact_data_are_recovered_for_given_maps(beta):
+    rng = np.random.default_rng(11)
+    H, W = rng.gamma(0.7, 1.0, (4, 80)), rng.random((20, 4)) + 0.1
+    np.testing.assert_allclose(solve_signals(W @ H, H, loss=beta), W, rtol=1e-4)
+
+
+def test_signals_for_given_maps_obey_the_penalty():
+    rng = np.random.default_rng(11)
+    H = rng.gamma(0.7, 1.0, (3, 120))
+    X = rng.gamma(0.7, 1.0, (50, 3)) @ H * rng.gamma(8.0, 1 / 8.0, (50, 120))
+    free = solve_signals(X, H, loss=1.0)
+    for penalty in (UnitNorm(W_l1=0.2), UnitNorm(H_l1=0.02), UnitNorm(l2=0.5)):
+        assert solve_signals(X, H, loss=1.0, penalty=measured(penalty, X, 1.0)).sum() < free.sum()

@@ -17,7 +17,6 @@ from ..compute.threads import Crew, single_blas
 from ..compute.types import Array
 from ..losses.beta_divergence import add_up, misfit_by_column, slope_and_curvature
 from ..matrices.scaled import Data, prepare
-from ..nmf.initialisation import FILL
 from ..optimality.certificate import (
     Scale,
     Slack,
@@ -67,15 +66,8 @@ class Sides:
         self.data = data.turned() if self.turned else data
         self.short, self.long = (long, short) if self.turned else (short, long)
         self.short_free, self.long_free = (free, every) if self.turned else (every, free)
-        self._short_unseen, self._long_unseen = no_row, no_column
         if self.turned:
             self.penalty = self.penalty.turned
-            self._short_unseen, self._long_unseen = no_column, no_row
-
-    def lifted(self) -> tuple[Array, Array]:
-        """Return the short and the long factor without zeros, but for what is held or unseen."""
-        short = _lift(self.short, self.short_free, self._short_unseen)
-        return short, _lift(self.long, self.long_free, self._long_unseen)
 
     def pull(self, short: Array, long: Array) -> tuple[Terms | None, Terms | None]:
         """Return the penalty as the short and as the long factor see it where they stand."""
@@ -160,11 +152,6 @@ class Sides:
 
         given = terms_at if self.penalty.active else None
         return refit(data, other, rows, given, free=free, max_steps=max_steps)
-
-
-def _lift(rows: Array, free: Array, unseen: Array) -> Array:
-    level = np.asarray(FILL * rows.mean(dtype=np.float64), rows.dtype)
-    return np.where((rows == 0) & free & ~unseen[:, None], level, rows)
 
 
 def enter(problem: Problem, start: Start) -> Sides:
