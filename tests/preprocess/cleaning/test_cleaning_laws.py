@@ -50,25 +50,24 @@ CHUNKS = [
 step = pytest.mark.parametrize("name", STEPS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        n
-        for n in STEPS
-        if n.split(",")[0] in {"detrend", "regress_out", "lowpass", "highpass", "bandpass"}
-    ],
-)
+@pytest.mark.parametrize("name", ["detrend", "detrend, cosine", "regress_out"])
 @pytest.mark.parametrize("chunks", CHUNKS)
 def test_chunks_stay_as_they_are(labelled, name, chunks):
     lazy = labelled().chunk(chunks)
     assert STEPS[name](lazy).chunks == lazy.chunks
 
 
+@pytest.mark.parametrize("name", ["lowpass", "highpass", "bandpass"])
+@pytest.mark.parametrize("chunks", CHUNKS)
+def test_filters_have_time_in_one_chunk(labelled, name, chunks):
+    assert len(STEPS[name](labelled().chunk(chunks)).chunksizes["time"]) == 1
+
+
 # How many values are read when a step is called, beside the first or last chunk once more, and
 # when its result is computed; per value of the recording.
 CALLS = {
-    "detrend": 1, "detrend, cosine": 1, "regress_out": 1, "lowpass": 1, "highpass": 1,
-    "bandpass": 1, "censor": 0, "censor, cubic": 0, "smooth": 0,
+    "detrend": 1, "detrend, cosine": 1, "regress_out": 1, "lowpass": 0, "highpass": 0,
+    "bandpass": 0, "censor": 0, "censor, cubic": 0, "smooth": 0,
     "resample_time, finer": 0, "resample_time, coarser": 0,
 }  # fmt: skip
 
@@ -96,7 +95,7 @@ def test_a_filter_of_whole_courses_reads_nothing_when_called(labelled, counted, 
     assert sum(reads) == lazy.size
 
 
-@pytest.mark.parametrize("name", ["detrend", "regress_out", "bandpass", "censor", "smooth"])
+@pytest.mark.parametrize("name", ["detrend", "regress_out", "censor", "smooth"])
 @pytest.mark.slow
 def test_memory_stays_bounded(name):
     import dask.array as da
@@ -114,7 +113,6 @@ def test_memory_stays_bounded(name):
     steps = {
         "detrend": lambda r: pp.detrend(r),
         "regress_out": lambda r: pp.regress_out(r, table),
-        "bandpass": lambda r: pp.bandpass(r, lowcut=0.01, highcut=0.1, order=1),
         "censor": lambda r: pp.censor(r, table[:, 0] > 2, how="interpolate"),
         "smooth": lambda r: pp.smooth(r.assign_coords(y=range(100), x=range(100)), fwhm=2),
     }

@@ -9,6 +9,7 @@ import xarray as xr
 
 from partita import preprocess as pp
 from partita.preprocess import bandpass, highpass, lowpass, resample_time
+from partita.preprocess.cleaning import filtering
 
 
 @pytest.mark.parametrize("order", [1, 2, 4, 5])
@@ -121,3 +122,14 @@ def test_recordings_too_short_or_without_times_are_refused(labelled):
         highpass(recording[::-1], cutoff=0.1)
     with pytest.raises(ValueError, match="at least two samples"):
         highpass(recording[:1], cutoff=0.1)
+
+
+def test_what_is_cut_along_time_and_exceeds_memory_is_refused_with_the_remedy(
+    labelled, monkeypatch
+):
+    recording = labelled()
+    monkeypatch.setattr(filtering, "available_memory", lambda: 2 * recording.nbytes)
+    with pytest.raises(ValueError, match=r"'time' into 4 chunks: .* chunks=\{'time': -1, 'y': 8\}"):
+        lowpass(recording.chunk(time=30), cutoff=0.1)
+    for whole in (recording, recording.chunk(time=-1, y=2)):
+        lowpass(whole, cutoff=0.1).compute()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.signal
@@ -13,9 +14,12 @@ from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.grid import is_even
 from partita._labels.numbers import is_positive, is_whole
 from partita._labels.time import sample_times, sampling_interval
+from partita._solvers.compute.memory import available_memory
 from partita.preprocess.cleaning.resampling import resample_time
-from partita.preprocess.cleaning.zero_phase import Filter, filter_chunks, filter_columns
 from partita.preprocess.voxels.columns import Window, transform
+
+# Of a recording that is put together along time: as it is read, as it is cut, and filtered.
+_COPIES = 3
 
 
 def lowpass(
@@ -32,13 +36,12 @@ def lowpass(
     cut-off half of the amplitude is left. Both ends are continued by turning the recording about
     its end points, as `scipy.signal.sosfiltfilt` does.
 
-    A lazy recording whose time lies in one chunk is filtered chunk by chunk, and nothing is
-    computed when the function is called. Where time is cut into several chunks, the state of the
-    filter at every border is computed when the function is called, in one streaming pass (the
-    first and the last chunk are read once more before it); the result stays lazy, in the
-    recording's own chunks, and is the same. The states are `order` numbers a voxel and direction
-    (twice as many for `bandpass`), in float64, for every chunk: let a chunk of time hold a hundred
-    samples or more. A voxel that is NaN at all times stays NaN.
+    On a lazy recording nothing is computed when the function is called. A filter needs whole time
+    courses: the result has time in one chunk, and where the recording is cut along time every block
+    of the result reads all of it, which `compute` and `partita.save` do once; save it before a fit,
+    or load it cut along space, ``partita.load(path, chunks={"time": -1, "y": 8})``. One that is cut
+    along time and would not fit into memory three times is refused. A voxel that is NaN at all
+    times stays NaN.
 
     Parameters
     ----------
@@ -66,8 +69,9 @@ def lowpass(
         If `recording` is not a dense DataArray of real numbers.
     ValueError
         If the recording has no times, or uneven ones; if the cut-off is not between 0 and half the
-        sampling rate; if the recording is too short for the filter; or if some values of a voxel
-        are NaN or infinite (on a lazy recording with time in one chunk, when it is computed).
+        sampling rate; if the recording is too short for the filter; if it is lazy, cut along time
+        and too large to be put together; or if some values of a voxel are NaN or infinite (on a
+        lazy recording, when it is computed).
 
     See Also
     --------
@@ -234,11 +238,9 @@ def _filtered(
     chosen = _design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     n_times = recording.sizes[sample_dim]
     _require_length(n_times, step, chosen.edge, kind, cuts)
-    if recording.chunks is not None and len(recording.chunksizes[sample_dim]) > 1:
-        values = filter_chunks(recording, chosen, sample_dim=sample_dim, caller=kind)
-    else:
-        window = Window(0, n_times, n_times, _Whole(chosen))
-        values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
+    recording = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
+    window = Window(0, n_times, n_times, partial(_filter, chosen=chosen))
+    values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
     result = recording.copy(data=values)
     if kind == "lowpass":
         return append_history(result, describe_call(kind, **cuts, order=order))
@@ -246,14 +248,62 @@ def _filtered(
     return append_history(result if keep_mean else as_fluctuation(result), line)
 
 
-class _Whole:
-    """Filters whole courses."""
+class _Filter(NamedTuple):
+    """A zero-phase filter.
 
-    def __init__(self, chosen: Filter) -> None:
-        self.chosen = chosen
+    Attributes
+    ----------
+    sections : numpy.ndarray, (n_sections, 6)
+        Second-order sections, run forwards and backwards.
+    edge : int
+        By how many samples the recording is continued at both ends, turned about its end points.
+    keep_level : bool
+        Whether a constant passes (low-pass).
+    keep_mean : bool
+        Whether the mean over time is put back after it was filtered out.
+    """
 
-    def __call__(self, columns: np.ndarray) -> np.ndarray:
-        return filter_columns(columns, chosen=self.chosen)
+    sections: np.ndarray
+    edge: int
+    keep_level: bool
+    keep_mean: bool
+
+
+def _filter(columns: np.ndarray, *, chosen: _Filter) -> np.ndarray:
+    # About the first sample, so that an offset costs no precision and a constant leaves 0.
+    first = columns[0].copy()
+    columns -= first
+    found: np.ndarray = scipy.signal.sosfiltfilt(
+        chosen.sections, columns, axis=0, padlen=chosen.edge
+    )
+    if chosen.keep_level:
+        found += first
+    elif chosen.keep_mean:
+        found += columns.mean(axis=0) + first
+    return found
+
+
+def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
+    """Put a lazy recording together along time, or refuse one that memory does not hold."""
+    n_chunks = len(recording.variable.chunksizes.get(sample_dim, "1"))
+    if n_chunks == 1:
+        return recording
+    needed = _COPIES * recording.size * checks.promote(recording.dtype).itemsize
+    if needed > available_memory():
+        raise ValueError(
+            f"{caller} needs whole time courses, and this recording is cut along {sample_dim!r} "
+            f"into {n_chunks} chunks: putting it together takes up to {needed / 1e9:.2g} GB, more "
+            f"than is free. Cut it along space: partita.load(path, chunks={{{sample_dim!r}: -1, "
+            "'y': 8}); or, where the file is stored frame by frame, convert it once before: "
+            "partita convert FILE session.zarr --chunks y=8."
+        )
+    axis = recording.get_axis_num(sample_dim)
+    whole = {i: -1 if i == axis else "auto" for i in range(recording.ndim)}
+    values = recording.data.rechunk(whole)
+    sizes = dict(zip(recording.dims, values.chunks, strict=True))
+    lazy = {name: c.variable for name, c in recording.coords.items() if c.chunks is not None}
+    cut = {name: c.chunk({dim: sizes[dim] for dim in c.dims}) for name, c in lazy.items()}
+    return recording.copy(data=values).assign_coords(cut)
 
 
 def _evenly_sampled(
@@ -288,7 +338,7 @@ def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
 
 def _design(
     kind: str, cuts: dict[str, float], order: Any, rate: float, *, keep_mean: bool
-) -> Filter:
+) -> _Filter:
     if not is_whole(order) or order < 1:
         raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
     edges = list(cuts.values())
@@ -297,7 +347,7 @@ def _design(
     )
     # As long as `scipy.signal.sosfiltfilt` takes it.
     spared = min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum()))
-    return Filter(sections, 3 * (2 * len(sections) + 1 - spared), kind == "lowpass", keep_mean)
+    return _Filter(sections, 3 * (2 * len(sections) + 1 - spared), kind == "lowpass", keep_mean)
 
 
 def _require_length(
