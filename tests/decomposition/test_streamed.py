@@ -1,7 +1,6 @@
 """Fits of recordings that stay on disk: the same answer in few passes, whatever the chunks."""
 
 import multiprocessing
-import re
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 
@@ -12,7 +11,7 @@ import pytest
 import xarray as xr
 
 import partita as pt
-from partita._solvers.matrices import partition, reading_cost, streamed
+from partita._solvers.matrices import partition, streamed
 from partita._solvers.nmf import block_update
 from partita.decomposition import out_of_core
 
@@ -297,65 +296,6 @@ def test_the_recording_is_rebuilt_lazily(recording, chunks):
     assert np.sqrt(float((rest**2).sum())) == pytest.approx(model.reconstruction_err_, rel=1e-3)
     some = model.inverse_transform(model.signals_.sel(component=[1, 3]))
     assert some.chunks is not None
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Give a clock that only those who compute move on, by seconds in a list."""
-    seconds = []
-    for module in (reading_cost, out_of_core):
-        monkeypatch.setattr(module, "perf_counter", lambda: sum(seconds))
-    return seconds
-
-
-def taking(recording, clock, *, reading, computing):
-    """Return a lazy recording whose blocks take so many seconds by the clock."""
-    chunked = recording.chunk(time=40).data
-
-    def takes(seconds, block):
-        clock.append(seconds)
-        return block
-
-    data = dask.array.map_blocks(
-        lambda block_id: takes(reading, chunked.blocks[block_id].compute(scheduler="sync")),
-        chunks=chunked.chunks,
-        dtype=recording.dtype,
-        meta=np.empty((0,) * recording.ndim, recording.dtype),
-    )
-    computed = data.map_blocks(lambda block: takes(computing, block), dtype=recording.dtype)
-    return recording.copy(data=computed)
-
-
-def test_costly_blocks_are_better_saved_first_and_by_how_much_is_said_once(recording, clock):
-    lazy = taking(recording, clock, reading=2.0, computing=8.0)
-    with pytest.warns(UserWarning, match=r"Save them first .*clean\.zarr") as said:
-        model = pt.NMF(3, random_state=0).fit(lazy)
-    (words,) = [str(one.message) for one in said if "Save them" in str(one.message)]
-    ratio, gain = (float(text) for text in re.findall(r"(\d+\.\d) times", words))
-    assert ratio == 5.0
-    passes = model.fit_report_["passes"]
-    assert gain == pytest.approx(passes * 10 / (10 + 2 + passes * 2), rel=0.1)
-
-
-def test_nothing_is_said_of_blocks_made_of_what_is_in_memory(recording, clock):
-    def slowly(block):
-        clock.append(10.0)
-        return block
-
-    held = recording.chunk(time=40).data.map_blocks(slowly, dtype=recording.dtype)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pt.NMF(3, random_state=0).fit(recording.copy(data=held))
-
-
-@pytest.mark.parametrize(
-    ("reading", "computing"), [(10.0, 9.0), (0.01, 0.05)], ids=["hardly dearer", "all of it short"]
-)
-def test_blocks_that_cost_little_are_passed_over(recording, clock, reading, computing):
-    lazy = taking(recording, clock, reading=reading, computing=computing)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pt.NMF(3, random_state=0).fit(lazy)
 
 
 def test_unknown_chunks_are_refused_with_the_remedy(recording):

@@ -297,7 +297,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
         if self._transforms_in_parts(recording, weights):
             aligned = aligned.astype(self._stacker.dtype)
             inside, rng = self._stacker.inside_mask(), np.random.default_rng(0)
-            return self._surveyed(aligned, rng, mask=inside, caller=caller, fits=False)
+            return self._surveyed(aligned, rng, mask=inside, caller=caller)
         return self._usable(stacker, stacker.matrix(aligned.compute()), weights, caller=caller)
 
     def _usable(
@@ -315,11 +315,10 @@ class Decomposition(TransformerMixin, BaseEstimator):
         *,
         mask: xr.DataArray | None,
         caller: str,
-        fits: bool = True,
     ) -> Seen:
         stacker, stream = out_of_core.surveyed(
             recording, sample_dim=str(self.sample_dim), mask=mask, rng=rng, caller=caller,
-            taken=self._taken(), signed=self._signed, fits=fits,
+            taken=self._taken(), signed=self._signed,
         )  # fmt: skip
         return Seen(stacker, stream)
 

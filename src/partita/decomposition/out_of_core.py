@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._labels.warn import warn
-from partita._solvers.matrices.reading_cost import cost_of_a_block
 from partita._solvers.matrices.streamed import Stream, open_stream
 from partita._solvers.matrices.survey import Survey, locate, survey
 
@@ -20,9 +18,6 @@ from partita._solvers.matrices.survey import Survey, locate, survey
 KEPT_BYTES = 128 << 20
 # More blocks than this, smaller than this, take longer to keep account of than to read.
 _MANY, _TINY = 1000, 1 << 20
-# When saving first is worth a word: a block costs so many times its reading, in about so many
-# passes, and all of it so many seconds.
-_COSTLY, _PASSES, _WORTH_SAYING = 2.0, 14, 20.0
 
 
 def surveyed(
@@ -34,7 +29,6 @@ def surveyed(
     caller: str,
     taken: tuple[str, ...] = ("component",),
     signed: bool = False,
-    fits: bool = True,
 ) -> tuple[Stacker, Stream]:
     """Return the stacker and the stream of a lazy recording, all-NaN voxels left out.
 
@@ -54,8 +48,6 @@ def surveyed(
         As `Stacker.of` takes it.
     signed : bool
         Whether negative values may be.
-    fits : bool
-        Whether a fit follows, with its many passes.
 
     Raises
     ------
@@ -65,16 +57,13 @@ def surveyed(
     Warns
     -----
     UserWarning
-        If the blocks are many and tiny, or costly to compute.
+        If the blocks are many and tiny.
     """
     _warn_of_tiny_blocks(recording, sample_dim)
     stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask, taken=taken)
     values = stacker.blocks(recording)
     stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
-    clock = perf_counter()
     found = survey(stream, stacker.canonical_columns(), rng)
-    if fits and _PASSES * (perf_counter() - clock) > _WORTH_SAYING:
-        advise(recording)
     if found.empty.any():
         stacker, before = stacker.less(found.empty), stream
         stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
@@ -94,29 +83,6 @@ def _warn_of_tiny_blocks(recording: xr.DataArray, sample_dim: str) -> None:
         "keep account of than to read. Give larger ones to load: partita.load(path, "
         f"chunks={{{sample_dim!r}: {samples}}}); if the file itself is stored so, convert it "
         "once: partita convert FILE session.zarr."
-    )
-
-
-def advise(recording: xr.DataArray) -> None:
-    """Say how much faster a fit would be from a store, where its blocks are costly to compute.
-
-    Nothing is said of blocks made of what is in memory, nor where a cluster computes them.
-
-    Warns
-    -----
-    UserWarning
-        If computing a block takes more than twice as long as reading it.
-    """
-    cost = cost_of_a_block(recording.data)
-    if cost is None or cost.whole <= _COSTLY * cost.reading:
-        return
-    gain = _PASSES * cost.whole / (cost.whole + (_PASSES + 1) * max(cost.reading, 1e-9))
-    warn(
-        f"Every pass of this fit computes its blocks anew, which takes "
-        f"{min(cost.whole / max(cost.reading, 1e-9), 999):.1f} times as long as reading them. "
-        "Save them first and fit what was saved, about "
-        f"{min(gain, _PASSES):.1f} times faster in all: partita.save(recording, 'clean.zarr'), "
-        "then partita.load('clean.zarr')."
     )
 
 
