@@ -6,22 +6,23 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from partita._labels.warn import warn
-from partita.datasets.cache import (
-    VARIABLE,
+from partita.datasets.nunez_elizalde_hosts import (
+    HOSTS,
     HostError,
+    Index,
     RemoteFile,
-    data_folder,
-    download,
-    is_complete,
-    place,
-    remote_file,
+    checked,
+    get,
 )
-from partita.datasets.nunez_elizalde_hosts import HOSTS, Index
 
+VARIABLE = "PARTITA_DATA_DIR"
 NAME = "nunez-elizalde-2022"
 INDEX_FILE = ".partita-index.json"
 ENTITIES = {"subject": "sub", "session": "ses", "task": "task", "acq": "acq"}
@@ -115,9 +116,9 @@ def fetch_nunez_elizalde_2022(
         "acq": _values(acqs, "acq"),
     }
     hosts = _hosts(host)
-    root = data_folder(data_dir, NAME)
+    root = _data_folder(data_dir) / NAME
     kept = _select(_read_index(root), wanted)
-    if kept and all(is_complete(place(root, file), file) for file in kept):
+    if kept and not _missing(root, kept):
         return _recordings(root, kept)
     failures: list[str] = []
     for name in hosts:
@@ -139,6 +140,14 @@ def _failure_in_words(failures: Sequence[str], root: Path) -> str:
     )
 
 
+def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of all data sets: the argument's, else the variable's, else the cache."""
+    import pooch
+
+    chosen = data_dir or os.environ.get(VARIABLE) or pooch.os_cache("partita")
+    return Path(chosen).expanduser().absolute()
+
+
 def _fetch_from(
     title: str,
     index: Index,
@@ -149,46 +158,86 @@ def _fetch_from(
 ) -> list[Path]:
     """Download from one host what is missing of the chosen files."""
     chosen = _select(index, wanted)
-    places = {file: place(root, file) for file in chosen}
-    missing = [file for file in chosen if not is_complete(places[file], file)]
+    missing = _missing(root, chosen)
     root.mkdir(parents=True, exist_ok=True)
-    _download_all(missing, places, title, root, verbose=verbose)
+    if missing:
+        _download(missing, f"{len(missing)} of {len(chosen)} files", title, root, verbose=verbose)
     _write_index(root, index)
     return _recordings(root, chosen)
 
 
-def _download_all(
-    missing: Sequence[RemoteFile],
-    places: Mapping[RemoteFile, Path],
-    title: str,
-    root: Path,
-    *,
-    verbose: int,
-) -> None:
+def _download(missing: Index, amount: str, title: str, root: Path, *, verbose: int) -> None:
+    """Fetch files; each appears whole and checked, or not at all."""
+    import pooch
     from tqdm import tqdm
 
-    total = sum(file.size for file in missing)
-    if verbose and missing:
-        amount = f"{len(missing)} of {len(places)} files, {_bytes_in_words(total)}"
-        tqdm.write(f"{NAME}: downloading {amount}, from {title} to {root}", file=sys.stderr)
-    unhashed = [file.path for file in missing if file.digest is None]
+    total = sum(file.size for file in missing.values())
+    if verbose:
+        size = tqdm.format_sizeof(total, "B")
+        print(f"{NAME}: downloading {amount}, {size}, from {title} to {root}", file=sys.stderr)
+    unhashed = [path for path, file in missing.items() if file.hash is None]
     if unhashed:
         warn(
             f"{title} publishes no hash for {len(unhashed)} of the files to download; only their "
             f"size is checked: {', '.join(unhashed[:5])}{', …' if len(unhashed) > 5 else ''}."
         )
-    hidden = not (verbose and missing)
-    with tqdm(total=total, unit="B", unit_scale=True, disable=hidden) as bar:
-        for file in missing:
-            download(file, places[file])
+    known = {path: file.hash for path, file in missing.items()}
+    urls = {path: file.url for path, file in missing.items()}
+    store = pooch.create(path=root, base_url="", registry=known, urls=urls)
+    with _quiet(), tqdm(total=total, unit="B", unit_scale=True, disable=not verbose) as bar:
+        for path, file in missing.items():
+            try:
+                store.fetch(path, downloader=partial(_of_size, size=file.size))
+            except ValueError as error:
+                raise HostError(f"{file.url}: {error}") from error
             bar.update(file.size)
 
 
-def _bytes_in_words(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count} bytes"
+def _of_size(url: str, target: str, store: Any, *, size: int) -> None:
+    get(url, target, store)
+    found = os.path.getsize(target)
+    if found != size:
+        raise HostError(f"{url} has {found} bytes instead of {size}; it was thrown away")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pooch from printing a line a file."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _missing(root: Path, files: Index) -> Index:
+    """Return the files that are not there, or not of the size and hash that they must have."""
+    return {path: file for path, file in files.items() if not _is_there(_place(root, path), file)}
+
+
+def _is_there(target: Path, file: RemoteFile) -> bool:
+    if not target.is_file() or target.stat().st_size != file.size:
+        return False
+    import pooch
+
+    algorithm, _, digest = (file.hash or "").partition(":")
+    return file.hash is None or pooch.file_hash(str(target), alg=algorithm) == digest
+
+
+def _place(root: Path, path: str) -> Path:
+    """Return where a file is kept, links below `root` that lead elsewhere refused."""
+    target = root / path
+    if not target.resolve().is_relative_to(root.resolve()):
+        raise ValueError(
+            f"{target} leads outside the cache directory {root} (to {target.resolve()}). "
+            "Remove the link, or choose another folder with data_dir= or "
+            f"the environment variable {VARIABLE}."
+        )
+    return target
 
 
 def _hosts(host: str) -> list[str]:
@@ -211,23 +260,19 @@ def _entities(path: str) -> dict[str, str]:
     return dict(re.findall(r"(?<![A-Za-z0-9])(sub|ses|task|acq)-([A-Za-z0-9]+)", path))
 
 
-def _select(index: Index, wanted: Mapping[str, list[str] | None]) -> list[RemoteFile]:
+def _select(index: Index, wanted: Mapping[str, list[str] | None]) -> Index:
     """Choose files; one that lacks an entity is not excluded by it. Unknown names are refused."""
-    chosen = list(index.values())
-    if not chosen:
-        return []
     for kind, names in wanted.items():
-        if names is None:
+        if names is None or not index:
             continue
-        _require_known(kind, names, chosen)
         key = ENTITIES[kind]
-        chosen = [file for file in chosen if _entities(file.path).get(key) in (None, *names)]
-    return chosen
+        of = {path: _entities(path).get(key) for path in index}
+        _require_known(kind, names, sorted({name for name in of.values() if name is not None}))
+        index = {path: file for path, file in index.items() if of[path] in (None, *names)}
+    return index
 
 
-def _require_known(kind: str, names: list[str], files: Sequence[RemoteFile]) -> None:
-    key = ENTITIES[kind]
-    known = sorted({_entities(file.path)[key] for file in files if key in _entities(file.path)})
+def _require_known(kind: str, names: list[str], known: list[str]) -> None:
     if not names:
         raise ValueError(
             f"The list of {PLURALS[kind]} is empty. Leave it out for all, or choose among "
@@ -241,24 +286,20 @@ def _require_known(kind: str, names: list[str], files: Sequence[RemoteFile]) -> 
         )
 
 
-def _recordings(root: Path, files: Sequence[RemoteFile]) -> list[Path]:
-    found = [file for file in files if re.search(r"/fusi/[^/]*_pwd\.nii\.gz$", file.path)]
-    return sorted(place(root, file) for file in found)
+def _recordings(root: Path, files: Iterable[str]) -> list[Path]:
+    return sorted(root / path for path in files if re.search(r"/fusi/[^/]*_pwd\.nii\.gz$", path))
 
 
 def _read_index(root: Path) -> Index:
     """Return the list of files kept with the data; empty where there is none to rely on."""
     try:
         entries = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
-        return {path: remote_file(path, **entry) for path, entry in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, HostError):
+        return {path: checked(path, *entry) for path, entry in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
 def _write_index(root: Path, index: Index) -> None:
-    entries = {path: file._asdict() for path, file in index.items()}
-    for entry in entries.values():
-        del entry["path"]
     unfinished = root / f"{INDEX_FILE}.partial"
-    unfinished.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    unfinished.write_text(json.dumps(index, indent=1), encoding="utf-8")
     unfinished.replace(root / INDEX_FILE)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
+import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote
-
-from partita.datasets.cache import HostError, RemoteFile, read_page, remote_file
 
 OBJECT_STORE = "https://confusius-datasets.s3.us-west-2.amazonaws.com"
 OSF_API = "https://api.osf.io"
@@ -18,35 +16,47 @@ OSF_FILES = "https://osf.io"
 DATASET = "nunez-elizalde-2022-bids"
 OSF_NODE = "43skw"
 MOST_PAGES = 100  # of one listing, lest a host that answers in circles is read for ever
+TIMEOUT = 60.0  # s without a byte
+
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+
+
+class HostError(Exception):
+    """What a host did wrong, in words; the caller turns to the next host or gives up."""
+
+
+class RemoteFile(NamedTuple):
+    """Where to get a file, its size, and its hash as pooch writes it, ``algorithm:digest``."""
+
+    url: str
+    size: int
+    hash: str | None
+
 
 Index = dict[str, RemoteFile]
 
 
 def index_of_object_store() -> Index:
     """List the files of the newest version in the object store, with SHA-256."""
-    versions = configparser.ConfigParser()
     url = f"{OBJECT_STORE}/last_versions.conf"
-    try:
-        versions.read_string(read_page(url).decode())
-        version = versions["datasets"][DATASET]
-    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
-        raise HostError(f"{url} does not name a version of {DATASET}") from error
-    if not re.fullmatch(r"\w[\w.-]*", version):
-        raise HostError(f"{url} names the version {version!r}")
-    base = f"{OBJECT_STORE}/datasets/{DATASET}/{version}"
+    found = re.search(rf"^{DATASET}\s*=\s*(\w[\w.-]*)\s*$", _read(url).decode(), re.MULTILINE)
+    if found is None:
+        raise HostError(f"{url} does not name a version of {DATASET}")
+    base = f"{OBJECT_STORE}/datasets/{DATASET}/{found[1]}"
     return _index(
         f"{base}/manifest.json",
-        locate=lambda path, _: f"{base}/{quote(path)}",
-        algorithm="sha256",
+        lambda path, entry: (f"{base}/{quote(path)}", entry["size"], "sha256", entry["sha256"]),
     )
 
 
 def index_of_osf() -> Index:
     """List the files on OSF, with MD5 where it gives one."""
     root = f"{OSF_API}/v2/nodes/{OSF_NODE}/files/osfstorage/"
-    folder = _find(root, DATASET, kind="folder")
-    listing = _find(f"{root}{folder}/", "dataset_index.json", kind="file")
-    return _index(f"{OSF_FILES}/download/{listing}/", locate=_locate_on_osf, algorithm="md5")
+    listing = _find(f"{root}{_find(root, DATASET)}/", "dataset_index.json")
+    return _index(
+        _on_osf(listing),
+        lambda _, entry: (_on_osf(_bare(entry["osf_path"])), entry["size"], "md5", entry["md5"]),
+    )
 
 
 HOSTS: dict[str, tuple[str, Callable[[], Index]]] = {
@@ -55,62 +65,76 @@ HOSTS: dict[str, tuple[str, Callable[[], Index]]] = {
 }
 
 
-def _index(url: str, *, locate: Callable[[str, Mapping[str, Any]], str], algorithm: str) -> Index:
+def checked(path: str, url: str, size: int, known: str | None) -> RemoteFile:
+    """Return one entry of a list of files, or refuse it (ValueError)."""
+    if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", path) is None:
+        raise ValueError(f"{path!r} is not a path inside the data set")
+    if not (type(size) is int and size >= 0):
+        raise ValueError(f"{path} has the size {size!r}")
+    if known is not None and not re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", known):
+        raise ValueError(f"{path} has the hash {known!r}")
+    return RemoteFile(url, size, known)
+
+
+def get(url: str, stream: Any, _: Any = None) -> None:
+    """Write what a URL answers with to a stream or a path, as a downloader of pooch."""
+    import pooch
+    import requests
+
+    try:
+        pooch.HTTPDownloader(timeout=TIMEOUT)(url, stream, None)
+    except requests.RequestException as error:
+        raise HostError(f"{url} could not be read ({type(error).__name__}: {error})") from error
+
+
+def _read(url: str) -> bytes:
+    page = io.BytesIO()
+    get(url, page)
+    return page.getvalue()
+
+
+def _index(
+    url: str, read: Callable[[str, Mapping[str, Any]], tuple[str, int, str, str | None]]
+) -> Index:
     """Read a list of files: a JSON object from path to size, hash and, on OSF, place."""
-    entries = _json(url)
-    if not isinstance(entries, dict) or not entries:
-        raise HostError(f"{url} is not a list of files")
     index = {}
-    for path, entry in entries.items():
-        if not isinstance(entry, dict):
-            raise HostError(f"{url} says {entry!r} of {path!r}")
-        index[path] = remote_file(
-            path,
-            locate(path, entry),
-            size=entry.get("size"),
-            algorithm=algorithm,
-            digest=entry.get(algorithm),
-        )
+    try:
+        for path, entry in json.loads(_read(url)).items():
+            where, size, algorithm, digest = read(path, entry)
+            known = None if digest is None else f"{algorithm}:{digest.lower()}"
+            index[path] = checked(path, where, size, known)
+    except _MALFORMED as error:
+        raise HostError(f"{url} is not a list of files: {error!r}") from error
+    if not index:
+        raise HostError(f"{url} is not a list of files: it is empty")
     return index
 
 
-def _locate_on_osf(path: str, entry: Mapping[str, Any]) -> str:
-    return f"{OSF_FILES}/download/{_identifier(entry.get('osf_path'), path)}/"
+def _on_osf(identifier: str) -> str:
+    return f"{OSF_FILES}/download/{identifier}/"
 
 
-def _identifier(place: object, name: str) -> str:
+def _bare(place: str) -> str:
     """Return the bare identifier of a file on OSF, which it writes as /<id> or /<id>/."""
-    found = re.fullmatch(r"/?(\w+)/?", place) if isinstance(place, str) else None
+    found = re.fullmatch(r"/?(\w+)/?", place)
     if found is None:
-        raise HostError(f"OSF gives {name} the place {place!r}")
+        raise ValueError(f"{place!r} is no place on OSF")
     return found[1]
 
 
-def _find(url: str, name: str, *, kind: str) -> str:
-    """Return the identifier of the file or folder called `name` in a listing of OSF."""
-    for item in _listed(url):
-        if item.get("name") == name and item.get("kind") == kind:
-            return _identifier(item.get("path"), name)
-    raise HostError(f"{url} lists no {kind} called {name}")
-
-
-def _listed(url: str) -> Iterator[Mapping[str, Any]]:
-    """Go through the attributes of everything in a listing of OSF, page after page."""
-    following: Any = url
+def _find(url: str, name: str) -> str:
+    """Return the identifier of the file or folder called `name` in a listing of OSF, by pages."""
+    page: Any = url
     for _ in range(MOST_PAGES):
-        page = _json(following)
         try:
-            items = [dict(item["attributes"]) for item in page["data"]]
-            following = page.get("links", {}).get("next")
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise HostError(f"{following} is not a listing of OSF") from error
-        yield from items
-        if not following:
-            return
-
-
-def _json(url: str) -> Any:
-    try:
-        return json.loads(read_page(url))
-    except ValueError as error:
-        raise HostError(f"{url} is not JSON") from error
+            found = json.loads(_read(page))
+            items = [item["attributes"] for item in found["data"]]
+            places = [_bare(item["path"]) for item in items if item["name"] == name]
+            page = found.get("links", {}).get("next")
+        except _MALFORMED as error:
+            raise HostError(f"{page} is not a listing of OSF: {error!r}") from error
+        if places:
+            return places[0]
+        if not page:
+            break
+    raise HostError(f"{url} lists no {name}")
