@@ -20,8 +20,7 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita.preprocess.voxels.columns import Window, transform
-from partita.preprocess.voxels.cutting import join_in_tree, spans_of
-from partita.preprocess.voxels.gaps import Gaps, find_gaps, merge_gaps, refuse_isolated
+from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
 
 # A residual of this many roundings of a voxel's largest value is nothing, as in `Moments`.
 _ROUNDINGS = 8
@@ -122,19 +121,17 @@ def _rounding(n_times: int, dtype: np.dtype[Any]) -> float:
     return float(max(_ROUNDINGS * np.finfo(dtype).eps, n_times * np.finfo(np.float64).eps))
 
 
-class _Part(NamedTuple):
-    """What a stretch of time adds to the weights: (rank, *features), and what it lacks.
+class _Sums(NamedTuple):
+    """What a voxel holds about its first sample, summed over time.
 
-    `total` and `energy` are sums of the values and their squares, about the first sample of all;
-    `size` is the largest magnitude.
+    `weights` (rank, *features) are its products with the basis, `total` and `energy` sums of the
+    values and of their squares; `size` is the largest magnitude as it is.
     """
 
-    n_samples: int
     weights: np.ndarray
     total: np.ndarray
     energy: np.ndarray
     size: np.ndarray
-    gaps: Gaps | None
 
 
 def _take_out_lazily(
@@ -145,30 +142,29 @@ def _take_out_lazily(
     sample_dim: str,
     caller: str,
 ) -> Any:
-
-    values, axis = recording.data, recording.get_axis_num(sample_dim)
+    values, axis, n_times = recording.data, recording.get_axis_num(sample_dim), len(basis)
     first = np.take(values, 0, axis=axis).compute()
-    sums, found = _assemble(_weigh(values, basis, first, axis), values, axis, rank=basis.shape[1])
+    sums, found = _sum_over_time(values, basis, first, axis)
     refuse_isolated(found, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
     work = partial(
         _residual_lazily, values, basis, sums.weights, first, axis=axis, keep_mean=keep_mean
     )
-    mean = first + sums.total / sums.n_samples if keep_mean else np.zeros(first.shape)
-    nothing = _is_doubtful(sums, keep_mean=keep_mean)
+    mean = first + sums.total / n_times if keep_mean else np.zeros(first.shape)
+    nothing = _is_doubtful(sums, n_times, keep_mean=keep_mean)
     if nothing.any():
         left = abs(work(np.full(first.shape, np.nan)) - np.expand_dims(mean, axis)).max(axis=axis)
-        reach = _rounding(sums.n_samples, checks.promote(values.dtype)) * sums.size
+        reach = _rounding(n_times, checks.promote(values.dtype)) * sums.size
         nothing &= left.compute() <= reach
     return work(np.where(nothing, mean, np.nan))
 
 
-def _is_doubtful(sums: _Part, *, keep_mean: bool) -> np.ndarray:
+def _is_doubtful(sums: _Sums, n_times: int, *, keep_mean: bool) -> np.ndarray:
     """Tell which voxels the basis explains so well that the sums cannot tell what is left."""
     with np.errstate(invalid="ignore", over="ignore"):
         left = sums.energy - (sums.weights**2).sum(axis=0)
         if keep_mean:
-            left -= sums.total**2 / sums.n_samples
-        doubtful: np.ndarray = left <= _DOUBTFUL * sums.n_samples * sums.size**2
+            left -= sums.total**2 / n_times
+        doubtful: np.ndarray = left <= _DOUBTFUL * n_times * sums.size**2
     return doubtful & (sums.energy > 0)
 
 
@@ -222,64 +218,56 @@ def _residual_of_block(
     return np.moveaxis(result.astype(dtype), 0, axis)
 
 
-def _weigh(values: Any, basis: np.ndarray, first: np.ndarray, axis: int) -> list[list[_Part]]:
-    """Return for every place among the chunks of space its part, in one reading of all chunks."""
-    from dask import compute, delayed  # type: ignore[attr-defined]
+def _sum_over_time(
+    values: Any, basis: np.ndarray, first: np.ndarray, axis: int
+) -> tuple[_Sums, Gaps]:
+    """Return the sums of a lazy array and what it lacks, in one reading of all chunks."""
+    import dask.array as da
+    from dask import compute  # type: ignore[attr-defined]
 
-    blocks = np.moveaxis(values.to_delayed(), axis, 0)
-    ends = np.cumsum(values.chunks[axis])
-    rows = [basis[end - size : end] for end, size in zip(ends, values.chunks[axis], strict=True)]
-    weigh, join = delayed(_part_of_block, pure=True), delayed(_join, pure=True)
-    trees = []
-    for at in np.ndindex(blocks.shape[1:]):
-        where = spans_of(values.chunks[:axis] + values.chunks[axis + 1 :], at)
-        column = blocks[(slice(None), *at)]
-        parts = [weigh(b, r, first[where], axis) for b, r in zip(column, rows, strict=True)]
-        trees.append(join_in_tree(parts, join))
-    return list(compute(*trees))
+    n_times, rank = basis.shape
+    cut = values.chunks[axis]
+    features = tuple(i for i in range(values.ndim) if i != axis)
+    # Indices of dimensions: of what is summed, and of the basis.
+    kind, column = values.ndim, values.ndim + 1
+    stretches = da.blockwise(
+        partial(_sums_of_block, axis=axis, n_times=n_times), (axis, kind, *features),
+        values, tuple(range(values.ndim)),
+        da.from_array(basis, chunks=(cut, -1)), (axis, column),
+        da.from_array(np.arange(n_times), chunks=(cut,)), (axis,),
+        da.from_array(first, chunks=tuple(values.chunks[i] for i in features)), features,
+        new_axes={kind: rank + 6}, adjust_chunks={axis: lambda _: 1},
+        concatenate=True, dtype=np.float64, meta=np.empty((0,) * (values.ndim + 1)),
+    )  # fmt: skip
+    sums, most = compute(stretches[:, : rank + 4].sum(axis=0), stretches[:, rank + 4 :].max(axis=0))
+    total, energy, n_nan, n_bad = sums[rank:]
+    size, earliest = most
+    counts = (array.astype(np.int64) for array in (n_nan, n_bad, -earliest))
+    return _Sums(sums[:rank], total, energy, size), Gaps(n_times, *counts)
 
 
-def _part_of_block(block: np.ndarray, basis: np.ndarray, first: np.ndarray, axis: int) -> _Part:
+def _sums_of_block(
+    block: np.ndarray,
+    basis: np.ndarray,
+    times: np.ndarray,
+    first: np.ndarray,
+    *,
+    axis: int,
+    n_times: int,
+) -> np.ndarray:
+    """Return sums of a stretch and, negative, when the first bad value comes: (1, n, *features)."""
     moved = np.moveaxis(block, axis, 0)
     gaps = find_gaps(moved)
     with np.errstate(invalid="ignore", over="ignore"):
         centred = np.subtract(moved, first, dtype=np.float64)
+        sums = [centred.sum(axis=0), np.einsum("t...,t...->...", centred, centred)]
         weights = np.tensordot(basis.T, centred, axes=1)
-        energy = np.einsum("t...,t...->...", centred, centred)
     size = np.maximum(np.abs(moved.max(axis=0)), np.abs(moved.min(axis=0).astype(np.float64)))
-    return _Part(len(moved), weights, centred.sum(axis=0), energy, size, gaps)
-
-
-def _join(parts: list[_Part]) -> _Part:
-    total = parts[0]
-    for part in parts[1:]:
-        sizes = (total.n_samples, part.n_samples)
-        total = _Part(
-            sum(sizes),
-            total.weights + part.weights,
-            total.total + part.total,
-            total.energy + part.energy,
-            np.maximum(total.size, part.size),
-            merge_gaps(total.gaps, part.gaps, sizes=sizes),
-        )
-    return total
-
-
-def _assemble(parts: Any, values: Any, axis: int, *, rank: int) -> tuple[_Part, Gaps | None]:
-    chunks = values.chunks[:axis] + values.chunks[axis + 1 :]
-    shape = tuple(sum(sizes) for sizes in chunks)
-    n_times = values.shape[axis]
-    weights = np.empty((rank, *shape))
-    total, energy, size = np.empty((3, *shape))
-    sums = _Part(n_times, weights, total, energy, size, None)
-    counts = [np.zeros(shape, np.int64) for _ in range(3)]
-    counts[2] += n_times
-    places = np.ndindex(*(len(sizes) for sizes in chunks))
-    for at, part in zip(places, parts, strict=True):
-        where = spans_of(chunks, at)
-        weights[(slice(None), *where)] = part.weights
-        total[where], energy[where], size[where] = part.total, part.energy, part.size
-        for target, given in zip(counts, part.gaps[1:] if part.gaps else (), strict=False):
-            target[where] = given
-    none = all(part.gaps is None for part in parts)
-    return sums, None if none else Gaps(n_times, *counts)
+    n_nan, n_bad, earliest = (0, 0, n_times) if gaps is None else gaps[1:]
+    if gaps is not None:
+        earliest = np.where(n_bad > 0, times[0] + earliest, n_times)
+    stack = np.empty((1, len(weights) + 6, *first.shape))
+    for i, row in enumerate((*weights, *sums, n_nan, n_bad, size, -earliest)):
+        stack[0, i] = row
+    # What lacks a value is refused, or NaN whatever its sums.
+    return stack if gaps is None else np.nan_to_num(stack, copy=False, posinf=0, neginf=0)

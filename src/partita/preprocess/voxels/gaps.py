@@ -41,20 +41,6 @@ def find_gaps(values: np.ndarray) -> Gaps | None:
     return Gaps(count, np.isnan(values).sum(axis=0), bad.sum(axis=0), first)
 
 
-def merge_gaps(first: Gaps | None, second: Gaps | None, *, sizes: tuple[int, int]) -> Gaps | None:
-    """Join what two stretches of time lack, the first, `sizes` long, before the second."""
-    if first is None and second is None:
-        return None
-    first, second = _or_whole(first, second, sizes[0]), _or_whole(second, first, sizes[1])
-    later = first.first_bad == first.n_samples
-    return Gaps(
-        first.n_samples + second.n_samples,
-        first.n_nan + second.n_nan,
-        first.n_bad + second.n_bad,
-        np.where(later, first.n_samples + second.first_bad, first.first_bad),
-    )
-
-
 def refuse_isolated(
     found: Any,
     stacker: Stacker,
@@ -95,11 +81,3 @@ def refuse_isolated(
         f"are left as they are. Fill the isolated ones, recording.interpolate_na({dim!r}), "
         f"or drop their time points, recording.dropna({dim!r})."
     )
-
-
-def _or_whole(gaps: Gaps | None, like: Gaps | None, count: int) -> Gaps:
-    if gaps is not None:
-        return gaps
-    assert like is not None  # one of the two was found
-    none = np.zeros_like(like.n_bad)
-    return Gaps(count, none, none, none + count)
