@@ -167,6 +167,15 @@ def test_more_parts_than_the_rank_are_no_trouble(k: int, l2: float) -> None:
     assert np.linalg.norm(X - solution.W @ solution.H) <= (l2 + 1e-6) * np.linalg.norm(X)
 
 
+def test_twice_as_many_parts_as_the_rank_stay_finite() -> None:
+    X = np.random.default_rng(0).standard_normal((40, 60))
+    X = ((X - X.mean(0)) / X.std(0)).astype("float32")
+    solution = solved(X, 80, max_iter=50)
+    assert np.isfinite(solution.W).all()
+    assert np.isfinite(solution.H).all()
+    assert np.abs(X - solution.W @ solution.H).max() < 1e-3
+
+
 def test_rows_and_columns_of_zeros_and_duplicates_are_no_trouble() -> None:
     X = planted()[0]
     X[3], X[:, 5], X[7], X[:, 9] = 0, 0, X[8], X[:, 10]

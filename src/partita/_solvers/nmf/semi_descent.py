@@ -37,6 +37,8 @@ class Point(NamedTuple):
     """Signals S (k, n) and the maps that are best for them, with their products.
 
     `gram` are the products of the maps with each other, shrinkage included, `cross` those with X.
+    `lengths` (k, 1) are those that the signals came with: here they have unit norm, else those
+    whose maps nearly vanish, for they add little to the others, would grow without end.
     """
 
     S: Array
@@ -45,18 +47,23 @@ class Point(NamedTuple):
     cross: Floats
     loss: float
     residual: float
+    lengths: Array
 
 
 def _look(data: Data, S: Array) -> Point:
     """Find the best maps for signals, and measure both: their own gradient is zero."""
     exact = S.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1.0
+    exact /= lengths
+    S = exact.astype(S.dtype)
     maps = maps_for(data, exact, data.onto_features(S))
     cross = data.onto_samples(maps).astype(np.float64)
     gram = gram_of(maps, data.shrinkage)
     loss = 0.5 * max(data.problem.norm2 - float(np.vdot(cross, exact)), 0.0)
     scale = comparison(data.problem, len(S))
     residual = relative_gradient(signals_gradient2(S, gram, cross), loss, scale)
-    return Point(S, maps, gram, cross, loss, residual)
+    return Point(S, maps, gram, cross, loss, residual, lengths.astype(S.dtype))
 
 
 def signals_gradient2(S: Array, gram: Floats, cross: Floats) -> float:
@@ -93,7 +100,8 @@ class Descent:
     """A fit under way: where it stands, the signals before, and the losses so far."""
 
     def __init__(self, data: Data, S: Array) -> None:
-        self.data, self.at, self.old = data, _look(data, S), S
+        self.data, self.at = data, _look(data, S)
+        self.old = self.at.S
         self.pace = Extrapolation()
         self.losses: list[float] = []
 
@@ -107,5 +115,5 @@ class Descent:
             then = _look(self.data, new)
         else:
             self.pace.grow()
-        self.at, self.old = then, new
+        self.at, self.old = then, new / then.lengths
         self.losses.append(then.loss)
