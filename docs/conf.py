@@ -109,6 +109,7 @@ html_title = "Partita"
 html_static_path = ["_static"]
 html_css_files = ["partita.css"]
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"  # "transform()", beside the page of its class
 html_theme_options = {
     "logo": {"text": "Partita"},
     "navbar_align": "left",

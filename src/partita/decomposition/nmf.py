@@ -41,13 +41,15 @@ class NMF(Decomposition):
 
     .. math::
 
-        D\Big(X \,\Big|\, \sum_k s_k m_k^\top\Big)
-        + r \Big(\lambda_m \sum_k \|s_k\| \|m_k\|_1 + \lambda_s \sum_k \|m_k\| \|s_k\|_1\Big)
-        + \tfrac{1}{2} \lambda_2 \sum_k \|m_k\|^2 \|s_k\|^2
+        \begin{split}
+        & D\Big(X \,\Big|\, \sum_k s_k m_k^\top\Big)
+        + r \Big(\lambda_m \sum_k \|s_k\| \|m_k\|_1 + \lambda_s \sum_k \|m_k\| \|s_k\|_1\Big) \\
+        & + \tfrac{1}{2} \lambda_2 \sum_k \|m_k\|^2 \|s_k\|^2
         + \tfrac{1}{2} \lambda_t \sum_k \|m_k\|^2
-          \sum_i \frac{\bar\Delta}{\Delta_i} (s_{k,i+1} - s_{k,i})^2
-        + \tfrac{1}{2} \lambda_v \sum_k \|s_k\|^2
+          \sum_i \frac{\bar\Delta}{\Delta_i} (s_{k,i+1} - s_{k,i})^2 \\
+        & + \tfrac{1}{2} \lambda_v \sum_k \|s_k\|^2
           \sum_{v \sim w} \frac{\bar\Delta}{\Delta_{vw}} (m_{k,v} - m_{k,w})^2
+        \end{split}
 
     with :math:`D = \tfrac12 \|X - \hat X\|_F^2` by default, r the root mean square of X,
     :math:`\lambda_m` = ``maps_l1``, :math:`\lambda_s` = ``signals_l1``, :math:`\lambda_2` =
