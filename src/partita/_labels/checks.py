@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+# Where arrays come from that are worked on; xarray's are those still in a file.
+_KNOWN = ("numpy", "dask", "sparse", "xarray")
+
 
 def require_recording(recording: Any, *, sample_dim: str = "time", caller: str) -> None:
     """Refuse what is not a labelled recording with a sample dimension and real numbers.
@@ -66,6 +69,13 @@ def require_array(array: Any, *, caller: str) -> None:
         raise TypeError(
             f"{caller} needs a labelled recording (xarray.DataArray), and was given "
             f"{type(array).__name__}. Wrap it: xr.DataArray(values, dims=('time', 'y', 'x'))."
+        )
+    kept = type(array.variable._data)  # `data` would read what is still in a file
+    if kept.__module__.partition(".")[0] not in _KNOWN:
+        raise TypeError(
+            f"{caller} needs values of numpy, dask or sparse, and was given {kept.__name__}. Make "
+            "them plain, recording.as_numpy(); of a quantity, recording.pint.dequantify() keeps "
+            "the units."
         )
     if array.dtype.kind not in "iuf" or array.dtype == np.float16:
         raise TypeError(

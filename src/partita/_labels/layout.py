@@ -77,7 +77,7 @@ class Layout:
         template = self.feature_template()
         if self.inside is None:
             return template.copy()
-        return template.copy(data=self.inside.reshape(self._feature_shape))
+        return template.copy(deep=False, data=self.inside.reshape(self._feature_shape))
 
     def _coords_over(self, dims: tuple[str, ...]) -> dict[Hashable, Any]:
         return self._carried(self.coords.coords, dims)

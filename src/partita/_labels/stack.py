@@ -102,7 +102,7 @@ class Stacker(Layout):
         ordered = recording.transpose(self.sample_dim, *self.feature_dims).data
         flat = ordered.reshape((ordered.shape[0], self._n_places))
         if not isinstance(flat, np.ndarray):
-            flat = flat.tocsr()
+            flat = flat.asformat("coo").tocsr()
         flat = flat.astype(self.dtype, copy=False)
         return flat if self.inside is None else _columns(flat, self.inside)
 

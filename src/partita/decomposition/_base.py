@@ -276,6 +276,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
         self._refuse_weights(weights, caller=caller)
         sample_dim = str(self.sample_dim)
         validation.require_samples_of_features(recording, sample_dim=sample_dim, caller=caller)
+        validation.refuse_surplus(self.n_components, recording, sample_dim, caller=caller)
         validation.refuse_names(
             recording, map_dims=self.map_dims, signal_coords=self.signal_coords,
             sample_dim=sample_dim, caller=caller,

@@ -44,7 +44,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | PathLike[str], fingerprint: dict[str, str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._fingerprint = fingerprint
         self._last, self._cost = monotonic(), 0.0
         self._warned = False

@@ -107,10 +107,11 @@ def save(
             "Leave it out."
         )
     check_is_fitted(thing)
-    _refuse_suffix(Path(path))
-    if Path(path).suffix in _WHOLE:
+    path = Path(path).expanduser()
+    _refuse_suffix(path)
+    if path.suffix in _WHOLE:
         io.write_dataset(to_dataset(thing), path, overwrite=overwrite)
-        return [Path(path)]
+        return [path]
     return write_derivatives(
         thing.maps_,
         thing.signals_,

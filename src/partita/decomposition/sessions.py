@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from os import PathLike
 from typing import Any
 
@@ -56,7 +57,9 @@ def check_passes(n_passes: Any) -> None:
 
 def signals_of(stacker: Stacker, columns: Array, component: Array, name: Any) -> xr.DataArray:
     """Return columns (n_samples, n_components) as the signals of the session of that name."""
-    labels = np.full(len(columns), name)
+    # A name that is a pair stays one name: an array of it would have two columns.
+    alike = np.fromiter(repeat(name, len(columns)), object, len(columns))
+    labels = alike if isinstance(name, tuple) else np.full(len(columns), name)
     labelled = stacker.signals(columns, component=component)
     about = {"long_name": "session"}
     return labelled.assign_coords(session=(stacker.sample_dim, labels, about))

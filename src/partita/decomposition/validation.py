@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks, packing, weighting
+from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
 from partita._solvers.matrices.streamed import Stream
@@ -55,6 +56,20 @@ def require_samples_of_features(recording: Any, *, sample_dim: str, caller: str)
     checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
     checks.require_features(recording, sample_dim=sample_dim, caller=caller)
     checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
+
+
+def refuse_surplus(
+    n_components: Any, recording: xr.DataArray, sample_dim: str, *, caller: str
+) -> None:
+    """Refuse more components than samples and places, before arrays of them are made."""
+    n = recording.sizes[sample_dim]
+    most = max(n, recording.size // n)
+    if is_whole(n_components) and n_components > most:
+        raise ValueError(
+            f"{caller} was asked for {n_components} components of a recording of {n} samples of "
+            f"{recording.size // n} values. More than {min(n, recording.size // n)} explain "
+            "nothing more; ask for fewer."
+        )
 
 
 def refuse_names(

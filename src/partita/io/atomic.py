@@ -110,8 +110,13 @@ def _free_name(path: Path, suffix: str) -> Path:
 
 def refuse_missing(path: Path) -> None:
     """Refuse a path where nothing is, naming what an interrupted save has set aside there."""
-    if path.exists():
+    if path.is_file() or path.is_dir():
         return
+    if path.exists():
+        raise ValueError(
+            f"{path} is no file but a pipe or a device, which cannot be read twice nor from its "
+            "middle. Write what it gives into a file first."
+        )
     left = _set_aside(path)
     if left:
         names = " and ".join(str(other) for other in left)

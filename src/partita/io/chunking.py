@@ -147,4 +147,4 @@ def cut_for(recording: xr.DataArray, sizes: Mapping[Any, int]) -> xr.DataArray:
         for dim, of_dim in zip(recording.dims, blocks, strict=True)
     ):
         return recording
-    return recording.copy(data=recording.variable.chunk(dict(sizes)).data)
+    return recording.copy(deep=False, data=recording.variable.chunk(dict(sizes)).data)

@@ -85,6 +85,7 @@ def _matching(pattern: str) -> list[Path]:
     if not found:
         raise FileNotFoundError(f"There is no file that fits {pattern}. Check the pattern.")
     for path in found:
+        refuse_missing(path)
         if path.is_dir() and not is_zarr_store(path):
             raise IsADirectoryError(
                 f"{path} is a folder, and the pattern {pattern} stands for files. Narrow the "

@@ -10,7 +10,7 @@ import xarray as xr
 from pandas import DatetimeTZDtype  # type: ignore[import-untyped,unused-ignore]
 
 from partita._labels.attrs import without_unstorable
-from partita._labels.checks import require_array
+from partita._labels.checks import require_array, require_dense
 from partita._labels.warn import warn
 from partita.io.formats import by_suffix
 
@@ -86,6 +86,7 @@ def save_recording(
     True
     """
     require_array(_mask_as_numbers(recording), caller="save")
+    require_dense(recording, caller="save")
     path = Path(path).expanduser()
     writer = by_suffix(path).writer(path)
     storable = without_unstorable(_in_utc(recording), caller="save")

@@ -140,7 +140,9 @@ def brain_mask(
     flat = bright.values.squeeze()
     brain = ndimage.binary_fill_holes(_largest(flat)).reshape(bright.shape)
     line = describe_call("brain_mask", threshold=threshold)
-    return append_history(_worded(bright.copy(data=brain), recording, "Brain mask"), line)
+    return append_history(
+        _worded(bright.copy(deep=False, data=brain), recording, "Brain mask"), line
+    )
 
 
 def _image_of(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
@@ -226,7 +228,7 @@ def _logarithm(image: xr.DataArray) -> xr.DataArray:
     total = ndimage.gaussian_filter(np.where(empty, 0.0, logarithm), sigmas, mode="nearest")
     weight = ndimage.gaussian_filter((~empty).astype(float), sigmas, mode="nearest")
     smooth = np.divide(total, weight, out=np.full_like(total, np.nan), where=~empty)
-    return image.copy(data=smooth)
+    return image.copy(deep=False, data=smooth)
 
 
 def _largest(bright: np.ndarray) -> np.ndarray:

@@ -226,9 +226,8 @@ def _mean_by_sd(found: moments.Moments, dtype: np.dtype[Any]) -> tuple[np.ndarra
     """Return which voxels are constant, and the mean over the sd of the others (else NaN)."""
     constant = found.is_constant(dtype)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sd = np.sqrt(found.deviation / found.n_samples)
-        sd[constant] = np.nan
-        return constant, found.mean / sd
+        sd = np.where(constant, np.nan, np.sqrt(found.deviation / found.n_samples))
+        return constant, np.asarray(found.mean / sd)
 
 
 def _refuse_without_mean(ratio: np.ndarray, *, caller: str) -> None:
@@ -245,7 +244,7 @@ def _as_map(
     values: np.ndarray, recording: xr.DataArray, sample_dim: str, **words: str
 ) -> xr.DataArray:
     template = Stacker.of(recording, sample_dim=sample_dim).feature_template()
-    result = template.copy(data=values.astype(checks.promote(recording.dtype)))
+    result = template.copy(deep=False, data=values.astype(checks.promote(recording.dtype)))
     result.name = recording.name
     return result.assign_attrs({**recording.attrs, **words})
 

@@ -82,7 +82,7 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
     sd = _spread(found, ddof, dtype)
     mean, sd = np.expand_dims(found.mean, axis), np.expand_dims(sd, axis)
     apply = _standardise_lazily if lazy else moments.standardise
-    result = recording.copy(data=apply(values, mean, sd, axis=axis, dtype=dtype))
+    result = recording.copy(deep=False, data=apply(values, mean, sd, axis=axis, dtype=dtype))
     result.attrs.update(units="1", long_name=long_name_with(recording, "z-score", alone="z-score"))
     return append_history(result, describe_call("zscore", ddof=ddof))
 
@@ -91,8 +91,8 @@ def _spread(found: moments.Moments, ddof: int, dtype: np.dtype[Any]) -> np.ndarr
     """Return the sd of every voxel, infinite where it is constant so that its z-scores are 0."""
     constant = found.is_constant(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        sd = np.sqrt(found.deviation / (found.n_samples - ddof))
-    sd[constant] = np.inf
+        varying = np.sqrt(found.deviation / (found.n_samples - ddof))
+    sd: np.ndarray = np.where(constant, np.inf, varying)
     if constant.any():
         warn(
             f"zscore: {int(constant.sum())} of {constant.size} voxels do not change over time; "

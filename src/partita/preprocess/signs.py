@@ -129,7 +129,7 @@ def merge_sign(array: xr.DataArray) -> xr.DataArray:
     positive, negative = (
         array.isel(sign=labels.index(sign), drop=True).astype(dtype, copy=False) for sign in SIGNS
     )
-    result = positive.copy(data=positive.data - negative.data)
+    result = positive.copy(deep=False, data=positive.data - negative.data)
     return append_history(result, "merge_sign()")
 
 
@@ -165,9 +165,11 @@ def rectify(recording: xr.DataArray) -> xr.DataArray:
     checks.require_dense(recording, caller="rectify")
     dtype = checks.promote(recording.dtype)
     if recording.chunks is None:
-        result = recording.copy(data=_rectify_block(recording.data, dtype))
+        result = recording.copy(deep=False, data=_rectify_block(recording.data, dtype))
     else:
-        result = recording.copy(data=recording.data.map_blocks(_rectify_block, dtype, dtype=dtype))
+        result = recording.copy(
+            deep=False, data=recording.data.map_blocks(_rectify_block, dtype, dtype=dtype)
+        )
     return append_history(result, "rectify()")
 
 

@@ -92,7 +92,7 @@ def evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset whose chunks are equal but for the last ones, as Zarr needs them."""
     even = {
         name: array.chunk({d: max(c) for d, c in zip(array.dims, array.chunks, strict=True)})
-        for name, array in dataset.data_vars.items()
+        for name, array in dataset.variables.items()
         if array.chunks is not None
     }
-    return dataset.assign(even)
+    return _with_variables(dataset, even)

@@ -50,7 +50,7 @@ def write_recording(
         encoding["chunks" if is_zarr else "chunksizes"] = tuple(by_dim.values())
     elif is_zarr and recording.chunks is None:
         along_time = recording.variable.chunk(chunks_by_dim("auto", recording.dims))
-        recording = recording.copy(data=along_time.data)
+        recording = recording.copy(deep=False, data=along_time.data)
     dataset = recording.rename(None).to_dataset(name=variable).assign(odd)
     marked = dataset.assign_attrs({RECORDING: json.dumps(about)})
     return write(marked, path, {variable: encoding}, overwrite=overwrite)
@@ -112,7 +112,7 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         dtype=values.dtype,
         stored=values.blocks if stored else None,
     )
-    return Loaded(recording.copy(data=values.lazily(wanted_chunks)), [])
+    return Loaded(recording.copy(deep=False, data=values.lazily(wanted_chunks)), [])
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def censor(
     values = interpolate(
         kept, times[~bad], times, method=method, sample_dim=sample_dim, caller="censor"
     )
-    result = recording.copy(data=values).assign_coords(
+    result = recording.copy(deep=False, data=values).assign_coords(
         censored=(sample_dim, bad | _before(recording), {"long_name": "Interpolated frame"})
     )
     line = describe_call("censor", n_frames=int(bad.sum()), how=how, method=method)

@@ -103,7 +103,7 @@ def regress_out(
         recording, basis, keep_mean=keep_mean, sample_dim=sample_dim, caller="regress_out"
     )
     line = describe_call("regress_out", n_confounds=design.shape[1], keep_mean=keep_mean)
-    result = recording.copy(data=values)
+    result = recording.copy(deep=False, data=values)
     return append_history(result if keep_mean else as_fluctuation(result), line)
 
 

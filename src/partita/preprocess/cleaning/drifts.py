@@ -107,7 +107,7 @@ def detrend(
     )
     shape = {"order": order} if drift == "polynomial" else {"cutoff": cutoff}
     line = describe_call("detrend", drift=drift, **shape, keep_mean=keep_mean)
-    result = recording.copy(data=values)
+    result = recording.copy(deep=False, data=values)
     return append_history(result if keep_mean else as_fluctuation(result), line)
 
 

@@ -241,7 +241,7 @@ def _filtered(
     recording = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
     window = Window(0, n_times, n_times, partial(_filter, chosen=chosen))
     values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
-    result = recording.copy(data=values)
+    result = recording.copy(deep=False, data=values)
     if kind == "lowpass":
         return append_history(result, describe_call(kind, **cuts, order=order))
     line = describe_call(kind, **cuts, order=order, keep_mean=keep_mean)

@@ -95,9 +95,8 @@ def resample_time(
             recording, own, targets, method=method, sample_dim=sample_dim, caller="resample_time"
         )
     coords = _coords_at(recording, own, targets, sample_dim=sample_dim)
-    result = xr.DataArray(
-        values, dims=recording.dims, coords=coords, name=recording.name, attrs=recording.attrs
-    )
+    result = xr.DataArray(values, dims=recording.dims, attrs=recording.attrs).assign_coords(coords)
+    result.name = recording.name
     asked: dict[str, Any] = {"rate": rate} if rate is not None else {"step": step}
     if times is not None:
         asked = {"n_times": targets.size}
@@ -152,7 +151,7 @@ def _given_times(times: Any, coordinate: xr.DataArray, own: np.ndarray) -> np.nd
         row = np.asarray(times)
         times = xr.DataArray(row, dims="time" if row.ndim == 1 else None, name="times")
     if times.dtype.kind == "M" and coordinate.dtype.kind == "M":
-        times = times.copy(data=times.values - coordinate.values[0])
+        times = times.copy(deep=False, data=times.values - coordinate.values[0])
     is_row = times.ndim == 1 and times.size
     targets = require_seconds(times, caller="resample_time") if is_row else np.empty(0)
     slack = 1e-9 * max(float(own[-1] - own[0]), 1.0)
@@ -196,7 +195,7 @@ def _coords_at(
 def _coord_at(coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, sample_dim: str) -> Any:
     """Return a coordinate at new times: numbers interpolated, marks kept, else the nearest."""
     if sample_dim not in coord.dims:
-        return coord.variable
+        return coord.variable.copy(deep=False)
     if coord.dtype.kind == "b":
         return (coord.dims, _marked_at(coord, own, targets, sample_dim=sample_dim), coord.attrs)
     if coord.dtype.kind != "f":

@@ -80,7 +80,7 @@ def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.
     else:
         values = _overlapping(recording.data, work, sigmas, dtype)
     line = describe_call("smooth", fwhm={k: float(v) for k, v in widths.items()})
-    return append_history(recording.copy(data=values), line)
+    return append_history(recording.copy(deep=False, data=values), line)
 
 
 def _widths(recording: xr.DataArray, fwhm: Any) -> dict[str, float]:

@@ -134,14 +134,14 @@ def delta_f_over_f(
         f0 = InterpolatedF0(found.knots, where, axis)
     f0 = f0.without(_near_zero(found, f0.lowest(), recording.sizes[sample_dim], offset))
     write = partial(f0.apply, values, offset=offset, dtype=dtype)
-    result = recording.copy(data=write(how=RISE if rectify else CHANGE))
+    result = recording.copy(deep=False, data=write(how=RISE if rectify else CHANGE))
     named = long_name_with(recording, "ΔF/F", alone="ΔF/F")
     result.attrs.update(units="1", long_name=named)
     described |= {"offset": offset, "rectify": rectify}
     result = append_history(result, describe_call(caller, **described))
     if not return_baseline:
         return result
-    used = recording.copy(data=write(how=BASELINE))
+    used = recording.copy(deep=False, data=write(how=BASELINE))
     used.attrs["long_name"] = long_name_with(recording, "baseline", alone="Baseline")
     return result, append_history(used, describe_call(caller, **described))
 

@@ -113,7 +113,9 @@ def estimate_baseline(
     found = fit(values, plan, axis=axis, dtype=dtype, verbose=verbose)
     refuse_isolated(found, recording, sample_dim, caller)
     f0 = InterpolatedF0(found.knots, where, axis)
-    result = recording.copy(data=f0.apply(values, how=BASELINE, offset=0.0, dtype=dtype))
+    result = recording.copy(
+        deep=False, data=f0.apply(values, how=BASELINE, offset=0.0, dtype=dtype)
+    )
     result.attrs["long_name"] = long_name_with(recording, "baseline", alone="Baseline")
     line = describe_call(caller, **describe(baseline, window, percentile))
     return append_history(result, line)

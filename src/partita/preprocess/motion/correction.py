@@ -95,8 +95,8 @@ def _pull(
     options = {"order": order, "nan_outside": fill == "nan"}
     move = partial(_move, pull=partial(pull, **options), outside=outside, dtype=dtype)
     if laid.chunks is None:
-        return laid.copy(data=move(laid.values, *motion))
-    return laid.copy(data=_undo_lazily(laid.data, motion, move, dtype))
+        return laid.copy(deep=False, data=move(laid.values, *motion))
+    return laid.copy(deep=False, data=_undo_lazily(laid.data, motion, move, dtype))
 
 
 def _undo_lazily(
