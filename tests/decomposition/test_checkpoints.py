@@ -219,3 +219,32 @@ def test_other_solvers_refuse_a_checkpoint(recording, tmp_path, loss):
         pt.NMF(3, loss=loss).fit(recording, checkpoint=tmp_path / "fit.nc")
     with pytest.raises(ValueError, match="entrywise weights"):
         pt.NMF(3).fit(recording, weights=recording.notnull(), checkpoint=tmp_path / "fit.nc")
+
+
+FULL = """
+import gc, os, resource, sys, warnings
+import numpy as np, xarray as xr, partita
+from partita.decomposition import checkpoints
+checkpoints._EVERY, checkpoints._SHARE = 0.0, 1e9
+values = np.random.default_rng(0).random((400, 60, 50)).astype("float32")
+recording = xr.DataArray(values, dims=("time", "y", "x"))
+partita.NMF(3, max_iter=2, random_state=0).fit(recording)  # compiled kernels are kept on disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    model = partita.NMF(3, max_iter=30, random_state=0).fit(recording, checkpoint=sys.argv[1])
+gc.collect()
+print(*[one.message for one in said], sep="\\n")
+print(model.maps_.shape, os.listdir("."))
+"""
+
+
+def test_a_fit_lives_on_where_the_disk_of_its_checkpoint_is_full(tmp_path):
+    pytest.importorskip("resource")
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, "fit.nc"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("fit.nc could not be written") >= 1
+    assert "(3, 60, 50) []" in ended.stdout

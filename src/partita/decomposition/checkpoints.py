@@ -23,7 +23,6 @@ from partita._version import __version__
 from partita.decomposition.fit import Seen
 from partita.io import atomic
 from partita.io.overwriting import CHECKPOINT
-from partita.io.stores.netcdf_writing import write_netcdf
 
 _ARRAYS = ("S", "S_old", "L", "L_old")
 # Seconds between two states at least, and what share of a fit writing them may take.
@@ -89,6 +88,8 @@ class Checkpoint:
 
     def keep(self, saved: Saved) -> None:
         """Write a state in place of the one before; where that fails the fit goes on."""
+        from partita.io.stores.netcdf_writing import write_netcdf  # only a fit that is kept
+
         began = monotonic()
         try:
             with atomic.replacing(self.path) as (temporary,):
