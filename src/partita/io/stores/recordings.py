@@ -94,8 +94,8 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
     recording = dataset[chosen].rename(about.get("name", chosen))
     with readable(path):
         recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
-    if about:
-        recording = put_back(recording, dataset.variables)
+        if about:
+            recording = put_back(recording, dataset.variables)
     stored = dataset[chosen].encoding.get("preferred_chunks", {})
     recording.encoding = {"source": str(path), "preferred_chunks": stored}
     if chunks is None:
