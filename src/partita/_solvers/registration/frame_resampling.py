@@ -18,7 +18,7 @@ from .splines import coefficients, pad
 ORDERS = {"nearest": 0, "linear": 1, "cubic": 3}
 _BLOCK_BYTES = 1 << 21  # of frames a block: with their coefficients they stay in a core's cache
 
-_AVERAGED = 8  # frames resampled at a time for a mean, so that few are held
+_ADDED = 8  # frames resampled at a time for a sum, so that few are held
 
 
 def resample(
@@ -69,12 +69,12 @@ def pull_all(
     return result
 
 
-def average(
+def add_up(
     frames: Array, chosen: NDArray[np.intp], linear: Array, offset: Array, *, crew: Crew
-) -> Array:
-    """Return the mean of the chosen frames under their motions, over those that see each voxel.
+) -> tuple[Array, Array]:
+    """Return the sum of the chosen frames under their motions, and how many see each voxel.
 
-    `linear` (k, d, d) and `offset` (k, d) are theirs alone. NaN where none sees anything.
+    `linear` (k, d, d) and `offset` (k, d) are theirs alone.
     """
     dtype = np.result_type(frames.dtype, np.float32)
     total, count = np.zeros(frames.shape[1:]), np.zeros(frames.shape[1:], np.int64)
@@ -85,11 +85,16 @@ def average(
         known = np.isfinite(seen)
         return np.where(known, seen, 0).sum(axis=0), known.sum(axis=0)
 
-    parts = [slice(first, first + _AVERAGED) for first in range(0, len(chosen), _AVERAGED)]
+    parts = [slice(first, first + _ADDED) for first in range(0, len(chosen), _ADDED)]
     for first in range(0, len(parts), crew.threads):  # few at a time: sums are as long as frames
         for values, known in crew.map(add, parts[first : first + crew.threads]):
             total += values
             count += known
+    return total, count
+
+
+def divide(total: Array, count: Array) -> Array:
+    """Return the mean of what was added up; NaN where nothing was."""
     return np.where(count, total / np.maximum(count, 1), np.nan)
 
 

@@ -112,7 +112,7 @@ def follow_from(
         return found
     answer = _follow(ready, chosen, starts, template, field, wide=wide)
     _put(answer, found, chosen)
-    doubtful = np.asarray(~(answer.converged & (answer.similarity >= trusted)))
+    doubtful = ~(answer.converged & (answer.similarity >= trusted))
     if wide or not doubtful.any():
         return found
     again = _follow(ready, chosen[doubtful], starts, template, field, wide=True)
@@ -147,7 +147,7 @@ def _follow(
     wide: bool,
 ) -> Motion:
     """Follow the chosen frames by fine steps, by coarse ones first if `wide`."""
-    lost = ~np.isfinite(starts.shift[chosen]).all(axis=1)
+    lost: NDArray[np.bool_] = ~np.isfinite(starts.shift[chosen]).all(axis=1)
     turn = np.where(lost[:, None, None], np.eye(len(field.shape)), starts.turn[chosen])
     shift = np.where(lost[:, None], 0.0, starts.shift[chosen])
     if wide:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..compute.threads import Crew
 from ..compute.types import Array, Floats
-from .frame_resampling import average
+from .frame_resampling import add_up, divide
 from .template import NoContrastError, threshold
 from .translation import TranslationTemplate
 
@@ -15,10 +15,12 @@ LEAST_KNOWN = 0.5
 """Share of a frame that must have values: what it lacks may not outweigh it."""
 
 
-# Two rounds have the error of three on two-photon movies that shift by up to 10 pixels. Binned to
-# 128 pixels 96 frames at an SNR of 0.4 a pixel have 2 % more error than binned to 256, in 0.7 times
-# the time; aligned once more in full they have no less, in three times the time.
+# On 20 frames at an SNR of 0.3 and 0.6 a pixel two to five rounds, of four parts or of as many as
+# there are frames, have the same error within 10 %; frames that are in the mean themselves have up
+# to four times as much at 0.3. Binned to 128 pixels 96 frames at 0.4 have 2 % more error than
+# binned to 256, in 0.7 times the time; aligned once more in full they have no less.
 _ROUNDS = 3
+_PARTS = 4
 _BINNED = 128  # pixels left along the shorter side
 _ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
 
@@ -36,43 +38,40 @@ def build_picture(frames: Array, *, max_shift: Floats, crew: Crew) -> Floats:
     """
     factor = max(1, min(frames.shape[1:]) // _BINNED)
     small = np.stack([_standardise(_bin(frame, factor)) for frame in frames])
-    shifts, chosen = _match_halves(small, max_shift / factor, crew=crew)
-    return _add(frames, chosen, factor * (shifts - np.median(shifts[chosen], axis=0)), crew=crew)
+    shifts, chosen = _match(small, max_shift / factor, crew=crew)
+    shifts = factor * (shifts - np.median(shifts[chosen], axis=0))
+    return divide(*_add(frames, chosen, shifts, crew=crew))
 
 
-def _match_halves(
-    small: Array, max_shift: Floats, *, crew: Crew
-) -> tuple[Floats, NDArray[np.intp]]:
+def _match(small: Array, max_shift: Floats, *, crew: Crew) -> tuple[Floats, NDArray[np.intp]]:
     """Return the shifts of frames, and which of them to use.
 
-    Every other frame is matched with the mean of the rest: a frame that is part of the mean finds
-    its own noise there, and stays where it is.
+    Frames are matched with the mean of the others, one part after another: a frame that is in the
+    mean finds its own noise there, and stays where it is.
     """
-    halves = [np.arange(start, len(small), 2) for start in (0, 1)]
     sound = (np.isfinite(small).mean(axis=(1, 2)) > LEAST_KNOWN) & (small > 0).any(axis=(1, 2))
     if not sound.any():
         raise NoContrastError("every frame is constant or without values")
-    images = [_mean(small[half]) for half in halves]
-    shifts, alike = np.zeros((len(small), 2)), np.zeros(len(small))
-    for _ in range(_ROUNDS):
-        for half, image in zip(halves, images[::-1], strict=True):
-            found = TranslationTemplate(image, max_shift=list(max_shift)).estimate(
-                small[half], crew=crew
-            )
-            shifts[half], alike[half] = found
+    shifts, alike = np.zeros((len(small), 2)), np.full(len(small), np.nan)
+    chosen = np.flatnonzero(sound)
+    parts = [part for part in (chosen[start::_PARTS] for start in range(_PARTS)) if len(part)]
+    sums = [_add(small, part, shifts, crew=crew) for part in parts]
+    for number in range(_ROUNDS * len(parts)):
+        at = number % len(parts)
+        part, others = parts[at], [one for k, one in enumerate(sums) if k != at or len(sums) == 1]
+        image = divide(*(np.sum(arrays, axis=0) for arrays in zip(*others, strict=True)))
+        template = TranslationTemplate(image, max_shift=list(max_shift))
+        shifts[part], alike[part] = template.estimate(small[part], crew=crew)
         chosen = _choose(shifts, alike, sound, max_shift)
-        images = [_add(small, np.intersect1d(half, chosen), shifts, crew=crew) for half in halves]
-    # Each half now lies where the other one was.
-    apart = TranslationTemplate(images[0], max_shift=list(max_shift)).estimate(
-        images[1][None], crew=crew
-    )
-    shifts[halves[1]] += apart.shifts
+        sums[at] = _add(small, np.intersect1d(part, chosen), shifts, crew=crew)
     return shifts, chosen
 
 
-def _add(frames: Array, chosen: NDArray[np.intp], shifts: Floats, *, crew: Crew) -> Floats:
+def _add(
+    frames: Array, chosen: NDArray[np.intp], shifts: Floats, *, crew: Crew
+) -> tuple[Array, Array]:
     still = np.tile(np.eye(2), (len(chosen), 1, 1))
-    return average(frames, chosen, still, shifts[chosen], crew=crew)
+    return add_up(frames, chosen, still, shifts[chosen], crew=crew)
 
 
 def require_contrast(frames: Array, what: str) -> None:
@@ -86,7 +85,7 @@ def _choose(
 ) -> NDArray[np.intp]:
     """Return the frames that resemble the template as most do; of those that were not held."""
     known = sound & np.isfinite(alike)
-    if not known.any():  # only one half shows anything
+    if not known.any():
         return np.flatnonzero(sound)
     free = known & (np.abs(shifts) < max_shift).all(axis=1)
     known = free if free.any() else known

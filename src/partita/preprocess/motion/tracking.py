@@ -12,7 +12,7 @@ from partita._labels import checks
 from partita._progress import ProgressLine, progress
 from partita._solvers.compute.threads import Crew, single_blas
 from partita._solvers.registration import rigid, shift_template, template
-from partita._solvers.registration.frame_resampling import average
+from partita._solvers.registration.frame_resampling import add_up, divide
 from partita._solvers.registration.normal_equations import to_voxels
 from partita._solvers.registration.rigid_template import Field
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
@@ -201,8 +201,7 @@ def _picture(
     good = motion.converged & (motion.similarity >= expected.trusted)
     chosen = np.flatnonzero(good if good.any() else np.isfinite(motion.shift[:, 0]))
     places = to_voxels(motion.turn[chosen], motion.shift[chosen], field.spacing, field.shape)
-    mean = average(sample, chosen, *places, crew=crew)
-    return mean.astype(checks.promote(sample.dtype))
+    return divide(*add_up(sample, chosen, *places, crew=crew)).astype(checks.promote(sample.dtype))
 
 
 def _limit(grid: VoxelGrid, max_shift: float | None) -> np.ndarray:
