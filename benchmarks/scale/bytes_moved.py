@@ -90,8 +90,7 @@ def expected(
 ) -> tuple[int, int]:
     """Return the bytes into and out of all workers in an iteration, by the formula."""
     whole, cut = (n_voxels, n_times) if along == "time" else (n_times, n_voxels)
-    in_fours = 4 * -(-k // 4)
-    sums = (8 if whole < LONG else 4) * in_fours * whole * workers * threads
+    sums = (8 if whole < LONG else 4) * k * whole * workers * threads
     passed_on = 4 * k * whole * (workers - 1)
     into = 4 * k * whole * workers + 8 * k * cut + TASK * parts
     return into, sums + 8 * k * cut + passed_on + DONE * parts

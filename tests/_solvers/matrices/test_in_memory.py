@@ -59,13 +59,3 @@ def test_some_columns_are_taken_as_a_copy(X, kind):
 
 def test_nothing_of_an_array_is_copied(X):
     assert Dense(X).X is X
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("lies", ["C", "F"])
-def test_products_of_many_rows_and_columns_are_added_however_they_lie(order, lies):
-    rng = np.random.default_rng(0)
-    X, L = np.asarray(rng.random((9000, 1100)), order=order), rng.random((2, 1100))
-    A = np.ones((9000, 2), order=lies)
-    Dense(X).add_spread(L, slice(0, 1100), A)
-    np.testing.assert_allclose(A, 1 + X @ L.T)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..compute.threads import Crew
 from ..compute.types import Array, Floats
+from .inner_products import add_products, panels
 from .matrix import Sums, Work, add
 
 # Of a block: 1.6 MB of float32, about the second cache of a core. With half and twice as many a
@@ -22,9 +23,6 @@ _LEAST_WIDTH = 256  # columns, of a matrix so tall that its blocks are larger
 # Runs of blocks that threads take one after the other: as many, whatever the threads, so that sums
 # are added up in the same order.
 _GROUPS = 16
-# Columns that BLAS multiplies at a time: of 80 x 18 240, twice as many take 1.6 times as long.
-_PANEL = 1024
-_TALLEST = 1 << 13  # rows of a product before it is added
 
 
 class _InMemory:
@@ -76,7 +74,7 @@ class Dense(_InMemory):
 
     def add_spread(self, L: Array, block: slice, A: Array) -> None:
         """Add X[:, block] @ L.T to A."""
-        _add_spread(self.X[:, block], L, A)
+        add_products(self.X, block, L, A)
 
     def decode(self, A: Floats) -> Floats:
         """Return A."""
@@ -166,7 +164,7 @@ class Compressed(_InMemory):
 
     def add_spread(self, L: Array, block: slice, A: Array) -> None:
         """Add Z[:, block] @ L.T to A."""
-        _add_spread(self.Z[:, block], L, A)
+        add_products(self.Z, block, L, A)
 
     def decode(self, A: Floats) -> Floats:
         """Return Q @ A."""
@@ -194,23 +192,9 @@ class Compressed(_InMemory):
 def _project(S: Array, X: Array) -> Array:
     """Return S @ X, C ordered."""
     out = np.empty((len(S), X.shape[1]), X.dtype)
-    for panel in _cut(X.shape[1], _PANEL):
+    for panel in panels(X.shape[1]):
         np.matmul(S, X[:, panel], out=out[:, panel])
     return out
-
-
-def _add_spread(X: Array, L: Array, A: Array) -> None:
-    """Add X @ L.T to A, the way A lies."""
-    for rows in _cut(len(X), _TALLEST):
-        for panel in _cut(X.shape[1], _PANEL):
-            if A.flags.c_contiguous:
-                A[rows] += X[rows, panel] @ L[:, panel].T
-            else:
-                A.T[:, rows] += L[:, panel] @ X[rows, panel].T
-
-
-def _cut(count: int, most: int) -> list[slice]:
-    return [slice(a, min(a + most, count)) for a in range(0, count, most)]
 
 
 def _column_norms2(part: Array, row_weights: Array | None) -> Floats:
