@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import sklearn.utils.validation  # noqa: F401  not ours, and loaded by the first estimator
 import xarray as xr
 from reporting import HERE, describe, publish
 

@@ -155,5 +155,6 @@ def _residual(X: Array, W: Array, L: Array) -> Array:
     """Return W @ L - X, or its transpose, as X lies."""
     if X.flags.f_contiguous:
         X, W, L = X.T, L.T, W.T
-    fitted = W @ L
-    return np.subtract(fitted, X, out=fitted)
+    residual: Array = W @ L
+    residual -= X
+    return residual
