@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from partita._solvers.registration import rigid
+from partita.datasets import simulate_two_photon
 from partita.preprocess import estimate_motion
 
 pytestmark = pytest.mark.xdist_group("spoilt_frames")
@@ -103,8 +104,31 @@ def test_a_frame_that_jumps_there_and_back_is_suspect(moving_blobs, shift, trans
     moves = 0.2 * shift
     moves[20] += [5, 5]
     found = follow(moving_blobs(SHAPE, moves, np.zeros((N_TIMES, 1)), noise=2.0), transform)
-    assert found["suspect"].values[20]
-    assert not np.delete(found["suspect"].values, [20, 21]).any()
+    np.testing.assert_array_equal(np.flatnonzero(found["suspect"]), [20])
+
+
+@pytest.mark.parametrize("place", [0, N_TIMES - 1])
+def test_of_a_first_or_last_frame_that_lies_elsewhere_that_one_is_suspect(
+    moving_blobs, shift, place
+):
+    moves = 0.2 * shift
+    moves[place] += [5, 5]
+    frames = moving_blobs(SHAPE, moves, np.zeros((N_TIMES, 1)), noise=2.0)
+    for transform in WAYS:
+        found = follow(frames, transform)["suspect"]
+        np.testing.assert_array_equal(np.flatnonzero(found), [place])
+
+
+def test_chance_peaks_of_dim_frames_are_suspect():
+    truth = simulate_two_photon(
+        n_times=300, shape=(96, 96), photons=0.04, motion=0.002, random_state=1
+    )
+    motion = estimate_motion(truth.recording, transform="translation")
+    error = (motion["translation"] - truth["translation"]).values / 0.002
+    off = np.hypot(*(error - np.median(error, axis=0)).T)
+    assert (off > 5.5).any()
+    assert bool(motion["suspect"].values[off > 5.5].all())
+    assert motion["suspect"].values[off < 4].mean() < 0.01
 
 
 def test_frames_whose_steps_did_not_end_are_suspect(frames, monkeypatch):

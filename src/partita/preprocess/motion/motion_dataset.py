@@ -117,11 +117,13 @@ def beside_recording(result: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
 def _find_suspects(
     path: Trajectory, similarity: np.ndarray, converged: np.ndarray, grid: VoxelGrid
 ) -> np.ndarray:
-    way = path.framewise_displacement(grid)
+    ways = [path.distance(grid, lag) for lag in range(1, suspects.NEAREST + 1)]
     voxel = float(np.abs(grid.spacing).min())
     found = [
-        suspects.find_suspects(similarity[:, k], converged[:, k], way[:, k], voxel=voxel)
-        for k in range(way.shape[1])
+        suspects.find_suspects(
+            similarity[:, k], converged[:, k], [way[:, k] for way in ways], voxel=voxel
+        )
+        for k in range(similarity.shape[1])
     ]
     return np.stack(found, axis=1)
 

@@ -53,8 +53,13 @@ class Trajectory(NamedTuple):
 
     def framewise_displacement(self, grid: VoxelGrid) -> np.ndarray:
         """Return how far a voxel moves between frames (n, planes), rms over the field; first 0."""
-        squared = self._squared_bends(grid) if self.bends else self._squared_moves(grid)
-        return np.sqrt(np.concatenate([np.zeros((1, squared.shape[1])), squared]))
+        way = self.distance(grid, 1)
+        return np.concatenate([np.zeros((1, way.shape[1])), way])
+
+    def distance(self, grid: VoxelGrid, lag: int) -> np.ndarray:
+        """Return how far a voxel moves from frames to those `lag` later (n - lag, planes), rms."""
+        squared = self._squared_bends(grid, lag) if self.bends else self._squared_moves(grid, lag)
+        return np.sqrt(squared)
 
     def affine(self, grid: VoxelGrid) -> np.ndarray:
         """Return what takes reference to frame coordinates (n, planes, d + 1, d + 1).
@@ -72,17 +77,17 @@ class Trajectory(NamedTuple):
         affine[..., d, d] = 1
         return affine
 
-    def _squared_moves(self, grid: VoxelGrid) -> np.ndarray:
+    def _squared_moves(self, grid: VoxelGrid, lag: int) -> np.ndarray:
         spread = grid.spacing**2 * (np.array(grid.shape) ** 2 - 1) / 12
-        turn = np.diff(rotations.to_matrices(self.angles), axis=0)
-        squared: np.ndarray = (np.diff(self.shift, axis=0) ** 2).sum(axis=-1)
+        turn = _change(rotations.to_matrices(self.angles), lag)
+        squared: np.ndarray = (_change(self.shift, lag) ** 2).sum(axis=-1)
         squared += np.einsum("tpij,j->tp", turn**2, spread)
         return squared
 
-    def _squared_bends(self, grid: VoxelGrid) -> np.ndarray:
+    def _squared_bends(self, grid: VoxelGrid, lag: int) -> np.ndarray:
         """Sum the squares of the field over voxels by the triangular factors of its bases."""
         down, right = (np.linalg.qr(basis)[1] for basis in self._bases(grid))
-        field = down @ np.diff(self.bend, axis=0) @ right.T
+        field = down @ _change(self.bend, lag) @ right.T
         squared: np.ndarray = (field**2).sum(axis=(2, 3, 4)) / np.prod(grid.shape)
         return squared
 
@@ -97,6 +102,12 @@ class Trajectory(NamedTuple):
         d = self.shift.shape[2]
         shift, angles, bend = np.split(rows, [d, d + self.angles.shape[2]], axis=2)
         return self._replace(shift=shift, angles=angles, bend=bend.reshape(self.bend.shape))
+
+
+def _change(values: np.ndarray, lag: int) -> np.ndarray:
+    """Return what values (n, ...) change by from row to row `lag` later, (n - lag, ...)."""
+    change: np.ndarray = values[lag:] - values[: max(0, len(values) - lag)]
+    return change
 
 
 def _bridge(values: np.ndarray, good: np.ndarray) -> np.ndarray:
