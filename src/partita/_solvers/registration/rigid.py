@@ -147,7 +147,7 @@ def _follow(
     wide: bool,
 ) -> Motion:
     """Follow the chosen frames by fine steps, by coarse ones first if `wide`."""
-    lost: NDArray[np.bool_] = ~np.isfinite(starts.shift[chosen]).all(axis=1)
+    lost = np.isnan(starts.shift[chosen].sum(axis=1))
     turn = np.where(lost[:, None, None], np.eye(len(field.shape)), starts.turn[chosen])
     shift = np.where(lost[:, None], 0.0, starts.shift[chosen])
     if wide:

@@ -57,8 +57,8 @@ def estimate_motion(
         What to align to. "robust": the mean of a spread of frames, sharpened by aligning them to
         it, round by round; frames that resemble it least are left out, and its place is the median
         place of the tissue. In planes that do not turn they are aligned by shifts alone, in coarse
-        pixels, to the mean of the others. "mean": the mean over time as it is. A number: that frame. An image
-        with the recording's coordinates in space: that image.
+        pixels, to the mean of the others. "mean": the mean over time as it is. A number: that
+        frame. An image with the recording's coordinates in space: that image.
     per : {"volume", "plane"}
         Whether the planes of a volume move together, or each on its own.
     max_shift : float or None
@@ -94,12 +94,13 @@ def estimate_motion(
         not converge, whose similarity falls below that of their 60 neighbours by five scaled
         median absolute deviations (and 0.02), that lie elsewhere than the frames around, by ten of
         them (and a voxel; five and two voxels where the similarity is usually below 0.5), or that
-        jumped, further than the median way by ten of them (and a voxel). ``reference``: what was aligned to. With ``per="plane"`` all have
-        the dimension of planes after time. With ``transform="piecewise"`` the rotation is 0,
-        ``translation`` is that of the whole frame, and ``displacement`` (time, axis, patch_y,
-        patch_x) that of the tissue at the centres of patches, translation included, in the units
-        of space, as are the coordinates ``patch_y`` and ``patch_x``; ``affine`` holds its mean
-        over the field, and ``framewise_displacement`` tells of it.
+        jumped, further than the median way by ten of them (and a voxel). ``reference``: what was
+        aligned to. With ``per="plane"`` all have the dimension of planes after time. With
+        ``transform="piecewise"`` the rotation is 0, ``translation`` is that of the whole frame, and
+        ``displacement`` (time, axis, patch_y, patch_x) that of the tissue at the centres of
+        patches, translation included, in the units of space, as are the coordinates ``patch_y`` and
+        ``patch_x``; ``affine`` holds its mean over the field, and ``framewise_displacement`` tells
+        of it.
 
         A frame that could not be followed at all (blank, constant, mostly NaN) has the motion
         between its neighbours, is not converged, and is suspect.
