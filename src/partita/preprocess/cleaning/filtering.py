@@ -20,6 +20,7 @@ from partita.preprocess.voxels.columns import Window, transform
 
 # Of a recording that is put together along time: as it is read, as it is cut, and filtered.
 _COPIES = 3
+_TILE = 32 << 20  # bytes of whole courses in a chunk, as a fit reads them
 
 
 def lowpass(
@@ -299,7 +300,7 @@ def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> 
         )
     axis = recording.get_axis_num(sample_dim)
     whole = {i: -1 if i == axis else "auto" for i in range(recording.ndim)}
-    values = recording.data.rechunk(whole)
+    values = recording.data.rechunk(whole, block_size_limit=_TILE)
     sizes = dict(zip(recording.dims, values.chunks, strict=True))
     lazy = {name: c.variable for name, c in recording.coords.items() if c.chunks is not None}
     cut = {name: c.chunk({dim: sizes[dim] for dim in c.dims}) for name, c in lazy.items()}
