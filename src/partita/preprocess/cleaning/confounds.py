@@ -15,7 +15,6 @@ from partita._labels.stack import Stacker
 from partita.preprocess.cleaning.drifts import drift_courses, times_of
 from partita.preprocess.cleaning.projection import orthonormal, residual, take_out
 from partita.preprocess.cleaning.regressors import design_of
-from partita.preprocess.voxels.cutting import spans_of
 from partita.preprocess.voxels.gaps import find_gaps, refuse_isolated
 
 
@@ -212,27 +211,9 @@ def _courses_inside(recording: xr.DataArray, stacker: Stacker) -> np.ndarray:
     """Return the courses of the voxels inside the mask, (time, voxels), float64."""
     if recording.chunks is None:
         return np.asarray(stacker.matrix(recording), np.float64)
-    from dask import compute, delayed  # type: ignore[attr-defined]
-
-    ordered = recording.transpose(stacker.sample_dim, *stacker.feature_dims).data
-    inside = stacker.inside_mask().values
-    columns = np.cumsum(inside).reshape(inside.shape) - 1
-    courses = np.empty((stacker.n_samples, stacker.n_features))
-    parts = ordered.to_delayed()
-    blocks, targets = [], []
-    for at in np.ndindex(parts.shape):
-        rows, *where = spans_of(ordered.chunks, at)
-        here = inside[tuple(where)]
-        if here.any():
-            blocks.append(delayed(_pick)(parts[at], here))
-            targets.append((rows, columns[tuple(where)][here]))
-    for (rows, places), block in zip(targets, compute(*blocks), strict=True):
-        courses[rows, places] = block
-    return courses
-
-
-def _pick(block: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    return block[:, inside]
+    flat = stacker.blocks(recording).reshape(stacker.n_samples, -1)
+    inside = flat[:, np.flatnonzero(stacker.inside_mask().values)]
+    return np.asarray(inside.compute(), np.float64)
 
 
 def _standardised(courses: np.ndarray, drifts: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
