@@ -74,3 +74,11 @@ def test_the_variants_only_lift_the_zeros(X, variant):
     np.testing.assert_array_equal(lifted[S > 0], S[S > 0])
     assert (lifted[S == 0] > 0).all()
     assert lifted[S == 0].max() <= S.mean()
+
+
+def test_averages_of_columns_are_those_of_the_columns_that_an_order_names(X):
+    found, scale = find(X, 40)
+    order = np.random.default_rng(1).permutation(300)
+    S = initialisation.average_columns(found, 4, np.random.default_rng(0), order)
+    drawn = np.random.default_rng(0).integers(300, size=(initialisation._AVERAGED, 4))
+    np.testing.assert_allclose(scale * S, X[:, order[drawn]].mean(1).T, rtol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,13 +108,35 @@ def test_ctrl_c_while_starts_are_tried_keeps_the_best_of_them(shape, call, monke
 
 
 @pytest.mark.parametrize(
-    ("shape", "starts"), [((400, 3000), 8), ((60, 2500), 4), ((60, 8000), 4), ((60, 50000), 8)]
+    ("shape", "starts"), [((400, 3000), 8), ((60, 2500), 4), ((60, 8000), 4), ((60, 50000), 13)]
 )
 def test_there_are_more_starts_where_they_cost_less(shape, starts):
     X = np.random.default_rng(0).random(shape, np.float32)
     options = {"rng": np.random.default_rng(0), "tol": 0, "max_iter": 1}
     assert fit(X, 3, **options).report["starts"] == starts
     assert fit(X, 3, n_starts=2, **options).report["starts"] == 2
+
+
+@pytest.mark.parametrize("shape", [(400, 8000), (60, 8000)], ids=["on the sketch", "on samples"])
+def test_more_starts_than_the_default_never_end_higher(shape):
+    rng = np.random.default_rng(0)
+    X = rng.gamma(0.4, 1, (shape[0], 14)) @ rng.gamma(0.4, 1, (14, shape[1]))
+    X = (X + rng.gamma(1, 1, shape)).astype(np.float32)
+    for seed in range(3):
+        default, more = (
+            fit(X, 5, n_starts=count, rng=np.random.default_rng(seed)) for count in ("auto", 20)
+        )
+        assert more.report["starts"] == 20
+        assert more.losses[-1] <= default.losses[-1] * (1 + 1e-5)
+
+
+def test_a_sample_is_drawn_evenly_along_the_order_of_the_columns(rng):
+    columns = rng.permutation(8000)
+    problem = SimpleNamespace(matrix=SimpleNamespace(shape=(60, 8000)))
+    task = multistart._Task(problem, 3, "auto", columns, rng, True)
+    places = np.argsort(columns)[multistart._sample(task, 1000)]
+    np.testing.assert_array_equal(places // 8, np.arange(1000))
+    assert multistart._sample(task, 4000) is None
 
 
 def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):

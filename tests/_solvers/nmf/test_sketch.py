@@ -28,7 +28,7 @@ def S():
 
 def sketched(fit, X):
     found = find_range(posed(Dense(X)), 2 * K, np.random.default_rng(2), short=True)
-    return Sketch(fit, found.Q, fit.onto_long(found.Q.T), K)
+    return Sketch(fit, found.Q, fit.onto_long(found.Q.T))
 
 
 FITS = {

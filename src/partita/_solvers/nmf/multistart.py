@@ -23,35 +23,32 @@ from ..matrices import survey
 from ..problem.oriented import Oriented, energy, restricted
 from ..problem.start import Start
 from .block_update import begin_long
-from .initialisation import draw_within, fill_zeros, nndsvd
+from .initialisation import average_columns, fill_zeros, nndsvd
 from .sketch import LongSide, Settled, Sketch, settle
 
-# The times and losses below are of recordings of benchmarks/recordings.py, cut to about half, two
-# seeds each: fUSI-like with ten parts (on the sketch) and thirty (on a sample), fMRI-like (on two).
 _WORTH_ENTRIES = 100_000  # of X; below, one start on X takes as long as looking for a better one
-# Starts. When four went on from the sketch, two of twenty seeds of the fUSI-like set ended 3.4e-4
-# higher; sixteen take half as long again and end no lower.
+# The times and losses below are of recordings of benchmarks/recordings.py, of other seeds than
+# RESULTS.md reports. Starts on a sketch, and the most of those raced that are tried further:
 MOST = 8
-# On a sample of X itself four starts to eight, by its share of X: twice as many take half as long
-# again and end no lower.
-_FEWEST, _RACE = 4, 0.7
-# Columns that starts are tried on. With half of them thirty parts ended 1e-4 higher; with twice as
-# many they ended 1e-4 lower, and a fit of ten parts took twice as long.
-SAMPLE = 3072
+# On samples of X itself four starts to twice as many, by the share of the sample: minima are many
+# there, and of a set of fMRI-like data the best was the end of two starts in 27.
+_FEWEST, _RACE = 4, 1.1
+# Columns that starts are tried on, and those of the first of two samples.
+SAMPLE, _FIRST = 3072, 4096
+# Rounds there. They only bring starts near their minima: which of these is low on a sample, after
+# twice as many, says less of all columns, and of eight starts on fUSI-like data fewer end well.
+_SAMPLE_ROUNDS = 25
 ROUNDS = 60
-"""On a sample: with half of them a few more passes over X follow, twice as many change nothing."""
+"""Where a start is led to its end: with half of them a few more passes over X follow."""
 
-# Where there are columns enough for two samples: columns of the first, where half and twice as many
-# end alike, and rounds there (half save a fifth of the time; where minima are many they misrank).
-_FIRST, _FIRST_ROUNDS = 4096, 50
 LARGER = survey.SAMPLE
 """Columns of the second sample, which would be half of X: there one sample is enough."""
 
-_TRIED_ON_LARGER, _LARGER_TRIAL_ROUNDS = 4, 10  # half save a fifth and a tenth of the time
+# On all columns of a sketch, or on the larger sample, every start goes on for some rounds and the
+# best of them for some more: where maps are small, as of cells, a sample of the columns ranks
+# starts wrongly, and ten rounds on all of them do not yet rank them either.
+_TRIED_ROUNDS, _BEST, _BEST_ROUNDS = 10, 3, 20
 _SAME_MINIMUM = 8e-6  # of a loss; half and twice as much end alike
-# Finalists settled on the whole sketch, and rounds there: two, or five rounds, leave 3 to 6 % more
-# passes to do; twenty rounds chose no better.
-_SETTLED, _SKETCH_ROUNDS = 3, 10
 # Of them tried on X: one saves a tenth of the passes, four chose no better. Rounds there, from a
 # sketch (four cost a fifth more passes and chose no better), or from a sample of X where there are
 # several (six cost a tenth more).
@@ -69,7 +66,13 @@ class Explored(NamedTuple):
     S: Array
     L: Array
     passes: float
-    report: dict[str, object]
+    starts: int
+    rank: int
+
+    @property
+    def report(self) -> dict[str, object]:
+        """What a fit reports of it."""
+        return {"starts": self.starts, "rank": self.rank}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -100,7 +103,10 @@ def explore(
     rng: np.random.Generator,
     short: bool,
 ) -> Explored:
-    """Rank several starts on a sample, and take the best near the minimum that it leads to.
+    """Rank several starts, and take the best near the minimum that it leads to.
+
+    More than are tried by default are tried in groups of as many, the first of which is the
+    default; where each leads is followed on X itself, so that more starts never end higher.
 
     Parameters
     ----------
@@ -124,8 +130,34 @@ def explore(
     Explored
         The factors to polish on X.
     """
-    route = _on_sketch if _compresses(problem, k) else _on_samples
-    return route(problem, k, init, n_starts, columns if short else None, rng, short)
+    on_sketch = _compresses(problem, k)
+    route = _on_sketch if on_sketch else _on_samples
+    most = MOST if on_sketch else _affordable(problem)
+    left = most if n_starts == "auto" else int(n_starts)
+    task = _Task(problem, k, init, columns if short else None, rng, short)
+    best = route(task, min(left, most))
+    if left <= most:
+        return best
+    end, passes, rank = settle(problem, best.S, best.L, rounds=ROUNDS), best.passes, best.rank
+    passes += end.rounds
+    for done in range(most, left, most):
+        with _keeping(end.S):
+            best = route(task._replace(init="random"), min(left - done, most))
+            other = settle(problem, best.S, best.L, rounds=ROUNDS)
+        passes += best.passes + other.rounds
+        end = min(end, other, key=_loss)
+    return Explored(end.S, end.L, passes, left, rank)
+
+
+class _Task(NamedTuple):
+    """What starts are wanted of."""
+
+    problem: Oriented
+    k: int
+    init: str
+    columns: Array | None
+    rng: np.random.Generator
+    short: bool
 
 
 @contextmanager
@@ -137,92 +169,66 @@ def _keeping(S: Array) -> Iterator[None]:
         raise Interrupted(S) from interrupt
 
 
-def _starts(
-    problem: Oriented,
-    k: int,
-    init: str,
-    count: int,
-    rank: int,
-    rng: np.random.Generator,
-    short: bool,
-) -> tuple[list[Array], Range]:
-    """Return short factors to start from, one by name and the others random, and directions."""
+def _starts(task: _Task, problem: Oriented, count: int, rank: int) -> tuple[list[Array], Range]:
+    """Return short factors to start from, the first by name, and the directions they lie in."""
+    _, k, init, columns, rng, short = task
     found = find_range(problem, rank, rng, short=short)
-    others = [draw_within(found, k, rng, short=short) for _ in range(count - 1)]
-    return [_first(found, k, init, rng, short), *others], found
+    columns = columns if problem is task.problem else None
+    starts = [average_columns(found, k, rng, columns) for _ in range(count)]
+    if init != "random":
+        starts[0] = fill_zeros(nndsvd(found, k)[0], variant=init, rng=rng, samples=short)
+    return starts, found
 
 
-def _on_sketch(
-    problem: Oriented,
-    k: int,
-    init: str,
-    n_starts: int | str,
-    columns: Array | None,
-    rng: np.random.Generator,
-    short: bool,
-) -> Explored:
-    """Race on some columns of the sketch, settle on all of it, and correct it."""
-    sample = _sample(problem, SAMPLE, columns, rng)
-    count = MOST if n_starts == "auto" else int(n_starts)
-    starts, found = _starts(problem, k, init, count, ample(k), rng, short)
-    sketch, passes = Sketch(LongSide(problem), found.Q, found.Z, k), found.passes
-    del found  # as large as several factors
+def _on_sketch(task: _Task, count: int) -> Explored:
+    """Race on some columns of the sketch, go on on all of it, and correct it."""
+    problem, k = task.problem, task.k
+    sample = _sample(task, SAMPLE)
+    starts, found = _starts(task, problem, count, ample(k))
+    sketch, passes = Sketch(LongSide(problem), found.Q, found.Z), found.passes
     posed = sketch.posed()
     if sample is not None:  # which has its share of what the sketch leaves out
         posed = sketch.posed(left_out2=max(problem.norm2 - energy(posed), 0.0))
-    finalists = _different(_race(_restrict(posed, sample), starts, problem.crew, ROUNDS))
-    with _keeping(finalists[0].S):
-        ends = [settle(posed, end.S, rounds=_SKETCH_ROUNDS) for end in finalists[:_SETTLED]]
-        ends = _rank_by_loss(ends)[:_TRIED_ON_X]
+    ends = _race(
+        _restrict(posed, sample), starts, problem.crew, ROUNDS if sample is None else _SAMPLE_ROUNDS
+    )
+    with _keeping(ends[0].S):
+        ends = (ends if sample is None else _narrowed(posed, ends))[:_TRIED_ON_X]
         best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
         best, corrections = sketch.corrected(best)
     passes += _TRIAL_ROUNDS * len(ends) + corrections
-    return Explored(best.S, best.L, passes, {"starts": count, "rank": sketch.Q.shape[1]})
+    return Explored(best.S, best.L, passes, count, sketch.Q.shape[1])
 
 
-def _on_samples(
-    problem: Oriented,
-    k: int,
-    init: str,
-    n_starts: int | str,
-    columns: Array | None,
-    rng: np.random.Generator,
-    short: bool,
-) -> Explored:
+def _on_samples(task: _Task, count: int) -> Explored:
     """Race on some columns of X itself, and try the best on more of them or on all."""
+    problem = task.problem
     twice = problem.matrix.shape[1] > 2 * LARGER
-    sample = _sample(problem, _FIRST if twice else SAMPLE, columns, rng)
+    sample, larger = _sample(task, _FIRST if twice else SAMPLE), _sample(task, LARGER)
     small = _restrict(problem, sample)
-    share = small.matrix.shape[1] / problem.matrix.shape[1]
-    count = int(np.clip(_RACE / share, _FEWEST, MOST)) if n_starts == "auto" else int(n_starts)
-    starts, found = _starts(small, k, init, count, 2 * k + SPARE, rng, short)
-    report: dict[str, object] = {"starts": count, "rank": found.Q.shape[1]}
-    passes = found.passes
+    starts, found = _starts(task, small, count, 2 * task.k + SPARE)
+    passes, rank = found.passes, found.Q.shape[1]
     del found  # as large as several factors
-    ends = _race(small, starts, problem.crew, _FIRST_ROUNDS if twice else ROUNDS)
+    ends = _race(small, starts, problem.crew, _SAMPLE_ROUNDS if twice else ROUNDS)
     if sample is None:
         best = ends[0]
-        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), report)
-    finalists = [end.S for end in _different(ends)]
-    del small, ends  # a copy of the sample
-    with _keeping(finalists[0]):
+        return Explored(best.S, best.L, passes + sum(end.rounds for end in ends), count, rank)
+    del small  # a copy of the sample
+    with _keeping(ends[0].S):
         if twice:
-            larger = _sample(problem, LARGER, columns, rng)
-            finalists = finalists[:_TRIED_ON_LARGER]
-            S = _refined(_restrict(problem, larger), finalists, problem.crew)
-            return Explored(S, begin_long(problem, S), 0.0, report)
-        finalists = finalists[:_TRIED_ON_X]
+            more = _restrict(problem, larger)._replace(crew=problem.crew)
+            best = _narrowed(more, ends)[0]
+            if not best.reached:
+                best = settle(more, best.S, best.L, rounds=ROUNDS - best.rounds)
+            return Explored(best.S, begin_long(problem, best.S), 0.0, count, rank)
+        finalists = _different(ends)[:_TRIED_ON_X]
         rounds = _LONG_TRIAL_ROUNDS if len(finalists) > 1 else 1
-        best = _best_of(problem, [(S, None) for S in finalists], rounds)
-        return Explored(best.S, best.L, rounds * len(finalists), report)
+        best = _best_of(problem, [(end.S, None) for end in finalists], rounds)
+        return Explored(best.S, best.L, rounds * len(finalists), count, rank)
 
 
 def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> list[Settled]:
-    """Run all starts to where they lead; the best comes first.
-
-    How good a start looks on the way tells nothing of that: after twenty rounds the rank
-    correlation with the end is near zero.
-    """
+    """Run all starts for so many rounds, or to where they lead; the best comes first."""
     ended: list[Settled] = []
 
     def run(S: Array) -> Settled:
@@ -236,14 +242,12 @@ def _race(problem: Oriented, starts: list[Array], crew: Crew, rounds: int) -> li
         raise Interrupted(_rank_by_loss(ended)[0].S if ended else starts[0]) from interrupt
 
 
-def _refined(problem: Oriented, finalists: list[Array], crew: Crew) -> Array:
-    """Try all on a larger sample, and return where the best of them leads there."""
-    ends = crew.map(lambda S: settle(problem, S, rounds=_LARGER_TRIAL_ROUNDS), finalists)
-    best = _rank_by_loss(ends)[0]
-    if best.reached:
-        return best.S
-    rounds = ROUNDS - best.rounds
-    return settle(problem._replace(crew=crew), best.S, best.L, rounds=rounds).S
+def _narrowed(problem: Oriented, ends: list[Settled]) -> list[Settled]:
+    """Go on from these on more columns, and from the best of them for longer; the best first."""
+    tried = [settle(problem, end.S, rounds=_TRIED_ROUNDS) for end in ends[:MOST]]
+    best = _different(_rank_by_loss(tried))[:_BEST]
+    gone_on = [settle(problem, end.S, end.L, rounds=_BEST_ROUNDS) for end in best]
+    return _different(_rank_by_loss(gone_on))
 
 
 def _different(ends: list[Settled]) -> list[Settled]:
@@ -266,7 +270,18 @@ def _best_of(problem: Oriented, ends: Sequence[tuple[Array, Array | None]], roun
 
 
 def _rank_by_loss(ends: list[Settled]) -> list[Settled]:
-    return sorted(ends, key=lambda end: end.loss)
+    return sorted(ends, key=_loss)
+
+
+def _loss(end: Settled) -> float:
+    return end.loss
+
+
+def _affordable(problem: Oriented) -> int:
+    """Return how many starts cost little beside a fit on X, when raced on samples of it."""
+    p = problem.matrix.shape[1]
+    size = _FIRST if p > 2 * LARGER else SAMPLE
+    return int(np.clip(_RACE * (p / size if p > 2 * size else 1), _FEWEST, 2 * MOST))
 
 
 def ample(k: int) -> int:
@@ -280,21 +295,16 @@ def _compresses(problem: Oriented, k: int) -> bool:
     return LEAST_GAIN * ample(k) <= n and ample(k) <= p
 
 
-def _first(found: Range, k: int, init: str, rng: np.random.Generator, short: bool) -> Array:
-    if init == "random":
-        return draw_within(found, k, rng, short=short)
-    return fill_zeros(nndsvd(found, k)[0], variant=init, rng=rng, samples=short)
+def _sample(task: _Task, size: int) -> Array | None:
+    """Draw some of the columns, evenly along their order; none where they would be most of them.
 
-
-def _sample(
-    problem: Oriented, size: int, columns: Array | None, rng: np.random.Generator
-) -> Array | None:
-    """Draw some of the columns; none where they would be most of them."""
-    p = problem.matrix.shape[1]
+    Neighbours are alike: so drawn, every map has its share, however small it is.
+    """
+    p = task.problem.matrix.shape[1]
     if p <= 2 * size:
         return None
-    drawn = rng.choice(p, size, replace=False)
-    return np.asarray(drawn if columns is None else columns[drawn])
+    drawn = ((np.arange(size) + task.rng.random(size)) * (p / size)).astype(np.intp)
+    return np.asarray(drawn if task.columns is None else task.columns[drawn])
 
 
 def _restrict(problem: Oriented, chosen: Array | None) -> Oriented:

@@ -73,7 +73,7 @@ class LongSide(NamedTuple):
 
 
 class Sketch:
-    """X ~ Q @ Z, in the inner scale, with room beside Z for what a correction adds.
+    """X ~ Q @ Z, in the inner scale.
 
     Parameters
     ----------
@@ -82,20 +82,11 @@ class Sketch:
     Q : ndarray, (n, r)
         Orthonormal directions of the short side.
     Z : ndarray, (r, p)
-        ``Q.T @ X``; copied.
-    k : int
-        Components of the factors that corrections start from.
+        ``Q.T @ X``.
     """
 
-    def __init__(self, fit: LongSide, Q: Array, Z: Array, k: int) -> None:
-        self.fit, self.Q = fit, Q
-        self._rows = np.empty((len(Z) + 2 * k, Z.shape[1]), fit.problem.matrix.dtype)
-        self._rows[: len(Z)] = Z
-
-    @property
-    def Z(self) -> Array:
-        """The data along the directions."""
-        return self._rows[: self.Q.shape[1]]
+    def __init__(self, fit: LongSide, Q: Array, Z: Array) -> None:
+        self.fit, self.Q, self.Z = fit, Q, Z
 
     def posed(self, left_out2: float = 0.0) -> Oriented:
         """Pose the fit on the sketch, which leaves so much of the squared norm of X out."""
@@ -124,9 +115,8 @@ class Sketch:
 
     def _widened(self, at: Settled) -> Oriented:
         new = complement(self.Q, np.concatenate([at.S, self.fit.onto_short(at.L)]).T)
-        Q = np.concatenate([self.Q, new], axis=1)
-        self._rows[self.Q.shape[1] : Q.shape[1]] = self.fit.onto_long(new.T)
-        return self._on(Compressed(Q, self._rows[: Q.shape[1]]))
+        Z = np.concatenate([self.Z, self.fit.onto_long(new.T)])
+        return self._on(Compressed(np.concatenate([self.Q, new], axis=1), Z))
 
     def _on(self, matrix: Compressed) -> Oriented:
         return self.fit.turned._replace(matrix=matrix, scale=1.0)

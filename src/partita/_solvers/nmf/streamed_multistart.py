@@ -55,12 +55,12 @@ def explore_stream(
     fit = LongSide(problem, across=short is stream.by_samples)
     count = MOST if n_starts == "auto" else int(n_starts)  # cheap beside a pass
     Q, S = _on_sample(fit.turned, stream, k, init, count, rng, short)
-    sketch = Sketch(fit, Q, fit.onto_long(Q.T), k)
-    at = settle(sketch.posed(), S, rounds=CORRECTED_ROUNDS, tol=CORRECTED_TOL)
-    at, _ = sketch.corrected(at)
+    sketch = Sketch(fit, Q, fit.onto_long(Q.T))
+    at, _ = sketch.corrected(
+        settle(sketch.posed(), S, rounds=CORRECTED_ROUNDS, tol=CORRECTED_TOL)
+    )  # which is let go as it is corrected
     S, L = (at.L, at.S) if fit.across else (at.S, at.L)
-    report: dict[str, object] = {"starts": count, "rank": Q.shape[1] + 2 * k}
-    return Explored(S, L, stream.passes - before, report)
+    return Explored(S, L, stream.passes - before, count, Q.shape[1] + 2 * k)
 
 
 def _on_sample(
