@@ -30,9 +30,9 @@ _WORTH_ENTRIES = 100_000  # of X; below, one start on X takes as long as looking
 # The times and losses below are of recordings of benchmarks/recordings.py, of other seeds than
 # RESULTS.md reports. Starts on a sketch, and the most of those raced that are tried further:
 MOST = 8
-# On samples of X itself four starts to twice as many, by the share of the sample: minima are many
+# On samples of X itself four starts to sixteen, by the share of the sample: minima are many
 # there, and of a set of fMRI-like data the best was the end of two starts in 27.
-_FEWEST, _RACE = 4, 1.1
+_FEWEST, _RACE = 4, 0.85
 # Columns that starts are tried on, and those of the first of two samples.
 SAMPLE, _FIRST = 3072, 4096
 # Rounds there. They only bring starts near their minima: which of these is low on a sample, after
