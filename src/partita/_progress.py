@@ -28,7 +28,7 @@ class ProgressLine:
     def __init__(self, bar: Any, layout: str | None) -> None:
         self._bar, self._layout = bar, layout
         self._lock, self._steps, self._compiling = Lock(), 0, 0
-        self._drawn: tuple[Any, ...] = ()
+        self._drawn = () if bar.disable else self.looks()
 
     def update(self, n: float = 1, text: str = "") -> None:
         """Count a step that did `n` units; `text` is shown behind."""
