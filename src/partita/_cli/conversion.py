@@ -230,7 +230,9 @@ def _shown(recording: xr.DataArray, *, quiet: bool) -> Iterator[None]:
     from tqdm import tqdm
 
     blocks = math.prod(len(sizes) for sizes in recording.chunks or ())
-    with tqdm(total=recording.nbytes, unit="B", unit_scale=True, disable=quiet) as bar:
+    with tqdm(
+        total=recording.nbytes, unit="B", unit_scale=True, mininterval=0.5, disable=quiet
+    ) as bar:
 
         def stored(key: Any, *_: object) -> None:
             if "store" in str(key):
