@@ -191,3 +191,31 @@ def test_a_model_in_one_file_writes_that_alone_whatever_its_name(tmp_path) -> No
     written = partita.save(model, folder / "run_desc-nmf")
     assert {path.name for path in folder.iterdir()} == {path.name for path in written}
     assert all(path.name.startswith("run_desc-nmf") for path in written)
+
+
+NO_SENSE = {
+    "weights that are a number": (lambda r: quick().fit(r, weights=3), "weights needs a labelled"),
+    "weights of no sample": (lambda r: quick().fit(r, weights=r[:0]), "60 of 60 positions along"),
+    "a callback that is none": (lambda r: quick().fit(r, callback=3), "callback is called with a"),
+    "a checkpoint that is none": (lambda r: quick().fit(r, checkpoint=3), "needs a path"),
+    "a model to no path": (lambda r: partita.save(quick().fit(r), None), "save needs a path"),
+    "a recording to no path": (lambda r: partita.save(r, 3), "save needs a path"),
+    "a model from no path": (lambda r: partita.load_model(3), "needs a path"),
+    "a method in a list": (
+        lambda r: preprocess.resample_time(r, step=1, method=["cubic"]), "method must be 'cubic'",
+    ),
+    "transform before fit": (lambda r: quick().transform(r), r"not fitted yet\. Fit it first"),
+    "save before fit": (lambda r: partita.save(quick(), "x.nc"), r"not fitted yet\. Fit it first"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "words"), NO_SENSE.values(), ids=NO_SENSE)
+def test_what_makes_no_sense_is_refused_in_words_of_ours(call, words) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        call(recording())
+
+
+def test_chunks_that_make_no_sense_are_refused_in_words_of_ours(tmp_path) -> None:
+    partita.save(recording(), tmp_path / "r.nc")
+    with pytest.raises(TypeError, match="chunks gives each dimension a number"):
+        partita.load(tmp_path / "r.nc", chunks={"time": "a"})

@@ -217,6 +217,8 @@ def _count_within(
 def _nearest(
     wanted: np.ndarray[Any, Any], given: np.ndarray[Any, Any]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    if not given.size:
+        return np.zeros(wanted.size, np.intp), np.ones(wanted.size, bool)
     wanted, given = wanted.astype(float), given.astype(float)
     order = np.argsort(given, kind="stable")
     middles = (given[order][1:] + given[order][:-1]) / 2

@@ -19,8 +19,10 @@ def is_entrywise(weights: xr.DataArray, *, sample_dim: str) -> bool:
     return sample_dim in weights.dims and weights.ndim > 1
 
 
-def proportions(weights: xr.DataArray) -> xr.DataArray:
+def proportions(weights: Any) -> Any:
     """Return weights whose largest is 1; those that cannot be used are returned as they are."""
+    if not isinstance(weights, xr.DataArray):  # refused in words where it is matched
+        return weights
     most = float(weights.max()) if weights.size and weights.dtype.kind in "biuf" else 0.0
     return weights / most if np.isfinite(most) and most > 0 else weights
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from partita._labels import attrs, checks
 from partita._labels.stack import Stacker
@@ -174,7 +173,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
                 f"{type(self).__name__} has no signals for new recordings. Fit it to them: "
                 "fit(recording)."
             )
-        check_is_fitted(self)
+        validation.require_fitted(self)
         caller = f"{type(self).__name__}.transform"
         self._refuse_weights(weights, caller=caller)
         checks.require_recording(recording, sample_dim=self._stacker.sample_dim, caller=caller)
@@ -209,7 +208,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
             If the signals are no DataArray over time and component, name unknown components, or
             one of them twice.
         """
-        check_is_fitted(self)
+        validation.require_fitted(self)
         signals = self.signals_ if signals is None else signals
         caller = f"{type(self).__name__}.inverse_transform"
         maps = validation.maps_of(

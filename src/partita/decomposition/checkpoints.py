@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from os import PathLike
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -43,7 +42,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | PathLike[str], fingerprint: dict[str, str]) -> None:
-        self.path = Path(path).expanduser()
+        self.path = atomic.path_of(path, caller="checkpoint=")
         self._fingerprint = fingerprint
         self._last, self._cost = monotonic(), 0.0
         self._warned = False

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from sklearn.utils.validation import check_is_fitted
 
 from partita import io
 from partita._labels import packing, unpacking
 from partita._labels.stack import Stacker
 from partita._labels.warn import warn
 from partita._version import __version__
-from partita.decomposition import registry
+from partita.decomposition import registry, validation
+from partita.io.atomic import path_of
 from partita.io.overwriting import MODEL, refuse_other
 
 # The variable of a saved model that says how to put it together. A hyphen stands where it has to
@@ -101,8 +101,8 @@ def save(
             f"chunks says how a recording is stored, and was given for {type(thing).__name__}. "
             "Leave it out."
         )
-    check_is_fitted(thing)
-    path = Path(path).expanduser()
+    validation.require_fitted(thing)
+    path = path_of(path, caller="save")
     _refuse_suffix(path)
     if path.suffix in _WHOLE:
         io.write_dataset(to_dataset(thing), path, overwrite=overwrite)

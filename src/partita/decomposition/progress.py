@@ -73,6 +73,11 @@ def watching(
     component: Any,
 ) -> Iterator[Callable[[State], bool] | None]:
     """Give the solver's watcher: it draws one plain line and asks the callback whether to stop."""
+    if not (callback is None or callable(callback)):
+        raise TypeError(
+            f"{name}: callback is called with a state after each iteration, and was given "
+            f"{type(callback).__name__}. Give a function of one argument."
+        )
     if not verbose and callback is None:
         yield None
         return

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from partita._labels import checks, packing, weighting
 from partita._labels.numbers import is_whole
@@ -43,6 +45,16 @@ def usable(
     if not signed:
         checks.refuse_negative(matrix, place=stacker.place, caller=caller)
     return Seen(stacker, matrix if keeps_sparse else dense(matrix), numbers)
+
+
+def require_fitted(model: Any) -> None:
+    """Refuse a model that is not fitted yet (sklearn.exceptions.NotFittedError)."""
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise NotFittedError(
+            f"This {type(model).__name__} is not fitted yet. Fit it first: model.fit(recording)."
+        ) from None
 
 
 def dense(matrix: Any) -> Any:

@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from partita.io.unfinished import UNFINISHED, remove, shortened, temporary, uninterrupted
 
@@ -106,6 +108,15 @@ def _free_name(path: Path, suffix: str) -> Path:
     while free.exists():
         free, number = path.with_name(shortened(path.name, f"{suffix}{number}")), number + 1
     return free
+
+
+def path_of(path: Any, *, caller: str) -> Path:
+    """Return what was given as a path, ``~`` written out, or refuse it (TypeError)."""
+    if not isinstance(path, str | PathLike):
+        raise TypeError(
+            f"{caller} needs a path, text or pathlib.Path, and was given {type(path).__name__}."
+        )
+    return Path(path).expanduser()
 
 
 def refuse_missing(path: Path) -> None:

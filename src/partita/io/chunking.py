@@ -41,6 +41,11 @@ def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
         foreign = [dim for dim in chunks if dim not in dims]
         if foreign:
             raise ValueError(f"chunks names {foreign}; the recording has the dimensions {dims}.")
+        odd = {dim: size for dim, size in chunks.items() if not _is_size(size)}
+        if odd:
+            raise TypeError(
+                f"chunks gives each dimension a number, 'auto', or -1 for all of it; given: {odd}."
+            )
         return {dim: chunks.get(dim, -1) for dim in dims}
     if chunks != "auto" and not is_whole(chunks):
         raise TypeError(
@@ -48,6 +53,12 @@ def chunks_by_dim(chunks: Any, dims: tuple[Any, ...]) -> dict[Any, Any]:
             f"{chunks!r}."
         )
     return {dim: chunks if dim == "time" else -1 for dim in dims}
+
+
+def _is_size(size: Any) -> bool:
+    if isinstance(size, tuple | list):
+        return all(map(is_whole, size))
+    return size is None or is_whole(size) or size == "auto"
 
 
 def aligned_chunks(

@@ -12,7 +12,7 @@ import h5py
 import xarray as xr
 
 from partita._labels.attrs import without_unstorable
-from partita.io.atomic import refuse_missing, replacing, replacing_store
+from partita.io.atomic import path_of, refuse_missing, replacing, replacing_store
 from partita.io.formats import named
 from partita.io.hdf5_sources import refuse_outside
 from partita.io.overwriting import DATASET, KINDS, refuse_other
@@ -66,7 +66,7 @@ def write_dataset(
     True
     """
     storable = without_unstorable(dataset, caller="write_dataset")
-    return write(storable, Path(path).expanduser(), {}, overwrite=overwrite)
+    return write(storable, path_of(path, caller="write_dataset"), {}, overwrite=overwrite)
 
 
 def write(
@@ -146,7 +146,7 @@ def read_dataset(path: str | PathLike[str]) -> xr.Dataset:
     ...     read_dataset(path).attrs["history"]
     'zscore(ddof=0)'
     """
-    path = Path(path).expanduser()
+    path = path_of(path, caller="read_dataset")
     refuse_missing(path)
     with opened(path) as dataset, readable(path):
         return dataset.load()

@@ -304,7 +304,7 @@ def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> 
     sizes = dict(zip(recording.dims, values.chunks, strict=True))
     lazy = {name: c.variable for name, c in recording.coords.items() if c.chunks is not None}
     cut = {name: c.chunk({dim: sizes[dim] for dim in c.dims}) for name, c in lazy.items()}
-    return recording.copy(data=values).assign_coords(cut)
+    return recording.copy(deep=False, data=values).assign_coords(cut)
 
 
 def _evenly_sampled(
