@@ -149,6 +149,13 @@ def test_the_sidecar_of_another_image_is_not_replaced(tmp_path, own):
     assert "Partita" in json.loads((tmp_path / "scan.json").read_text(encoding="utf-8"))
 
 
+def test_one_sidecar_may_serve_two_images_of_which_it_says_the_same(tmp_path):
+    for suffix in (".nii", ".nii.gz", ".nii"):
+        partita.save(recording_of(), tmp_path / f"scan{suffix}")
+    with pytest.raises(FileExistsError, match=r"holds a description, of scan\.nii"):
+        partita.save(recording_of().assign_attrs(units="V"), tmp_path / "scan.nii.gz")
+
+
 def test_a_sidecar_alone_that_another_program_wrote_is_not_replaced(tmp_path):
     (tmp_path / "scan.json").write_text('{"RepetitionTime": 2}', encoding="utf-8")
     with pytest.raises(FileExistsError, match=r"scan.json was not written by Partita"):

@@ -43,8 +43,6 @@ def write_nifti(
             f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
             "out, or save as .zarr."
         )
-    if not overwrite:
-        _refuse_other(path)
     _refuse_dims(recording, path)
     dtype = _storable_dtype(recording.dtype, path)
     is_timed = "time" in recording.dims and "time" in recording.coords
@@ -58,22 +56,28 @@ def write_nifti(
     fields[OWN] = {**own, **remainder(recording, described)}
     fields[OWN]["Stamp"] = stamp_of(header, fields)
     header["descrip"] = f"{MARK} {fields[OWN]['Stamp']}"
-    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    if not overwrite:
+        _refuse_other(path, text)
     with replacing(sidecar_path(path), path) as (temporary_json, temporary):
-        temporary_json.write_text(text + "\n", encoding="utf-8")
+        temporary_json.write_text(text, encoding="utf-8")
         with _opened_for_writing(temporary, compressed=path.suffix == ".gz") as file:
             _write_header(header, file)
             _write_values(values, dtype, file)
     return path
 
 
-def _refuse_other(path: Path) -> None:
-    """Refuse to replace an image or a sidecar that another program wrote, or of another image."""
+def _refuse_other(path: Path, text: str) -> None:
+    """Refuse to replace an image or a sidecar that another program wrote, or of another image.
+
+    The sidecar of another image may say the same.
+    """
     beside = sidecar_path(path)
     twins = [path.with_name(stem(path) + suffix) for suffix in (".nii", ".nii.gz")]
     others = [twin for twin in twins if twin.name != path.name and twin.exists()]
-    if beside.exists() and (others or not _is_our_sidecar(beside)):
-        found = f"description, of {others[0].name}" if others else None
+    says_other = others and beside.is_file() and beside.read_bytes() != text.encode()
+    if beside.exists() and (says_other or not _is_our_sidecar(beside)):
+        found = f"description, of {others[0].name}" if says_other else None
         raise FileExistsError(another(beside, found, f"the sidecar of {path.name}"))
     if path.is_file() and not _is_our_sidecar(beside) and not _is_our_image(path):
         raise FileExistsError(another(path, None, "a recording"))
