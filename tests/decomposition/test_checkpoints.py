@@ -193,7 +193,7 @@ def test_a_full_disk_costs_a_warning_and_the_state_before_stays(recording, tmp_p
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("partita.io.stores.full_disk.os.pwrite", full)
+    monkeypatch.setattr("partita.io.stores.full_disk.write_at", full)
     words = r"could not be written .*the one before is whole"
     with pytest.warns(UserWarning, match=words) as seen, pytest.raises(Killed):
         pt.NMF(**OPTIONS).fit(recording, checkpoint=path, callback=kill_at(20))

@@ -134,7 +134,7 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("partita.io.stores.full_disk.os.pwrite", full)
+    monkeypatch.setattr("partita.io.stores.full_disk.write_at", full)
     with pytest.raises(OSError, match="No space left"):
         partita.save(model, tmp_path / "model.nc")
     assert (tmp_path / "model.nc").read_bytes() == before

@@ -90,8 +90,8 @@ def load(
     FileNotFoundError, IsADirectoryError
         If there is no such file, or it is a folder without TIFF files; the message names it.
     OSError
-        If a file is truncated, damaged, or open for writing: when its size or headers tell,
-        here, else when the missing part is first read.
+        If a file is truncated, damaged, or open for writing, or takes values from a file that is
+        missing: when its size or headers tell, here, else when the missing part is first read.
     PermissionError
         If a file takes values from outside its folder, and `allow_external` is not given.
     ValueError
@@ -114,7 +114,9 @@ def load(
         is. An sform or qform that is not finite or is flat: it is left out, and the next of
         sform, qform, voxel sizes is taken. Voxel sizes of zero: 1 mm is. An oblique affine: the
         coordinates lie along the voxel axes, and the affine is kept exactly. Header and sidecar
-        disagree on the repetition time by more than 1 %: the sidecar is believed.
+        disagree on the repetition time by more than 1 %: the sidecar is believed. Volumes 100 s
+        apart and more, or less than 10 ms: milliseconds and seconds may have been confused. An
+        image that another program has written since its sidecar was saved.
 
     Examples
     --------

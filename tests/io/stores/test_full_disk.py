@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from partita.io import read_dataset, write_dataset
-from partita.io.stores.full_disk import PatientFile
+from partita.io.stores.full_disk import PatientFile, write_at
 
 # A file may grow to so many bytes only; the signal is ignored by Python.
 FULL = """
@@ -57,10 +57,10 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, name, what):
 
 
 class Small:
-    """Stands for `os.pwrite` on a disk that takes so many bytes."""
+    """Stands for `write_at` on a disk that takes so many bytes."""
 
     def __init__(self, room):
-        self.room, self.write = room, os.pwrite
+        self.room, self.write = room, write_at
 
     def __call__(self, file, values, place):
         if place + len(values) > self.room:
@@ -75,7 +75,7 @@ def test_wherever_the_disk_ends_the_old_file_stays(tmp_path, monkeypatch, room, 
     values = np.random.default_rng(0).normal(size=(50, 40, 40))
     new = xr.Dataset({"b": (("time", "y", "x"), values), "c": ("time", np.arange(50.0))})
     with monkeypatch.context() as patched:
-        patched.setattr("partita.io.stores.full_disk.os.pwrite", Small(room))
+        patched.setattr("partita.io.stores.full_disk.write_at", Small(room))
         with pytest.raises(OSError, match=r"a\.nc could not be written.*No space left"):
             write_dataset(new.chunk(time=7) if lazy else new, old)
         gc.collect()
@@ -94,14 +94,14 @@ def test_a_lazy_recording_is_not_computed_after_the_disk_is_full(tmp_path, monke
     counting = values.copy(
         data=values.data.map_blocks(counted, dtype=float, meta=np.empty((0,) * 3))
     )
-    monkeypatch.setattr("partita.io.stores.full_disk.os.pwrite", Small(100_000))
+    monkeypatch.setattr("partita.io.stores.full_disk.write_at", Small(100_000))
     with pytest.raises(OSError, match="could not be written"):
         write_dataset(counting.to_dataset(), tmp_path / "a.nc")
     assert len(done) < 100
 
 
 def test_what_was_dropped_is_read_back_as_it_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("partita.io.stores.full_disk.os.pwrite", Small(4))
+    monkeypatch.setattr("partita.io.stores.full_disk.write_at", Small(4))
     file = PatientFile(tmp_path / "a")
     file.write(b"abcd")
     file.write(b"efgh")

@@ -9,6 +9,22 @@ from typing import Any, Self
 
 # Metadata are read back while a file is written; values of recordings are not.
 _KEPT_BYTES = 1 << 16
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
+
+
+def write_at(file: int, values: memoryview, place: int) -> int:
+    """Write to an open file at a place; return how many bytes it took."""
+    os.lseek(file, place, os.SEEK_SET)
+    return os.write(file, values)
+
+
+def _read_at(file: int, size: int, place: int) -> bytes:
+    os.lseek(file, place, os.SEEK_SET)
+    pieces = []
+    while size > 0 and (piece := os.read(file, size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 class PatientFile(io.RawIOBase):
@@ -25,7 +41,7 @@ class PatientFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _BINARY, 0o666)
         self._place = 0
         self._size = 0
         self._kept: dict[int, bytes] = {}
@@ -79,7 +95,7 @@ class PatientFile(io.RawIOBase):
         view = memoryview(values).cast("B")
         start, done = self._place, 0
         while done < view.nbytes and self._error is None:
-            done += self._trying(os.pwrite, self._file, view[done:], start + done) or 0
+            done += self._trying(write_at, self._file, view[done:], start + done) or 0
         if self._error is not None and view.nbytes <= _KEPT_BYTES:
             self._kept[start] = bytes(view)
         self._place = start + view.nbytes
@@ -90,7 +106,7 @@ class PatientFile(io.RawIOBase):
         """Read what was written; zeros where it was dropped."""
         view = memoryview(buffer).cast("B")
         start = self._place
-        found = os.pread(self._file, view.nbytes, start)
+        found = _read_at(self._file, view.nbytes, start)
         view[:] = found + bytes(view.nbytes - len(found))
         for place, kept in self._kept.items():
             first, last = max(place, start), min(place + len(kept), start + view.nbytes)
