@@ -23,11 +23,11 @@ folder = sys.argv[1]
 values = np.random.default_rng(0).gamma(1, 1, (60, 1, 8, 8)).astype("float32")
 recording = xr.DataArray(values, {"time": np.arange(60) * 0.5}, ("time", "z", "y", "x"))
 for suffix in (".nc", ".nii", ".nii.gz", ".zarr"):
-    pt.save(recording, f"{folder}/r{suffix}")
+    pt.save(recording, f"{folder}/of{suffix}/r{suffix}")
 
 
 def opened(suffix):
-    return pt.load(f"{folder}/r{suffix}", chunks={"time": 20})
+    return pt.load(f"{folder}/of{suffix}/r{suffix}", chunks={"time": 20})
 
 
 WORK = {
