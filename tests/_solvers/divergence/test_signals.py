@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.sparse
-from solving import measured
+from solving import fit, measured
 
 from partita._solvers.penalties.penalty import NONE, Extent
 from partita._solvers.penalties.per_entry import PerEntry
+from partita._solvers.penalties.smoothness import Smoothness, chain
 from partita._solvers.penalties.unit_norm import UnitNorm
 from partita._solvers.signals import solve_signals
 
@@ -48,3 +50,12 @@ def test_signals_for_given_maps_obey_the_penalty():
     free = solve_signals(X, H, loss=1.0)
     for penalty in (UnitNorm(W_l1=0.2), UnitNorm(H_l1=0.02), UnitNorm(l2=0.5)):
         assert solve_signals(X, H, loss=1.0, penalty=measured(penalty, X, 1.0)).sum() < free.sum()
+
+
+def test_signals_of_a_fit_are_solved_to_the_end_where_samples_are_tied():
+    rng = np.random.default_rng(0)
+    W = np.abs(scipy.ndimage.gaussian_filter1d(rng.standard_normal((200, 4)), 8, axis=0))
+    X = rng.poisson(40 * W @ rng.gamma(0.5, 1.0, (4, 400)) + 0.1).astype(float)
+    found = fit(X, 4, loss=1.0, penalty=Smoothness.along(chain(np.ones(199)), 10.0), max_iter=300)
+    again = solve_signals(X, found.H, loss=1.0, penalty=found.penalty)
+    np.testing.assert_allclose(again, found.W, atol=1e-4 * found.W.max())

@@ -31,7 +31,7 @@ from ..problem.problem import Problem
 from ..problem.solution import Certificate, Solution, State
 from ..problem.start import Start
 from ..problem.stopping import Stopping
-from .signals import Fall, refit
+from .signals import MOST_STEPS, Fall, refit
 
 Progress = Iterator[tuple[float, float]]
 
@@ -126,7 +126,7 @@ class Sides:
 
     def refit_signals(self) -> None:
         """Solve the signals for the maps as they are."""
-        self._refit(signals=True, copy=False, max_steps=200)
+        self._refit(signals=True, copy=False, ahead=True)
 
     @property
     def signals(self) -> Array:
@@ -139,7 +139,9 @@ class Sides:
         of_H = self._refit(signals=False, copy=True, max_steps=_STEPS_TO_OPTIMUM)
         return sum(of_W), sum(of_H)
 
-    def _refit(self, *, signals: bool, copy: bool, max_steps: int) -> Fall:
+    def _refit(
+        self, *, signals: bool, copy: bool, max_steps: int = MOST_STEPS, ahead: bool = False
+    ) -> Fall:
         of_long = signals is self.turned
         if of_long:
             data, other, rows, free = self.data, self.short, self.long, self.long_free
@@ -151,7 +153,7 @@ class Sides:
             return self.penalty.majorise(here.T, other.T, signals=not of_long)
 
         given = terms_at if self.penalty.active else None
-        return refit(data, other, rows, given, free=free, max_steps=max_steps)
+        return refit(data, other, rows, given, free=free, max_steps=max_steps, ahead=ahead)
 
 
 def enter(problem: Problem, start: Start) -> Sides:

@@ -14,13 +14,13 @@ from ..matrices.scaled import BLOCK_ENTRIES, Data, prepare
 from ..nnls import box_steps
 from ..penalties.penalty import NONE, Penalty, Terms
 
-_MOST_STEPS = 200
+MOST_STEPS = 200
 _MOST_SHORTENINGS = 8  # each to a quarter, down to 1.5e-5 of a step: below it none lowers the loss
 _NEAR = 0.05  # of the loss: where no more is promised, the exact Hessian is the faster
 # Of a column's loss, by which it must still promise to fall: about the rounding of the loss.
 _ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
-_MOST_REWEIGHTINGS = 100  # of a penalty majorised anew where the rows have moved to
-_MOST_AHEAD = 1000  # of those ahead of the rows: 361 under a smoothness of 100, on 200 samples
+# Rounds of a penalty majorised ahead of the rows: 361 under a smoothness of 100, on 200 samples.
+_MOST_AHEAD = 1000
 # Of a round ahead but the first: fits to the end took ten times as long under a beta of 1.5.
 _STEPS_AHEAD = 4
 # Of a fit Y after a step: at zero the loss may be infinite. Below beta 1 the loss is concave near
@@ -100,7 +100,7 @@ def refit(
     terms_at: Callable[[Array], Terms] | None,
     *,
     free: Array | None = None,
-    max_steps: int = _MOST_STEPS,
+    max_steps: int = MOST_STEPS,
     ahead: bool = False,
 ) -> Fall:
     """Minimise the divergence of the columns of X (n, p) from ``short @ rows.T``, in place.
@@ -118,7 +118,7 @@ def refit(
     free : ndarray of bool, (k,), optional
         The components that may move; all of them by default.
     max_steps : int
-        Steps at most.
+        Steps at most, and rounds of a penalty where it is not majorised ahead.
     ahead : bool, default False
         Whether a penalty is majorised ahead of the rows rather than where they are: ties between
         rows are settled in the square root of the rounds. What has fallen is then not counted.
@@ -131,7 +131,7 @@ def refit(
     first, second = np.tril_indices(short.shape[1])
     pairs = short[:, first] * short[:, second]
     free = np.ones(short.shape[1], bool) if free is None else free
-    most = _MOST_AHEAD if ahead else min(max_steps, _MOST_REWEIGHTINGS)
+    most = _MOST_AHEAD if ahead else max_steps
     n_rounds = 1 if terms_at is None else most
     reached, leap = 0.0, _Leap(rows)
     with single_blas(), Crew() as crew:
