@@ -23,6 +23,7 @@ _LEAST_GAIN = 0.2  # of a frame's contrast: below it a step would be guesswork
 # Of the strongest parameter's part in the normal equations: less is rounding of float32 sums.
 _FAINTEST = 1e-5
 _LONGEST = 3.0  # voxels a step may take: as far as the derivatives of coarse steps are smoothed
+_NEAR = 5.0  # tolerances: steps of a frame that wavers at its goal are 1.6 of them
 _EDGE = 1e-4  # voxels: a place this far outside is inside
 
 
@@ -80,8 +81,9 @@ def align(
         answers, known = solve(matrices, products, least)
         step = answers[:, 2:] / np.maximum(answers[:, :1], _LEAST_GAIN)
         length = (np.abs(step) * template.reach).sum(axis=1)
-        # Voxels that come into sight and go again would keep a frame walking there and back.
-        pace[going[length >= before[going]]] *= 0.5
+        # Voxels that come into sight and go again would keep a frame walking there and back, at its
+        # goal; one that is lost walks on, and is not taken for converged.
+        pace[going[(length >= before[going]) & (length < _NEAR * tolerance)]] *= 0.5
         before[going] = length
         step *= np.minimum(pace[going], _LONGEST / np.maximum(length, 1e-300))[:, None]
         length *= pace[going]
