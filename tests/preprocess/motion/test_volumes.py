@@ -197,3 +197,16 @@ def test_a_positive_angle_takes_what_lies_at_larger_y_towards_larger_x():
 
     recording = xr.DataArray([draw(0), draw(0), draw(0), draw(0.05)], dims=("time", "y", "x"))
     np.testing.assert_allclose(estimate_motion(recording)["rotation"][3], 0.05, atol=0.002)
+
+
+def test_frames_that_noise_hides_are_suspect_and_the_others_are_where_they_are_found(moving_blobs):
+    rng = np.random.default_rng(5)
+    shift, angles = rng.uniform(-1, 1, (60, 3)), np.deg2rad(rng.uniform(-0.5, 0.5, (60, 3)))
+    frames = moving_blobs((10, 32, 32), shift, angles, noise=100.0)
+    found = estimate_motion(xr.DataArray(frames, dims=("time", "z", "y", "x")))
+    error = found["translation"].values - shift
+    off = np.sqrt(((error - np.median(error, axis=0)) ** 2).sum(axis=1))
+    suspect = found["suspect"].values
+    assert (off > 1.5).sum() > 4
+    assert suspect[off > 1.5].all()
+    assert np.median(off[suspect]) > 2 * np.median(off[~suspect])
