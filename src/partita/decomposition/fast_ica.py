@@ -54,7 +54,7 @@ class FastICA(Decomposition):
         Largest change of the rotation at which it stops.
     max_iter : int
         Most iterations.
-    mask : xarray.DataArray of bool, optional
+    mask : xarray.DataArray of bool, (some feature dimensions), optional
         Voxels to use, matched by label.
     sample_dim : str
         The dimension of samples.

@@ -38,7 +38,7 @@ class PCA(Decomposition):
         How many parts.
     mode : {"temporal", "spatial"}
         What is centred, and what is uncorrelated.
-    mask : xarray.DataArray of bool, optional
+    mask : xarray.DataArray of bool, (some feature dimensions), optional
         Voxels to use, matched by label.
     sample_dim : str
         The dimension of samples.
