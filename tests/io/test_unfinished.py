@@ -79,6 +79,7 @@ def test_what_another_machine_left_is_removed_when_it_is_old(tmp_path, monkeypat
 
 @pytest.mark.parametrize("length", [235, 251, 255])
 def test_names_may_be_as_long_as_the_file_system_lets_them(tmp_path, suffix, length):
+    length -= suffix == ".nii"  # its sidecar has a longer name
     path = tmp_path / ("é" * ((length - len(suffix)) // 2) + suffix)
     for fill in (1.0, 2.0):
         partita.save(recording_of(fill), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,7 +75,7 @@ def _refuse_other(path: Path, text: str) -> None:
     """
     beside = sidecar_path(path)
     twins = [path.with_name(stem(path) + suffix) for suffix in (".nii", ".nii.gz")]
-    others = [twin for twin in twins if twin.name != path.name and twin.exists()]
+    others = [twin for twin in twins if twin.name != path.name and os.path.exists(twin)]
     says_other = others and beside.is_file() and beside.read_bytes() != text.encode()
     if beside.exists() and (says_other or not _is_our_sidecar(beside)):
         found = f"description, of {others[0].name}" if says_other else None
