@@ -36,18 +36,22 @@ def fitted(recording: xr.DataArray) -> Any:
     return NMF(2, random_state=0, max_iter=3, tol=0).fit(recording)
 
 
+def factorise(recording: xr.DataArray, k: int = 2, **options: Any) -> Any:
+    return NMF(k, random_state=0, tol=0.1, **options).fit(recording)
+
+
 def folded(own: xr.DataArray, other: xr.DataArray) -> None:
     fitted(own).partial_fit(other)
 
 
 MEET: dict[str, Callable[[xr.DataArray, xr.DataArray], Any]] = {
-    "mask": lambda own, other: NMF(2, mask=other.mean("time") > 0).fit(own),
+    "mask": lambda own, other: factorise(own, mask=other.mean("time") > 0),
     "mask of PCA": lambda own, other: PCA(2, mask=other.mean("time") > 0).fit(own),
-    "weights": lambda own, other: NMF(2).fit(own, weights=other > 0),
+    "weights": lambda own, other: NMF(2, tol=0.1).fit(own, weights=other > 0),
     "transform": lambda own, other: fitted(own).transform(other),
     "weights of transform": lambda own, other: fitted(own).transform(own, weights=other > 0),
-    "init": lambda own, other: NMF(2, init=fitted(other).maps_).fit(own),
-    "fixed_maps": lambda own, other: NMF(3, fixed_maps=fitted(other).maps_).fit(own),
+    "init": lambda own, other: factorise(own, init=fitted(other).maps_),
+    "fixed_maps": lambda own, other: factorise(own, 3, fixed_maps=fitted(other).maps_),
     "fit_sessions": lambda own, other: NMF(2, max_iter=3).fit_sessions([own, other], n_passes=1),
     "partial_fit": folded,
     "dvars": lambda own, other: preprocess.dvars(own, mask=other.mean("time") > 0),

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import partita
 from partita import NMF
-from partita._solvers.nmf import hals
+from partita._solvers.divergence import solver
 
 
 def planted(*, noise: float = 0.02, seed: int = 3, n_times: int = 80) -> xr.Dataset:
@@ -387,7 +387,7 @@ def test_ctrl_c_before_the_first_factors_of_a_divergence_ends_the_fit(truth, mon
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hals, "visit", interrupted)
+    monkeypatch.setattr(solver, "begin", interrupted)
     nmf = NMF(4, loss="kullback-leibler", random_state=0)
     with pytest.raises(KeyboardInterrupt):
         nmf.fit(truth["recording"])

@@ -599,6 +599,6 @@ def test_planted_factors_are_recovered(real_data: Path):
 @pytest.mark.realdata
 def test_faces_are_explained_as_well_as_published(real_data: Path):
     X = scipy.io.loadmat(real_data / "nmfbook" / "CBCL.mat")["X"].astype(np.float32)
-    solution = fit(X, 49)
+    solution = fit(X, 49, max_iter=1000)
     assert np.sqrt(2 * solution.losses[-1]) / np.linalg.norm(X) <= 0.0810
     assert solution.converged
