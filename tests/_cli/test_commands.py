@@ -410,6 +410,7 @@ def fitted(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["time=40", "y=2,x=3"])
 @pytest.mark.parametrize("words", [[], ["--no-intermediate"], ["--no-split"]])
 def test_a_large_recording_is_streamed_in_the_chunks_asked_for(

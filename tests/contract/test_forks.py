@@ -54,6 +54,7 @@ for name, work in WORK.items():
 """
 
 
+@pytest.mark.slow
 def test_a_forked_process_works_on(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],

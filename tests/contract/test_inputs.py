@@ -82,6 +82,7 @@ def test_home_is_where_the_user_lives(tmp_path, monkeypatch) -> None:
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", estimators().values(), ids=list(estimators()))
 @pytest.mark.parametrize("form", ["coo", "gcxs", "dok"])
 def test_sparse_arrays_of_any_form_are_fitted(kind, form) -> None:

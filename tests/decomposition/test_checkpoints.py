@@ -41,6 +41,7 @@ def kill_at(iteration):
     return callback
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 7, 30])
 @pytest.mark.parametrize("mode", ["temporal", "spatial"])
 def test_the_end_is_the_same_to_the_bit(recording, tmp_path, at, mode):

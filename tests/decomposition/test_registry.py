@@ -200,6 +200,7 @@ def test_what_is_remembered_may_be_called_as_what_a_file_holds_besides(recording
         xr.testing.assert_identical(getattr(again, name), getattr(model, name))
 
 
+@pytest.mark.slow
 def test_every_module_of_the_room_can_be_read_without_another_first() -> None:
     room = Path(partita.decomposition.__file__).parent
     names = sorted(path.stem for path in room.glob("[a-z]*.py"))

@@ -115,6 +115,7 @@ def test_sessions_keep_no_neighbours(truth):
         pt.NMF(2, signals_smoothness=1).fit_sessions([truth[0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["kullback-leibler", 1.5])
 def test_new_signals_are_as_smooth_as_those_of_the_fit(truth, loss):
     recording = truth[0]

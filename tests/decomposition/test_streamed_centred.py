@@ -35,6 +35,7 @@ def recording(request):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=list(CHUNKS))
 @pytest.mark.parametrize("mode", ["temporal", "spatial"])
 def test_principal_components_are_those_in_memory(recording, chunks, mode):

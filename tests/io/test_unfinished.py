@@ -43,6 +43,7 @@ partita.save(xr.DataArray(np.ones((40, 2, 6, 5)), dims=("time", "z", "y", "x")),
 """
 
 
+@pytest.mark.slow
 def test_the_next_save_of_a_path_removes_what_a_killed_one_left(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
@@ -114,6 +115,7 @@ for part in np.linspace(0.02, 1.1, 14):
 """
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_there_is_the_old_recording_or_the_new_one_and_nothing_else(tmp_path, suffix):
     if suffix.startswith(".nii"):
         pytest.skip("the sidecar is beside")

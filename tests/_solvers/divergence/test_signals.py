@@ -52,6 +52,7 @@ def test_signals_for_given_maps_obey_the_penalty():
         assert solve_signals(X, H, loss=1.0, penalty=measured(penalty, X, 1.0)).sum() < free.sum()
 
 
+@pytest.mark.slow
 def test_signals_of_a_fit_are_solved_to_the_end_where_samples_are_tied():
     rng = np.random.default_rng(0)
     W = np.abs(scipy.ndimage.gaussian_filter1d(rng.standard_normal((200, 4)), 8, axis=0))

@@ -188,6 +188,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_given", [4, 2])
 @pytest.mark.parametrize("first", ["W", "H"])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

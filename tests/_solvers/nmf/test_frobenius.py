@@ -489,6 +489,7 @@ def test_rank_one_data_on_the_sketch_are_explained_whatever_is_to_spare(shape, k
     assert np.sqrt(2 * solution.losses[-1]) < 1e-6 * np.linalg.norm(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [6, 10, 20])
 @pytest.mark.parametrize("rank", [1, 2])
@@ -596,6 +597,7 @@ def test_planted_factors_are_recovered(real_data: Path):
     assert matched(solution.H, planted_factors["H"]).min() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_faces_are_explained_as_well_as_published(real_data: Path):
     X = scipy.io.loadmat(real_data / "nmfbook" / "CBCL.mat")["X"].astype(np.float32)

@@ -117,6 +117,7 @@ def test_there_are_more_starts_where_they_cost_less(shape, starts):
     assert fit(X, 3, n_starts=2, **options).report["starts"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(400, 8000), (60, 8000)], ids=["on the sketch", "on samples"])
 def test_more_starts_than_the_default_never_end_higher(shape):
     rng = np.random.default_rng(0)
@@ -159,6 +160,7 @@ def test_overlapping_footprints_need_few_rounds_on_the_data_themselves(rng):
     assert sketched.losses[-1] <= direct.losses[-1] * (1 + 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [(400, 8000), (60, 8000), (60, 26000)],

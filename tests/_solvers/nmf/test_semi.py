@@ -167,6 +167,7 @@ def test_more_parts_than_the_rank_are_no_trouble(k: int, l2: float) -> None:
     assert np.linalg.norm(X - solution.W @ solution.H) <= (l2 + 1e-6) * np.linalg.norm(X)
 
 
+@pytest.mark.slow
 def test_twice_as_many_parts_as_the_rank_stay_finite() -> None:
     X = np.random.default_rng(0).standard_normal((40, 60))
     X = ((X - X.mean(0)) / X.std(0)).astype("float32")

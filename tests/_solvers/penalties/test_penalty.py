@@ -193,6 +193,7 @@ def objective(X, W, H, penalty, *, loss=2.0, weights=None):
     return misfit + bound.value(W.T, H, weights if rank_one else (None,) * 2)
 
 
+@pytest.mark.slow
 @every_penalty
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
 @pytest.mark.parametrize("tall", [False, True])

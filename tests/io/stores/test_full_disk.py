@@ -36,6 +36,7 @@ print(sorted(os.listdir(".")), thing.maps_.shape if what == "model" else "")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "what"),
     [

@@ -31,6 +31,7 @@ def suite2p(recording: xr.DataArray) -> np.ndarray:
     return scipy.ndimage.maximum_filter1d(low, 1800, axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
 @pytest.mark.parametrize("snr", [2, 3, 8, 20])
 def test_the_default_baseline_is_near_the_truth(snr, rate):
