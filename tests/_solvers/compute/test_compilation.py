@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import subprocess
@@ -10,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from numba import config
 
 from partita._solvers.compute import compilation
 from partita._solvers.compute.compilation import compiled
@@ -134,3 +136,18 @@ def test_two_types_that_are_compiled_at_once_keep_their_own_code(tmp_path):
     one.save("single", "code for single")
     assert later.load("double") == "code for double"
     assert later.load("single") == "code for single"
+
+
+def test_a_full_disk_leaves_the_code_in_memory(tmp_path, monkeypatch) -> None:
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(compilation._Files, "_save_data", full)
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+
+    @compiled
+    def doubled(x):
+        return 2 * x
+
+    assert doubled(2.0) == 4.0
+    assert not list(tmp_path.rglob("*.nb[ci]"))

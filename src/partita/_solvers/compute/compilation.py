@@ -46,12 +46,13 @@ class _Files(IndexDataCacheFile):
     """
 
     def save(self, key: Any, data: Any) -> None:
-        """Keep the code of one type."""
+        """Keep the code of one type; on a disk without room it stays in memory alone."""
         digest = sha256(f"{self._source_stamp} {key}".encode()).hexdigest()[:16]
         name = f"{self._index_name.removesuffix('.nbi')}.{digest}.nbc"
         files: Any = self
-        files._save_data(name, data)
-        files._save_index(files._load_index() | {key: name})
+        with contextlib.suppress(OSError):
+            files._save_data(name, data)
+            files._save_index(files._load_index() | {key: name})
 
 
 def _digest(rooms: Path) -> str:
