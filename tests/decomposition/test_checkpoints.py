@@ -240,6 +240,7 @@ print(model.maps_.shape, os.listdir("."))
 """
 
 
+@pytest.mark.slow
 def test_a_fit_lives_on_where_the_disk_of_its_checkpoint_is_full(tmp_path):
     pytest.importorskip("resource")
     ended = subprocess.run(

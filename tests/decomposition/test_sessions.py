@@ -112,6 +112,7 @@ def test_exact_sessions_are_certified_as_a_fit_of_them_is(truth, dtype) -> None:
     assert nmf.reconstruction_err_ < 1e-3 * float(np.sqrt((recording**2).sum()))
 
 
+@pytest.mark.slow
 def test_a_hundred_small_sessions_give_the_parts_back_in_any_order(truth, joined) -> None:
     sessions = cut(truth["recording"], 100)
     forth = NMF(4, random_state=0).fit_sessions(sessions)

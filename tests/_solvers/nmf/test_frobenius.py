@@ -582,6 +582,7 @@ def test_who_looks_on_changes_nothing(sketch):
     np.testing.assert_array_equal(alone.H, watched.H)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_swimmer_is_explained_exactly_by_seventeen_parts(real_data: Path):
     X = scipy.io.loadmat(real_data / "nmfbook" / "Swimmer.mat")["X"].astype(float)

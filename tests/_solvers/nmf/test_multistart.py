@@ -52,6 +52,7 @@ def test_a_sweep_extrapolates_alike_when_the_new_answer_replaces_the_old(rng):
     assert not np.allclose(apart, new)
 
 
+@pytest.mark.slow
 def test_the_start_that_leads_lowest_wins_however_it_stands_on_the_way(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.gamma(0.4, 1, (300, 14)) @ rng.gamma(0.4, 1, (14, 2500)) + rng.gamma(1, 1, (300, 2500))

@@ -69,6 +69,7 @@ class Small:
         return self.write(file, values, place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 100, 5000, 60_000, 300_000])
 @pytest.mark.parametrize("lazy", [False, True])
 def test_wherever_the_disk_ends_the_old_file_stays(tmp_path, monkeypatch, room, lazy):

@@ -149,6 +149,7 @@ def clean_recordings(moving_blobs):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", WAYS)
 def test_of_clean_recordings_one_frame_in_a_hundred_is_suspect_at_most(clean_recordings, transform):
     marked = [follow(frames, transform)["suspect"].values for frames in clean_recordings]
