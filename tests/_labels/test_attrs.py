@@ -121,7 +121,17 @@ def test_attributes_are_kept_whole(tmp_path, kind, suffix) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [Probe(), [1, Probe()], {"a": Probe()}, {"a": {1, 2}}, np.array([1, Probe()]), 1j, b"\xff"],
+    [
+        Probe(),
+        [1, Probe()],
+        {"a": Probe()},
+        {"a": {1, 2}},
+        np.array([1, Probe()]),
+        1j,
+        b"\xff",
+        {1: "one", "1": "another"},
+        {(0, 1): "a pair"},
+    ],
 )
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".nii.gz"])
 def test_attributes_that_no_file_holds_whole_are_dropped_and_named_once(

@@ -79,3 +79,12 @@ def test_only_columns_that_are_nan_throughout_are_missing() -> None:
 )  # fmt: skip
 def test_integers_are_promoted_by_their_size(dtype: str, promoted: str) -> None:
     assert checks.promote(np.dtype(dtype)) == promoted
+
+
+def test_components_are_known_by_their_labels_or_numbers_and_named_once() -> None:
+    maps = xr.DataArray(np.ones((2, 3)), dims=("component", "x"))
+    assert checks.component_labels(maps, caller="init") == [0, 1]
+    named = maps.assign_coords(component=["a", "b"])
+    assert checks.component_labels(named, caller="init") == ["a", "b"]
+    with pytest.raises(ValueError, match=r"init names a component twice: \['a'\]"):
+        checks.component_labels(named[[0, 0]], caller="init")

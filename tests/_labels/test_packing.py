@@ -216,3 +216,10 @@ def test_what_no_file_holds_is_refused_with_its_place(value: object, words: str)
         refuse_unstorable(value, caller="NMF", what="a thing")
     with pytest.raises(TypeError, match="no file can hold"):
         pack(value, "a")
+
+
+def test_sparse_values_are_named_with_their_place() -> None:
+    sparse = pytest.importorskip("sparse")
+    counts = xr.DataArray(sparse.COO.from_numpy(np.eye(3)), dims=("time", "neuron"))
+    with pytest.raises(TypeError, match="a sparse array"):
+        pack({"counts": counts}, "fitted_")

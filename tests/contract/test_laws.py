@@ -209,7 +209,7 @@ def test_a_recording_without_any_value_has_no_signals(make, recording) -> None:
         (
             lambda s: s.sel(component=[0, 1, 0]),
             ValueError,
-            "the components \\[0\\] more than once",
+            "names a component twice: \\[0\\] is there more than once",
         ),
     ],
 )

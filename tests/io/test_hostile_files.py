@@ -308,3 +308,11 @@ SizeT="5" TimeIncrement="0.1"><Channel ID="Channel:0" SamplesPerPixel="1"/>
         partita.load(inside / "a.ome.tif")
     allowed = partita.load(inside / "a.ome.tif", allow_external=True)
     np.testing.assert_array_equal(allowed, pages)
+
+
+def test_damaged_metadata_of_a_store_are_said(tmp_path):
+    pytest.importorskip("zarr")
+    partita.save(partita.datasets.load_sample(), tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / "zarr.json").write_text('{"zarr_format": 3,', encoding="utf-8")
+    with pytest.raises(OSError, match=r"zarr\.json cannot be read as Zarr: it is damaged"):
+        partita.load(tmp_path / "a.zarr")

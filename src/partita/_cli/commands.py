@@ -112,7 +112,7 @@ def _take_apart(
     started = perf_counter()
     parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
     model = partita.NMF(n_components=k, **parameters)
-    model._check_parameters()  # before any work is lost
+    model.check_parameters()  # before any work is lost
     results.refuse_place(out, source, force=force)
     cut: dict[str, Any] = {}
     if workplace.chunks is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -200,3 +201,23 @@ def _first(matrix: Any, bad: np.ndarray[Any, Any], place: Callable[[int, int], s
 
 def _names(names: Any) -> str:
     return "(" + ", ".join(repr(str(name)) for name in names) + ")"
+
+
+def component_labels(factor: xr.DataArray, *, caller: str) -> list[Any]:
+    """Return the labels of the components of maps or signals, their numbers where there are none.
+
+    Raises
+    ------
+    ValueError
+        If a component is named twice.
+    """
+    if "component" not in factor.coords:
+        return list(range(factor.sizes["component"]))
+    labels: list[Any] = factor["component"].values.tolist()
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{caller} names a component twice: {twice} is there more than once, and would count "
+            "so. Select each once: sel(component=[...])."
+        )
+    return labels

@@ -261,12 +261,10 @@ class Stacker(Layout):
             If components are missing, samples are not this recording's, or values are not finite.
         """
         if "component" in signals.coords:
-            missing = [c for c in component if c not in signals["component"].values.tolist()]
+            labels = checks.component_labels(signals, caller=caller)
+            missing = [c for c in component if c not in labels]
             if missing:
                 raise ValueError(f"{caller} has no signals for the components {missing}.")
-            labels = signals["component"].values.tolist()
-            if len(set(labels)) < len(labels):
-                raise ValueError(f"{caller} names a component twice: {labels}.")
             signals = signals.sel(component=component)
         if not self._same_samples(signals.isel(component=0)):
             raise ValueError(

@@ -33,7 +33,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     A subclass stores its parameters in ``__init__`` and says below what it can do. Its `fit` looks
     a recording over (`_look_over`), solves, and hands a `Fit` to `_remember`. Where its parts are
     no plain product, or its signals no least squares, it says so in `_compose` and `_signals_for`;
-    what its parameters may be, in `_check_parameters`.
+    what its parameters may be, in `check_parameters`.
     It is known by its name from where it is defined, and saved and loaded without more.
 
     Attributes
@@ -232,7 +232,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
         """Return the signals of a recording for maps (n_components, n_features): least squares."""
         return Signals(least_squares(validation.dense(seen.matrix), maps))
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
         """Refuse parameters that have no meaning; no recording is needed (ValueError)."""
         parameters.check_n_components(self.n_components)
         if self.modes:
@@ -271,7 +271,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     ) -> Seen:
         """Refuse what no fit can use, and return the rest as numbers, all-NaN voxels left out."""
         caller = type(self).__name__
-        self._check_parameters()
+        self.check_parameters()
         self._refuse_weights(weights, caller=caller)
         sample_dim = str(self.sample_dim)
         validation.require_samples_of_features(recording, sample_dim=sample_dim, caller=caller)

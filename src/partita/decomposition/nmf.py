@@ -83,8 +83,9 @@ class NMF(Decomposition):
         ``init=model.maps_``. Labels and order of given components are kept.
     n_starts : int or "auto"
         How many starts are tried on the compressed recording or on a sample of it; the best by
-        loss goes on. "auto" tries four to eight, by what they cost. Other losses than Frobenius,
-        and ``solver="hals"``, have one.
+        loss goes on. "auto" tries eight on the first and four to sixteen on the second, by what
+        they cost; more than "auto" never end higher. Other losses than Frobenius, and
+        ``solver="hals"``, have one.
     tol : float in 0..1
         The fit ends when the optimality residual of both factors together falls below it. 0 runs
         to `max_iter`, without a warning.
@@ -395,7 +396,7 @@ class NMF(Decomposition):
         >>> late = nmf.signals_[nmf.signals_.session == "late"]
         """
         caller = "NMF.fit_sessions"
-        self._check_parameters()
+        self.check_parameters()
         partial_fit.refuse_more_than_products(self, caller=caller)
         sessions.check_passes(n_passes)
         listed = sessions.listed(recordings, caller=caller)
@@ -441,7 +442,7 @@ class NMF(Decomposition):
         checkpoint: str | PathLike[str] | None = None,
     ) -> _Found:
         """Look a recording over, begin, solve; nothing is kept on the model."""
-        self._check_parameters()
+        self.check_parameters()
         objective, rng = self._objective(), parameters.generator(self.random_state)
         if self.verbose and self._in_parts(recording, weights):
             name_dashboard("NMF")
@@ -459,8 +460,9 @@ class NMF(Decomposition):
         )
         return _Found(seen, given, solution, fit)
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Refuse parameters that have no meaning; no recording is needed (ValueError)."""
+        super().check_parameters()
         parameters.check_solver(
             solver=self.solver,
             n_starts=self.n_starts,

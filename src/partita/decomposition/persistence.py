@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -107,7 +106,7 @@ def save(
     if path.suffix in _WHOLE:
         io.write_dataset(to_dataset(thing), path, overwrite=overwrite)
         return [path]
-    return _derivatives().write_derivatives(
+    return io.derivatives.write_derivatives(
         thing.maps_,
         thing.signals_,
         to_dataset(thing),
@@ -117,11 +116,6 @@ def save(
     )
 
 
-def _derivatives() -> Any:
-    """Return what writes maps and signals, imported when they are: it loads nibabel."""
-    return import_module("partita.io.derivatives")
-
-
 def places_of(path: Path) -> list[Path]:
     """Return where the parts of a model are saved, those that maps over signs and planes have."""
     path = path.expanduser()
@@ -129,7 +123,7 @@ def places_of(path: Path) -> list[Path]:
         return [path]
     parts = ["mixing.tsv", "components.tsv"]
     parts += [f"{sign}components.nii.gz" for sign in ("", "sign-positive_", "sign-negative_")]
-    described = _derivatives().description_path(str(path))
+    described = io.derivatives.description_path(str(path))
     return [Path(f"{path}.nc"), described, *(Path(f"{path}_{part}") for part in parts)]
 
 
@@ -147,7 +141,7 @@ def refuse_places(path: Path, *, overwrite: bool) -> None:
     whole, *parts = places_of(path)
     refuse_other(whole, "model", overwrite=overwrite)
     if not overwrite:
-        _derivatives().refuse_other_files(parts, str(path.expanduser()))
+        io.derivatives.refuse_other_files(parts, str(path.expanduser()))
 
 
 def _refuse_suffix(path: Path) -> None:
@@ -188,7 +182,7 @@ def load_model(path: str | PathLike[str]) -> Any:
     """
     dataset = io.read_dataset(path)
     model = from_dataset(dataset, source=str(path))
-    if _derivatives().stamps_differ(dataset, Path(path).expanduser()):
+    if io.derivatives.stamps_differ(dataset, Path(path).expanduser()):
         warn(
             f"The maps and signals beside {path} are of another save than the model in it: saving "
             "was interrupted, or one of the two was saved alone. Save the model again under the "

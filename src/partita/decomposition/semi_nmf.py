@@ -181,7 +181,7 @@ class SemiNMF(Decomposition):
         UserWarning
             If the fit needs more memory than there is.
         """
-        self._check_parameters()
+        self.check_parameters()
         objective = self._objective()
         rng = parameters.generator(self.random_state)
         if self.verbose and self._in_parts(recording, None):
@@ -200,8 +200,9 @@ class SemiNMF(Decomposition):
         )
         return self
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """Refuse parameters that have no meaning; no recording is needed (ValueError)."""
+        super().check_parameters()
         parameters.check_solver(
             solver="auto", n_starts=self.n_starts, beta=2.0, tol=self.tol, max_iter=self.max_iter
         )

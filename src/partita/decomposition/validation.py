@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -143,17 +142,8 @@ def maps_of(signals: Any, maps: xr.DataArray, *, sample_dim: str, caller: str) -
             f"{caller} needs signals over {sorted(wanted)} with their component labels, and "
             f"was given {tuple(signals.dims)}. Select with a list: signals.sel(component=[0])."
         )
-    labels = signals["component"].values
-    known = maps["component"].values
-    unknown = [label for label in labels.tolist() if label not in known.tolist()]
+    known = maps["component"].values.tolist()
+    unknown = [label for label in signals["component"].values.tolist() if label not in known]
     if unknown:
-        raise ValueError(
-            f"{caller} does not know the components {unknown}; fitted: {known.tolist()}."
-        )
-    twice = [label for label, count in Counter(labels.tolist()).items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"{caller} was given the components {twice} more than once, and would count them so. "
-            "Select each once: signals.sel(component=[...])."
-        )
-    return maps.sel(component=labels)
+        raise ValueError(f"{caller} does not know the components {unknown}; fitted: {known}.")
+    return maps.sel(component=checks.component_labels(signals, caller=caller))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._solvers.problem.start import Start
 
@@ -100,12 +101,7 @@ def _maps(stacker: Stacker, maps: Any, *, caller: str) -> tuple[Array, list[Any]
         )
     rows = stacker.flat_maps(maps, caller=caller)
     _refuse_negative(rows, caller=caller)
-    if "component" not in maps.coords:
-        return rows, list(range(len(rows)))
-    labels = maps["component"].values.tolist()
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"{caller} names a component twice: {labels}.")
-    return rows, labels
+    return rows, checks.component_labels(maps, caller=caller)
 
 
 def _refuse_negative(values: Array, *, caller: str) -> None:

@@ -1,3 +1,4 @@
+from . import derivatives as derivatives
 from .derivatives import write_components as write_components
 from .entries import SeveralArrays as SeveralArrays
 from .formats import name_format as name_format

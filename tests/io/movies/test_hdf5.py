@@ -352,3 +352,19 @@ def test_values_in_a_file_beside_are_whole_or_refused(tmp_path, frames, monkeypa
         return
     with pytest.raises(OSError, match=r"raw\.bin"):
         partita.load(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("lost", "is made of /lost in itself, which is not there"), ("movie", "made of each other")],
+)
+def test_a_virtual_data_set_of_the_file_itself_is_whole_or_refused(
+    tmp_path, frames, source, words, naming
+):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        layout = h5py.VirtualLayout(frames.shape, frames.dtype)
+        layout[:] = h5py.VirtualSource(".", f"/{source}", frames.shape)
+        file.create_virtual_dataset("movie", layout)
+    with pytest.raises(OSError, match=words):
+        partita.load(path)

@@ -286,8 +286,8 @@ def _filter(columns: np.ndarray, *, chosen: _Filter) -> np.ndarray:
 
 def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
     """Put a lazy recording together along time, or refuse one that memory does not hold."""
-    n_chunks = len(recording.variable.chunksizes.get(sample_dim, "1"))
-    if n_chunks == 1:
+    n_chunks = len(recording.variable.chunksizes.get(sample_dim, ()))
+    if n_chunks <= 1:
         return recording
     needed = _COPIES * recording.size * checks.promote(recording.dtype).itemsize
     if needed > available_memory():
