@@ -132,6 +132,29 @@ def test_more_starts_than_the_default_never_end_higher(shape):
         assert more.losses[-1] <= default.losses[-1] * (1 + 1e-5)
 
 
+@pytest.mark.parametrize("losses", [[3.0, 5.0, 4.0], [5.0, 3.0, 4.0], [5.0, 4.0, 3.0]])
+def test_of_several_groups_of_starts_the_end_that_is_lowest_on_the_data_is_kept(
+    losses, rng, monkeypatch
+):
+    left, groups = iter(losses), []
+
+    def lead(task, count):
+        groups.append(count)
+        return multistart.Explored(np.full((1, 1), next(left)), np.zeros((1, 1)), 1.0, count, 1)
+
+    def stay(problem, S, L, *, rounds):
+        return sketch.Settled(float(S[0, 0]), S, L, 0, True)
+
+    monkeypatch.setattr(multistart, "_on_sketch", lead)
+    monkeypatch.setattr(multistart, "settle", stay)
+    problem = SimpleNamespace(matrix=SimpleNamespace(shape=(1000, 5000)))
+    kept = multistart.explore(
+        problem, 3, init="auto", n_starts=20, columns=None, rng=rng, short=True
+    )
+    assert kept.S[0, 0] == 3.0
+    assert groups == [8, 8, 4]
+
+
 def test_a_sample_is_drawn_evenly_along_the_order_of_the_columns(rng):
     columns = rng.permutation(8000)
     problem = SimpleNamespace(matrix=SimpleNamespace(shape=(60, 8000)))
