@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.signal
 import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.grid import is_even
-from partita._labels.numbers import is_positive, is_whole
 from partita._labels.time import sample_times, sampling_interval
 from partita._solvers.compute.memory import available_memory
+from partita.preprocess.cleaning.butterworth import apply, design, require_cuts, require_length
 from partita.preprocess.cleaning.resampling import resample_time
 from partita.preprocess.voxels.columns import Window, transform
 
@@ -235,53 +233,18 @@ def _filtered(
     checks.require_dense(recording, caller=kind)
     recording = _evenly_sampled(recording, irregular, sample_dim=sample_dim, caller=kind)
     step = sampling_interval(recording, sample_dim=sample_dim, caller=kind)
-    _require_cuts(cuts, 1 / step, caller=kind)
-    chosen = _design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
+    require_cuts(cuts, 1 / step, caller=kind)
+    chosen = design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     n_times = recording.sizes[sample_dim]
-    _require_length(n_times, step, chosen.edge, kind, cuts)
+    require_length(n_times, step, chosen.edge, kind, cuts)
     recording = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
-    window = Window(0, n_times, n_times, partial(_filter, chosen=chosen))
+    window = Window(0, n_times, n_times, partial(apply, chosen=chosen))
     values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
     result = recording.copy(deep=False, data=values)
     if kind == "lowpass":
         return append_history(result, describe_call(kind, **cuts, order=order))
     line = describe_call(kind, **cuts, order=order, keep_mean=keep_mean)
     return append_history(result if keep_mean else as_fluctuation(result), line)
-
-
-class _Filter(NamedTuple):
-    """A zero-phase filter.
-
-    Attributes
-    ----------
-    sections : numpy.ndarray, (n_sections, 6)
-        Second-order sections, run forwards and backwards.
-    edge : int
-        By how many samples the recording is continued at both ends, turned about its end points.
-    keep_level : bool
-        Whether a constant passes (low-pass).
-    keep_mean : bool
-        Whether the mean over time is put back after it was filtered out.
-    """
-
-    sections: np.ndarray
-    edge: int
-    keep_level: bool
-    keep_mean: bool
-
-
-def _filter(columns: np.ndarray, *, chosen: _Filter) -> np.ndarray:
-    # About the first sample, so that an offset costs no precision and a constant leaves 0.
-    first = columns[0].copy()
-    columns -= first
-    found: np.ndarray = scipy.signal.sosfiltfilt(
-        chosen.sections, columns, axis=0, padlen=chosen.edge
-    )
-    if chosen.keep_level:
-        found += first
-    elif chosen.keep_mean:
-        found += columns.mean(axis=0) + first
-    return found
 
 
 def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
@@ -318,53 +281,3 @@ def _evenly_sampled(
     if is_even(times):
         return recording
     return resample_time(recording, step=float(np.median(np.diff(times))), sample_dim=sample_dim)
-
-
-def _require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
-    for name, value in cuts.items():
-        if not is_positive(value):
-            raise ValueError(f"{name} must be a frequency above 0 Hz, and was {value!r}.")
-        if value >= rate / 2:
-            raise ValueError(
-                f"{caller} with {name}={value:g} Hz needs more than {2 * value:g} samples a "
-                f"second, and the recording has {rate:g}: nothing above half its rate, "
-                f"{rate / 2:g} Hz, is in it. Choose {name} below that."
-            )
-    if "lowcut" in cuts and cuts["lowcut"] >= cuts["highcut"]:
-        raise ValueError(
-            f"lowcut must be below highcut; given: {cuts['lowcut']:g} and {cuts['highcut']:g} Hz. "
-            "Were they given in seconds, or exchanged?"
-        )
-
-
-def _design(
-    kind: str, cuts: dict[str, float], order: Any, rate: float, *, keep_mean: bool
-) -> _Filter:
-    if not is_whole(order) or order < 1:
-        raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
-    edges = list(cuts.values())
-    sections = scipy.signal.butter(
-        order, edges if len(edges) > 1 else edges[0], kind, fs=rate, output="sos"
-    )
-    # As long as `scipy.signal.sosfiltfilt` takes it.
-    spared = min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum()))
-    return _Filter(sections, 3 * (2 * len(sections) + 1 - spared), kind == "lowpass", keep_mean)
-
-
-def _require_length(
-    n_times: int, step: float, edge: int, kind: str, cuts: dict[str, float]
-) -> None:
-    if n_times <= edge:
-        raise ValueError(
-            f"{kind} of this order needs more than {edge} samples, and was given {n_times}. Lower "
-            "the order, or take drifts out with detrend."
-        )
-    if kind == "lowpass":
-        return
-    slowest = next(iter(cuts.values()))
-    if n_times * step < 1 / slowest:
-        raise ValueError(
-            f"{kind} from {slowest:g} Hz on needs at least one period, {1 / slowest:g} s, and the "
-            f"recording lasts {n_times * step:g} s. Raise the cut-off, or take drifts out with "
-            "detrend."
-        )
