@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -121,10 +122,33 @@ def test_a_class_that_takes_fewer_parameters_now_is_named(mixed_nmf, recording, 
     def keep(self, n_components=2, *, mask=None, sample_dim="time"):
         self.n_components, self.mask, self.sample_dim = n_components, mask, sample_dim
 
-    type("MixedNMF", (mixed_nmf,), {"__module__": "__main__", "__init__": keep})
-    refusal = r"MixedNMF with the parameters \['shape'.*\], which __main__.MixedNMF.*saved from"
+    type("MixedNMF", (mixed_nmf,), {"__module__": "own_models", "__init__": keep})
+    refusal = r"MixedNMF with the parameters \['shape'.*\], which own_models.MixedNMF.*saved from"
     with pytest.raises(ValueError, match=refusal):
         partita.load_model(tmp_path / "model.nc")
+
+
+def test_a_file_comes_back_as_the_class_of_its_own_module(mixed_nmf, recording, tmp_path) -> None:
+    partita.save(mixed_nmf(2).fit(recording), tmp_path / "model.nc")
+    namesake = type("MixedNMF", (mixed_nmf,), {"__module__": "elsewhere"})
+    assert type(partita.load_model(tmp_path / "model.nc")) is mixed_nmf
+    partita.save(namesake(2).fit(recording), tmp_path / "other.nc")
+    assert type(partita.load_model(tmp_path / "other.nc")) is namesake
+
+
+def test_a_class_that_has_moved_is_found_by_its_name_and_that_is_said(recording, tmp_path) -> None:
+    path = tmp_path / "model.nc"
+    code = (
+        "import sys, pickle, partita\n"
+        "kind = type('Moved', (partita.PCA,), {'__module__': 'before'})\n"
+        "model = kind(2).fit(pickle.load(sys.stdin.buffer))\n"
+        "partita.save(model, sys.argv[1])"
+    )
+    given = pickle.dumps(recording)
+    subprocess.run([sys.executable, "-c", code, str(path)], input=given, check=True)
+    after = type("Moved", (partita.PCA,), {"__module__": "after"})
+    with pytest.warns(UserWarning, match=r"saved as before\.Moved, .* loaded as after\.Moved"):
+        assert type(partita.load_model(path)) is after
 
 
 def test_the_name_of_one_of_ours_is_not_for_another_class() -> None:
@@ -132,6 +156,13 @@ def test_the_name_of_one_of_ours_is_not_for_another_class() -> None:
     with pytest.raises(TypeError, match=r"NMF is an estimator of Partita.*another name"):
         type("NMF", (Decomposition,), {})
     assert registry.estimators()["NMF"] is partita.NMF
+    code = (
+        "from partita.decomposition import Decomposition\n"
+        "try:\n    type('NMF', (Decomposition,), {'__module__': '__main__'})\n"
+        "except TypeError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert "Give __main__.NMF another name" in done.stdout, "before ours is imported"
 
 
 def test_a_class_that_is_defined_again_takes_the_place_of_the_one_before() -> None:

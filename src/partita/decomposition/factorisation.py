@@ -74,6 +74,7 @@ def factorised(
         penalty=_penalty_on(seen, objective),
         weights=seen.weights,
         held=given.held,
+        # Samples are drawn in an order that no order of dimensions changes.
         columns=seen.stacker.canonical_columns(),
     )
     start = given.start._replace(
@@ -181,6 +182,7 @@ def fit_of(
             "fit_report_": out_of_core.with_passes(solution.report, seen.matrix),
             "optimality_": certified(solution.certificate),
             "losses_": by_iteration(solution.losses),
+            # As plain arrays: a file holds no penalties.
             "_left": tuple(Left.of(solution.penalty, order, lengths)),
         },
     )
@@ -195,6 +197,7 @@ def error_of(
     seen: Seen, solution: Solution, signals: Array, maps: Array, objective: Objective
 ) -> float:
     """Return the root of twice the divergence of the factors from a recording."""
+    # What could not be read to the end cannot be measured either.
     if solution.failure is not None:
         return float("nan")
     if solution.misfit is not None:
@@ -208,6 +211,7 @@ def peak_memory_of(size: Size, objective: Objective, *, chunks: Any, entrywise: 
     """Return what a fit takes beside the recording (see `Decomposition._peak_memory`)."""
     if chunks is not None:
         return peak_memory.of_streamed(size, chunks, threads=threads_here(), linear=False)
+    # A weight of its own for every entry leads to the solver of the divergences.
     plain = objective.beta == 2.0 and not entrywise
     budget = peak_memory.of_nmf(size) if plain else peak_memory.of_divergence(size)
     return peak_memory.with_smoothness(budget, size) if objective.is_smooth else budget

@@ -80,6 +80,7 @@ def labelled(stacker: Stacker, fit: Fit, *, line: str) -> dict[str, Any]:
     maps = stacker.maps(fit.maps, component=component, **fit.leading)
     maps.name = "maps"
     maps.attrs = {"long_name": "map", "units": "1", **_history(stacker.attrs, line)}
+    # A map over lags is one row.
     energies = normalisation.energies(fit.signals.values, fit.maps.reshape(len(fit.maps), -1))
     shares = energies / fit.norm2 if fit.norm2 > 0 else np.zeros(len(energies))
     return {
@@ -131,6 +132,7 @@ def labelled_signals(
 
 def history_line(name: str, parameters: Mapping[str, Any]) -> str:
     """Return what a fit adds to the history: its parameters, those that are long by their type."""
+    # What is only shown, and what was left out, changes no result.
     changed = {
         key: value if _is_short(value) else f"<{type(value).__name__}>"
         for key, value in sorted(parameters.items())

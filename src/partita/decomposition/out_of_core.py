@@ -67,6 +67,7 @@ def surveyed(
     if found.empty.any():
         stacker, before = stacker.less(found.empty), stream
         stream = open_stream(values, inside=stacker.inside, dtype=stacker.dtype)
+        # Columns without values add nothing to what the survey has found.
         stream.take_over(before)
     _refuse(stream, found, stacker, caller, signed)
     return stacker, stream

@@ -80,11 +80,13 @@ def folded(
         ledger = Ledger(online.settled(rows, signals.values), n_unknown=1)
     key = online.fingerprint(seen.matrix)
     rest = ledger.statistics
+    # A session that comes again takes the place of what is known of it.
     if key in ledger.signals:
         rest = rest.minus(online.gather(seen.matrix, ledger.signals[key]))
     free = np.arange(n_held, len(rows))
     new = online.fold(seen.matrix, rows, rest, free=free, n_rounds=ROUNDS)
     columns, unit, *_ = normalisation.canonicalise(new.W, new.H, keep_order=len(rows))
+    # What is kept belongs to maps of unit length, as they are stored.
     lengths = np.linalg.norm(new.H, axis=1)
     unit = unit.astype(seen.stacker.dtype)
     kept = {**ledger.signals, key: new.W}

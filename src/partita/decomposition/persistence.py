@@ -178,7 +178,8 @@ def load_model(path: str | PathLike[str]) -> Any:
     Warns
     -----
     UserWarning
-        If the maps and signals that `save` wrote beside the file are of another model.
+        If the maps and signals that `save` wrote beside the file are of another model, or a class
+        of one's own is defined in another module now.
     """
     dataset = io.read_dataset(path)
     model = from_dataset(dataset, source=str(path))

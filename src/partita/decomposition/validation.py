@@ -35,6 +35,7 @@ def usable(
     if weights is not None:
         weights = weighting.proportions(weights)
         numbers = stacker.weights(weights)
+        # What has no weight anywhere is left out as what has no values is; elsewhere it may be NaN.
         empty = weighting.columns_without(numbers)
         if empty is not None:
             stacker, matrix = stacker.without(matrix, empty)
@@ -74,6 +75,7 @@ def refuse_surplus(
 ) -> None:
     """Refuse more components than samples and places, before arrays of them are made."""
     n = recording.sizes[sample_dim]
+    # By the longer side: dead components are allowed, arrays without end are not.
     most = max(n, recording.size // n)
     if is_whole(n_components) and n_components > most:
         raise ValueError(
@@ -104,6 +106,7 @@ def refuse_names(
             f"{caller} needs dimensions and coordinates named by text, and was given {odd}. "
             "Rename them: recording.rename({old: 'new'})."
         )
+    # The levels of a stacked dimension cannot give way to a name of ours, as a coordinate can.
     levels = [
         n for i, names in recording.xindexes.group_by_index() if len(names) > 1 for n in names
     ]

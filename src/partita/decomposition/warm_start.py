@@ -59,6 +59,7 @@ def gather(
             f"fixed_maps and init bring {len(rows)} components, and n_components is "
             f"{n_components}. Raise n_components, or select fewer: maps.sel(component=[...])."
         )
+    # Signals are those of all maps that they came with, not of some beside others.
     signals = warm[2] if warm is not None and fixed is None else None
     rest = init if isinstance(init, str) else "auto"
     start = Start(rest, W=signals, H=rows)
@@ -120,6 +121,7 @@ def _less_held(warm: tuple[Array, list[Any], Any], held: list[Any]) -> tuple[Arr
 
 def _labelled_on(labels: list[Any], n_components: int) -> Array:
     """Return the labels given, and after them new ones."""
+    # Where labels are words, so are new ones: a coordinate is of one type.
     whole = all(isinstance(label, int) for label in labels)
     first = max(labels, default=-1) + 1 if whole else len(labels)
     new: list[Any] = list(range(first, first + n_components - len(labels)))
