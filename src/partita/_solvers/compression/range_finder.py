@@ -44,6 +44,7 @@ def find_range(problem: Oriented, rank: int, rng: np.random.Generator, *, short:
     if rank == n:
         Q = np.eye(n, dtype=problem.matrix.dtype)
         return Range(Q, project(problem, Q.T), 0.5)
+    # A third of the rank a block: the three blocks of the Krylov space make it up together.
     width = max(1, -(-rank // 3))
     draws = rng.standard_normal((width, n if short else p)).astype(problem.matrix.dtype)
     block, passes = (draws, 0.0) if short else (products_of(problem, draws).A, 0.5)
@@ -61,6 +62,7 @@ def complement(Q: Array, columns: Array) -> Array:
     """Return orthonormal directions (n, m) that bring some columns into the span with Q (n, r)."""
     basis = Q.astype(np.float64)
     left = columns.astype(np.float64)
+    # Twice: what the first leaves of columns close to the span is rounding, and not orthogonal yet.
     for _ in range(2):
         left = _orthonormal(left - basis @ (basis.T @ left))
     return np.asarray(left, Q.dtype)

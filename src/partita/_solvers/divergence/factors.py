@@ -37,9 +37,14 @@ Progress = Iterator[tuple[float, float]]
 
 
 LANES = 8
-"""Runs of blocks, whatever the threads, so that sums are added up in the same order."""
+"""Runs of blocks, whatever the threads, so that sums are added up in the same order.
 
-_STEPS_TO_OPTIMUM = 5  # by which the decrease is told that a factor alone could still bring
+Threads beyond these have nothing to do.
+"""
+
+# By which the decrease is told that a factor alone could still bring: two tell the same to five
+# digits at the end of a fit of fUSI-like data.
+_STEPS_TO_OPTIMUM = 5
 _ROUNDINGS = 4  # of a loss: up to 1.3 eps were seen, on 24 fits in float32 and float64
 
 

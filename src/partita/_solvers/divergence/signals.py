@@ -14,9 +14,11 @@ from ..matrices.scaled import BLOCK_ENTRIES, Data, prepare
 from ..nnls import box_steps
 from ..penalties.penalty import NONE, Penalty, Terms
 
-MOST_STEPS = 200
+MOST_STEPS = 200  # a guard: on fUSI-like data 50 end alike
 _MOST_SHORTENINGS = 8  # each to a quarter, down to 1.5e-5 of a step: below it none lowers the loss
-_NEAR = 0.05  # of the loss: where no more is promised, the exact Hessian is the faster
+# Of the loss: where no more is promised, the exact Hessian is the faster. Never used, signals of
+# fUSI-like data take 1.16 times as long under Kullback-Leibler, and end 6e-5 off.
+_NEAR = 0.05
 # Of a column's loss, by which it must still promise to fall: about the rounding of the loss.
 _ENOUGH = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # Rounds of a penalty majorised ahead of the rows: 361 under a smoothness of 100, on 200 samples.
@@ -26,7 +28,7 @@ _STEPS_AHEAD = 4
 # Of a fit Y after a step: at zero the loss may be infinite. Below beta 1 the loss is concave near
 # zero, and what falls there at once stays: with a fifth, losses ended up to 1e-2 higher.
 _LEAST_LEFT, _LEAST_LEFT_BELOW_1 = 0.2, 0.8
-_LEAST_WIDTH = 32  # columns, for matrix products to be worth their name
+_LEAST_WIDTH = 32  # columns, for matrix products to be worth it; half and twice take as long
 
 
 class Fall(NamedTuple):

@@ -55,7 +55,11 @@ class Sweeps(NamedTuple):
 
 
 UNTIL_FLAT = Sweeps(most=60, ratio=1e-3, gather=False)
-"""How a factor is solved that a fit begins with: near enough, for its first round sweeps again."""
+"""How a factor is solved that a fit begins with: near enough, for its first round sweeps again.
+
+With a third of the sweeps one of eight fits from random factors ended 4e-3 higher; with three times
+as many they end alike.
+"""
 
 
 class Visit(NamedTuple):

@@ -13,7 +13,7 @@ from ..problem.oriented import Oriented, products_of, project
 FILL = 0.05
 """Of the mean, in place of zeros: with half and twice as much losses end within 3e-4."""
 
-_AVERAGED = 4  # columns a component
+_AVERAGED = 4  # columns a component; with half and twice as many fits end alike, in as many rounds
 
 # Of a squared singular value, relative to the largest: beyond what Z @ Z.T is rounded by.
 _ROUNDING = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}

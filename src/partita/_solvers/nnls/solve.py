@@ -22,7 +22,7 @@ from .active_set import solve_rows
 # Times and errors below are of 18 240 rows of 400 features and thirty components, float32.
 _BLOCK_ENTRIES = 1 << 19  # of a block of rows; half and twice as many take as long
 _LEAST_ROWS = 128  # of a block
-_MOST_COLUMNS = 4096  # of a block at a time
+_MOST_COLUMNS = 4096  # of a block at a time; half and twice as many take as long
 _SUMMED_IN_FLOAT32 = 1024  # columns; sums of 400 are off by 2e-6 of a signal, of 128 by 7e-7
 # Least eigenvalue of a Gram matrix with ones on its diagonal, above which errors of float32 grow no
 # more than a hundredfold; products in float64 make a solve 6 % longer.

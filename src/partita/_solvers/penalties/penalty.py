@@ -239,6 +239,7 @@ class Separable:
 
     def for_unit_maps(self, order: Array, lengths: Array) -> Separable:
         """Return the terms of signals that are multiplied by `lengths` and put into `order`."""
+        # A dead component has a map of no length, and nothing to be penalised.
         inverse = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=lengths > 0)[order]
         gram = None
         if self.gram is not None:

@@ -63,6 +63,7 @@ class Products(NamedTuple):
 
 def products_of(problem: Oriented, L: Array) -> Products:
     """Gather X @ L.T and L @ L.T, in one pass."""
+    # In the dtype of X: a float64 would take every block there with it.
     inverse = problem.matrix.dtype.type(1 / problem.scale)
     A, B = problem.matrix.over_parts(
         _add_products_of_part,

@@ -33,7 +33,8 @@ from .rigid_template import Field, RigidTemplate
 # motion at SNR 1.
 _TOLERANCE, _COARSE_TOLERANCE = 0.004, 0.1  # voxels
 _MAX_ITER, _COARSE_ITER = 25, 12
-_LEAST_SEEN = 0.3  # share of the field; a shift of a quarter along two axes leaves 0.56
+# Share of the field: a shift of a quarter along two axes leaves 0.56. Half has the same errors.
+_LEAST_SEEN = 0.3
 
 
 class Motion(NamedTuple):
