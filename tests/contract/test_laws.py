@@ -422,11 +422,17 @@ def test_dimensions_of_any_name_are_kept_or_refused_before_the_fit(
     assert again.inverse_transform().dims == named.dims
 
 
+ZEROS = ["a\0b", "", "c\0", "\0d", "é", "f"]  # which end a text in NetCDF
 LABELS = {
     "categorical": pd.Categorical(list("abcabc")),
     "nullable": pd.array([1, None, 3, 4, 5, 6], dtype="Int64"),
     "intervals": pd.interval_range(0, 6),
     "text": np.array(list("abcdef")),
+    "text with zeros": np.array(["a\0b", "", "c", "\0d", "é", "f"]),
+    "objects with zeros": np.array(["a\0b", "", "c\0", "d", "é", "f"], object),
+    "variable text with zeros": np.array(
+        ["a\0b", "", "c\0", "d", "é", "f"], np.dtypes.StringDType()
+    ),
     "variable text": np.array(list("abcdef"), np.dtypes.StringDType()),
     "mixed": np.array([None, 1, "a", (1, 2), 2.5, True], object),
     "datetimes": pd.date_range("2020-01-01", periods=6).values,

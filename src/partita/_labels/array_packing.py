@@ -72,7 +72,10 @@ class ArrayPacker:
             return self._extension(array, name, dims, where)
         alone = isinstance(array, np.generic)
         array = np.asarray(array)
-        if array.dtype.kind == "O" and not _is_text(array):
+        if array.dtype.kind == "T" and _has_zeros(array):
+            items = self.array(array.astype(object), name, dims, where)
+            return {"is": "variable text", "items": items}
+        if array.dtype.kind == "O" and (not _is_text(array) or _has_zeros(array)):
             items = [self.recipe(item, where) for item in array.ravel()]
             return {"is": "objects", "shape": list(array.shape), "items": items}
         about = {"is": "number" if alone else "array", "at": name, "dtype": _dtype_name(array)}
@@ -83,7 +86,8 @@ class ArrayPacker:
     ) -> dict[str, Any]:
         """Keep values as a type that files hold; return what else the way back needs."""
         kind, wide = array.dtype.kind, array.dtype.itemsize
-        if kind in "OUT":
+        # NetCDF ends a text at its first zero; numpy's own of a fixed width is kept as bytes then.
+        if kind in "OUT" and not _has_zeros(array):
             self._keep(name, dims, lambda: array.astype(object), attrs)
             return {}
         native = array.dtype.newbyteorder("=")
@@ -94,7 +98,7 @@ class ArrayPacker:
         if kind in _PLAIN and wide in (1, 2, 4, 8) and array.dtype != np.float16:
             self._keep(name, dims, lambda: array.astype(native), attrs)
             return {}
-        if kind not in "cfS":
+        if kind not in "cfSU":
             raise Unstorable(f"an array of {array.dtype}", where)
         self._keep(
             name,
@@ -133,6 +137,10 @@ def _is_plain(part: Hashable) -> bool:
 
 def _is_text(array: Array) -> bool:
     return bool(array.size) and all(type(item) is str for item in array.ravel())
+
+
+def _has_zeros(text: Array) -> bool:
+    return any(isinstance(item, str) and "\0" in item for item in text.ravel().tolist())
 
 
 def _dtype_name(array: Array) -> str:

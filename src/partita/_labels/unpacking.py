@@ -41,7 +41,7 @@ class _Made:
     def array(self, recipe: dict[str, Any]) -> Array:
         """Return an array in the type that it had."""
         stored, dtype = np.asarray(self.variables[recipe["at"]].values), recipe["dtype"]
-        if dtype in ("O", "T") or dtype[1] == "U":
+        if "shape" not in recipe and (dtype in ("O", "T") or dtype[1] == "U"):
             kinds: dict[str, Any] = {"O": object, "T": np.dtypes.StringDType()}
             text = np.array(stored.tolist(), object).reshape(stored.shape)
             return np.asarray(text.astype(kinds.get(dtype, dtype)))
@@ -133,4 +133,7 @@ _MADE: dict[str, Callable[[_Made, dict[str, Any]], Any]] = {
     "time": lambda _, recipe: datetime.time.fromisoformat(recipe["text"]),
     "timedelta": lambda _, recipe: datetime.timedelta(*recipe["parts"]),
     "tuple": lambda made, recipe: tuple(made.values(recipe["items"])),
+    "variable text": lambda made, recipe: made.value(recipe["items"]).astype(
+        np.dtypes.StringDType()
+    ),
 }
