@@ -14,8 +14,8 @@ from ..compute.types import Array
 # Columns at a time: of 300 x 60 000 and 751 x 18 240 twice as many take 3 to 5 % longer, half as
 # many 9 to 11 %.
 _PANEL = 512
-# Rows of a product before it is added: with half and twice as many, fits of 20 000 x 1000 take 9 and
-# 5 % longer.
+# Rows of a product before it is added: with half and twice as many, fits of 20 000 x 1000 take 9
+# and 5 % longer.
 _TALLEST = 1 << 13
 FEWEST = 4
 """Rows that are multiplied four at a time, as the compiled loop takes them, at least."""
