@@ -134,6 +134,7 @@ def _draw_baselines(
     margin = int(4 * width)
     white = rng.standard_normal((len(times) + 2 * margin, count))
     wander = ndimage.gaussian_filter1d(white, width, axis=0)[margin : margin + len(times)]
+    # Smoothing leaves white noise smaller by this root; so its standard deviation is 1 again.
     wander *= np.sqrt(2 * np.sqrt(np.pi) * width)
     baseline: Floats = LEVEL * (1 - lost * falling / falling[-1] + drift * wander)
     return baseline
@@ -146,6 +147,7 @@ def _draw_transients(
     lags = np.arange(0, 8 * decay_time + step, step)
     shape = (1 - np.exp(-lags / RISE_TIME)) * np.exp(-lags / decay_time)
     events = rng.poisson(rate * step, (len(times), count)).astype(float)
+    # Of mean 1, for half of 0.3 squared is 0.045.
     events *= rng.lognormal(-0.045, 0.3, events.shape)
     courses = signal.fftconvolve(events, shape[:, None] / shape.max(), axes=0)[: len(times)]
     return np.asarray(courses, dtype=np.float64)

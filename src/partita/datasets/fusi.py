@@ -211,6 +211,7 @@ def _draw_courses(times: Floats, count: int, *, rng: np.random.Generator) -> Flo
     Bursts of activity (a Poisson process of 0.08 a second, log-normal strength) over white noise,
     convolved with a gamma-shaped response that peaks after 1.5 s.
     """
+    # Longer than the response, 12 s, so that the first volume has a past.
     lead = 15.0
     n_fine = int(np.ceil((times[-1] - times[0] + lead) / FINE_STEP)) + 2
     fine = times[0] - lead + FINE_STEP * np.arange(n_fine)

@@ -83,6 +83,7 @@ def _draw_neurites(canvas: Canvas, rng: np.random.Generator) -> Floats:
     start = rng.uniform(0, 1, (count, 2)) * canvas.shape
     bends = rng.normal(0, np.sqrt(step / 0.02), (n_steps, count)).cumsum(axis=0)
     heading = rng.uniform(0, 2 * np.pi, count) + 0.3 * bends
+    # One brightness a neurite, along all of it.
     brightness = np.broadcast_to(rng.lognormal(0, 0.6, count), (n_steps, count))
     path = step * np.stack([np.cos(heading), np.sin(heading)], axis=-1).cumsum(axis=0)
     places = np.round(start + path / canvas.spacing).astype(int)
