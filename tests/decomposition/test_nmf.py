@@ -137,6 +137,16 @@ def test_a_penalty_cannot_be_evaded_by_rescaling(truth) -> None:
 
 
 @pytest.mark.parametrize(
+    "given", [{"signals_l1": 0.05}, {"l2": 0.1}, {"penalty": "scikit-learn", "l2": 0.01}]
+)
+def test_under_a_penalty_signals_of_a_part_are_a_part_of_the_signals(truth, given) -> None:
+    recording = truth["recording"]
+    model = NMF(4, random_state=0, **given).fit(recording)
+    whole, part = model.transform(recording)[:10], model.transform(recording[:10])
+    np.testing.assert_allclose(part, whole, atol=1e-6 * float(whole.max()))
+
+
+@pytest.mark.parametrize(
     ("alpha_W", "alpha_H", "ratio"), [(0.01, 0.01, 1.0), (0.02, 0.005, 0.5), (0.005, 0.02, 0.0)]
 )
 def test_scikit_learns_penalty_reaches_its_objective(truth, alpha_W, alpha_H, ratio) -> None:
