@@ -126,6 +126,18 @@ def test_sparser_maps_and_signals_come_of_their_penalties(truth) -> None:
     assert signals[1] > plain[1] + 0.05
 
 
+@pytest.mark.parametrize("mode", ["temporal", "spatial"])
+@pytest.mark.parametrize("penalties", [
+    {"maps_l1": 100.0}, {"signals_l1": 100.0}, {"l2": (1.0, 1.0), "penalty": "scikit-learn"},
+])  # fmt: skip
+def test_a_penalty_that_no_part_outweighs_leaves_none(truth, mode: str, penalties) -> None:
+    recording = truth["recording"][:, ::3, ::4]
+    nmf = NMF(3, mode=mode, random_state=0, **penalties).fit(recording)
+    assert not nmf.signals_.any()
+    assert not nmf.transform(recording).any()
+    assert nmf.reconstruction_err_ == pytest.approx(np.linalg.norm(recording))
+
+
 def test_a_penalty_cannot_be_evaded_by_rescaling(truth) -> None:
     fits = [
         NMF(4, maps_l1=0.1, random_state=0, init="nndsvd", tol=1e-6, max_iter=3000).fit(

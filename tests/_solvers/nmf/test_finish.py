@@ -76,6 +76,15 @@ def test_a_map_that_is_rounding_beside_the_longest_gets_a_signal_of_zeros(X):
     assert not descent.S.ahead[1].any()
 
 
+@pytest.mark.parametrize("signals_short", [True, False])
+def test_where_a_penalty_has_put_out_every_map_all_signals_are_zeros(X, signals_short):
+    descent = descended(X, penalty=PerEntry(H_l1=0.5))
+    (descent.L if signals_short else descent.S).ahead[:] = 0
+    descent.seen = None
+    finish(descent, signals_short=signals_short)
+    assert not (descent.S if signals_short else descent.L).ahead.any()
+
+
 def test_the_loss_is_that_of_the_residual_where_products_would_cancel(X):
     rng = np.random.default_rng(1)
     S, L = rng.random((K, N)), rng.random((K, P))

@@ -102,6 +102,8 @@ def solve_exactly(
     counts = np.diagonal(normal.B)[may_move] > negligible(normal.B)
     free = may_move[counts]
     factor[may_move[~counts]] = 0
+    if not free.size:  # all are held, or a penalty has put them out
+        return
     held = np.setdiff1d(np.arange(len(factor)), free)
     gram = np.ascontiguousarray(normal.B[np.ix_(free, free)])
     linear = normal.A[free] - normal.B[np.ix_(free, held)] @ factor[held]
