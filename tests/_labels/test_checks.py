@@ -17,7 +17,7 @@ from partita._labels import checks
         (xr.Dataset({"a": ("time", [1.0, 2])}), TypeError, "Dataset with the variables \\('a'\\)"),
         (xr.DataArray(["a", "b"], dims="time"), TypeError, "was given <U1"),
         (xr.DataArray(np.array([1, "b"], object), dims="time"), TypeError, "was given object"),
-        (xr.DataArray([1j, 2], dims="time"), TypeError, "was given complex128"),
+        (xr.DataArray([1j, 2], dims="time"), TypeError, "complex128. Take its magnitude: abs"),
         (xr.DataArray([True, False], dims="time"), TypeError, "was given bool"),
         (xr.DataArray(np.ones(2, "float16"), dims="time"), TypeError, "was given float16"),
         (xr.DataArray([1.0, 2], dims="frame"), ValueError, "sample dimension 'time'.*'frame'"),

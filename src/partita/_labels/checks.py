@@ -79,9 +79,12 @@ def require_array(array: Any, *, caller: str) -> None:
             "the units."
         )
     if array.dtype.kind not in "iuf" or array.dtype == np.float16:
+        remedy = "Convert it first: recording.astype('float32')."
+        if array.dtype.kind == "c":  # a cast would keep the real part alone
+            remedy = "Take its magnitude: abs(recording)."
         raise TypeError(
             f"{caller} needs real numbers (integers, float32 or float64), and was given "
-            f"{array.dtype}. Convert it first: recording.astype('float32')."
+            f"{array.dtype}. {remedy}"
         )
 
 
