@@ -125,6 +125,28 @@ def test_inverse_transform_rebuilds_with_the_error_stated(fitted, recording) -> 
     assert error < 0.1 * float(np.sqrt((recording.astype(float) ** 2).sum()))
 
 
+def test_what_is_explained_is_what_the_rebuilt_recording_leaves_over(fitted, recording) -> None:
+    exact = recording.astype(float)
+    left = float(((exact - fitted.inverse_transform()) ** 2).sum())
+    varies = float(((exact - exact.mean("time")) ** 2).sum())
+    explained = fitted.explained_
+    assert list(explained.data_vars) == ["r2", "vaf"]
+    assert float(explained["r2"]) == pytest.approx(1 - left / varies, abs=1e-4)
+    assert float(explained["vaf"]) == pytest.approx(1 - left / float((exact**2).sum()), abs=1e-4)
+    assert explained["r2"].attrs["units"] == "1"
+
+
+def test_shares_read_part_by_part_are_those_in_memory(make_streaming, recording, monkeypatch):
+    whole = make_streaming().fit(recording)
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
+    for chunks in ({"time": 20}, {"y": 2, "x": 3}):
+        parts = make_streaming().fit(recording.chunk(chunks))
+        for share in ("r2", "vaf"):
+            assert float(parts.explained_[share]) == pytest.approx(
+                float(whole.explained_[share]), abs=1e-3
+            )
+
+
 def test_inverse_transform_takes_components_by_label_in_any_order(fitted) -> None:
     turned = fitted.signals_.isel(component=[2, 0, 1]).transpose()
     xr.testing.assert_allclose(

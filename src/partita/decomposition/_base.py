@@ -13,9 +13,11 @@ from partita._labels.stack import Stacker
 from partita._solvers import peak_memory
 from partita._solvers.linear.least_squares import least_squares
 from partita._solvers.matrices import products, streamed
+from partita._solvers.matrices.spread import spread
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition import memory_estimate, out_of_core, parameters, registry, validation
+from partita.decomposition.explained import Explained
 from partita.decomposition.fit import (
     Array,
     Fit,
@@ -92,7 +94,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     map_dims: ClassVar[tuple[str, ...]] = ("component",)
     signal_coords: ClassVar[tuple[str, ...]] = ()
     remembers: ClassVar[tuple[str, ...]] = (
-        "maps_", "signals_", "energy_", "reconstruction_err_", "_norm2", "_streamed",
+        "maps_", "signals_", "energy_", "reconstruction_err_", "explained_", "_norm2", "_streamed",
     )  # fmt: skip
 
     # Given by the subclass's __init__.
@@ -105,6 +107,7 @@ class Decomposition(TransformerMixin, BaseEstimator):
     signals_: xr.DataArray
     energy_: xr.DataArray
     reconstruction_err_: float
+    explained_: xr.Dataset
     _stacker: Stacker
     _norm2: float
     _streamed: bool
@@ -348,9 +351,15 @@ class Decomposition(TransformerMixin, BaseEstimator):
     def _fit(self, seen: Seen, signals: Array, maps: Array) -> Fit:
         """Return plain factors of a recording in memory as a fit: unit maps, by energy."""
         signals, maps, *_ = normalisation.canonicalise(signals, maps)
-        norm2 = products.norm2(seen.matrix)
-        error = float(np.sqrt(products.residual_norm2(seen.matrix, signals, maps)))
-        return Fit(Signals(signals), maps, np.arange(len(maps)), norm2, error)
+        squares, left2 = spread(seen.matrix), products.residual_norm2(seen.matrix, signals, maps)
+        return Fit(
+            Signals(signals),
+            maps,
+            np.arange(len(maps)),
+            norm2=squares.total,
+            error=float(np.sqrt(left2)),
+            explained=Explained.of(squares, left2),
+        )
 
     def _remember(self, stacker: Stacker, fit: Fit) -> Self:
         """Label what a fit has found and keep it, in place of all that an earlier fit has left."""

@@ -13,9 +13,11 @@ from partita._solvers.linear import least_squares, streamed_signals
 from partita._solvers.linear.principal_components import principal
 from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
+from partita._solvers.matrices.spread import spread
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
 from partita.decomposition import parameters
+from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 MODES = ("temporal", "spatial")
@@ -102,6 +104,7 @@ def fit_of(seen: Seen, found: Centred, signals: Array, maps: Array) -> Fit:
         np.arange(len(maps)),
         norm2=found.norm2 + found.mean_norm2,
         error=float(np.sqrt(max(error2, 0.0))),
+        explained=Explained.of(spread(seen.matrix), max(error2, 0.0)),
         streams=found.singular is not None,
         more=more,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from partita._solvers import peak_memory
 from partita._solvers.factorise import factorise
 from partita._solvers.matrices import products
 from partita._solvers.matrices.lanes import threads_here
+from partita._solvers.matrices.spread import spread
 from partita._solvers.optimality import reconstruction_error
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.penalties.penalty import Penalty, Separable, Together, for_unit_maps
@@ -22,6 +24,7 @@ from partita._solvers.problem.stopping import Stopping
 from partita._solvers.signals import solve_signals
 from partita.decomposition import out_of_core
 from partita.decomposition.convergence import by_iteration, certified
+from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.parameters import Objective
 from partita.decomposition.warm_start import Given
@@ -169,12 +172,16 @@ def fit_of(
     signals, maps, order, lengths = normalisation.canonicalise(
         solution.W, solution.H, keep_order=n_kept
     )
+    error = error_of(seen, solution, signals, maps, objective)
+    plain = objective.beta == 2.0 or math.isnan(error)
+    left2 = error**2 if plain else products.residual_norm2(seen.matrix, signals, maps, seen.weights)
     return Fit(
         Signals(signals),
         maps,
         component,
         norm2=norm2_of(seen, solution),
-        error=error_of(seen, solution, signals, maps, objective),
+        error=error,
+        explained=Explained.of(spread(seen.matrix, seen.weights), left2),
         streams=seen.in_parts,
         more={
             "n_iter_": solution.n_iter,

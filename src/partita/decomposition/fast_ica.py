@@ -73,6 +73,9 @@ class FastICA(Decomposition):
         Each voxel's mean over time (temporal mode only).
     reconstruction_err_ : float
         :math:`\|X - \hat X\|_F` inside the mask.
+    explained_ : xarray.Dataset
+        ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
+        share of the squares (variance accounted for, not centred).
     n_iter_ : int
         Iterations done.
     converged_ : bool

@@ -13,6 +13,7 @@ from partita._labels.stack import Stacker
 from partita._labels.weighting import Weights
 from partita._solvers.matrices.streamed import Stream
 from partita._solvers.problem import normalisation
+from partita.decomposition.explained import Explained
 
 Array = np.ndarray[Any, Any]
 
@@ -54,7 +55,9 @@ class Fit(NamedTuple):
     norm2 : float
         Squared norm of the recording, of which each component's energy is a share.
     error : float
-        Norm of what is left over.
+        Norm of what is left over, by the divergence of the fit.
+    explained : Explained
+        Shares of the recording that are not left over, by squares.
     streams : bool
         Whether the recording was read part by part: then it is rebuilt so, too.
     leading : mapping of str to array
@@ -69,6 +72,7 @@ class Fit(NamedTuple):
     component: Array
     norm2: float
     error: float
+    explained: Explained = Explained()
     streams: bool = False
     leading: Mapping[str, Any] = {}
     more: Mapping[str, Any] = {}
@@ -90,6 +94,7 @@ def labelled(stacker: Stacker, fit: Fit, *, line: str) -> dict[str, Any]:
             shares, fit.component, name="energy", long_name="share of the recording's energy"
         ),
         "reconstruction_err_": fit.error,
+        "explained_": fit.explained.labelled(),
         "_norm2": float(fit.norm2),
         "_streamed": fit.streams,
         **fit.more,

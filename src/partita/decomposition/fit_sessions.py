@@ -12,6 +12,7 @@ import xarray as xr
 from partita._labels.stack import Stacker
 from partita._progress import ProgressLine, progress
 from partita._solvers.matrices import products
+from partita._solvers.matrices.spread import Moments, moments
 from partita._solvers.nmf import online
 from partita._solvers.nmf.online import Statistics
 from partita._solvers.optimality.certificate import Slack, certify, scale_of, together
@@ -20,6 +21,7 @@ from partita._solvers.problem.solution import Certificate
 from partita._solvers.signals import solve_signals
 from partita.decomposition import sessions
 from partita.decomposition.convergence import by_iteration, certified
+from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.partial_fit import ROUNDS, Ledger, visited
 from partita.decomposition.sessions import Source
@@ -158,6 +160,7 @@ class _Joint:
         self.linear: dict[Any, Array] = {}
         self.statistics: Statistics | None = None
         self.losses: list[float] = []
+        self.moments = Moments.none(self.maps.shape[1])
         self.n_visits = 0
 
     def _visit(self, name: Any, line: ProgressLine) -> Seen:
@@ -175,6 +178,7 @@ class _Joint:
 
     def _fold_in(self, name: Any, line: ProgressLine) -> None:
         matrix = self._visit(name, line).matrix
+        self.moments = self.moments.plus(moments(matrix))
         folded = online.fold(matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS)
         self.signals[name], self.maps, self.statistics = folded
         self.folded = self.maps
@@ -281,6 +285,7 @@ class _Joint:
             self.begin.component,
             norm2=end.statistics.norm2,
             error=math.sqrt(end.error2),
+            explained=Explained.of(self.moments.spread, end.error2),
             more=more,
         )
         stacker = sessions.stacker_of_all(self.stacker, joined)

@@ -129,6 +129,9 @@ class NMF(Decomposition):
         Share :math:`\|s_k m_k^\top\|^2 / \|X\|^2` of each part.
     reconstruction_err_ : float
         :math:`\sqrt{2 D}`, for Frobenius :math:`\|X - \hat X\|_F`, weights included.
+    explained_ : xarray.Dataset
+        ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
+        share of the squares; weights included.
     optimality_ : xarray.Dataset, (factor,)
         ``residual``: the projected gradient of the factor in the metric of the Hessian's
         diagonal, relative to the misfit. ``possible_decrease``: the largest relative decrease of

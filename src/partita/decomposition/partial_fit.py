@@ -12,9 +12,11 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.stack import Stacker
 from partita._solvers.matrices import products
+from partita._solvers.matrices.spread import spread
 from partita._solvers.nmf import online
 from partita._solvers.nmf.online import Statistics
 from partita._solvers.problem import normalisation
+from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 ROUNDS = 3
@@ -90,12 +92,14 @@ def folded(
     lengths = np.linalg.norm(new.H, axis=1)
     unit = unit.astype(seen.stacker.dtype)
     kept = {**ledger.signals, key: new.W}
+    squares, left2 = spread(seen.matrix), products.residual_norm2(seen.matrix, columns, unit)
     fit = Fit(
         Signals(columns),
         unit,
         maps["component"].values,
-        norm2=products.norm2(seen.matrix),
-        error=math.sqrt(products.residual_norm2(seen.matrix, columns, unit)),
+        norm2=squares.total,
+        error=math.sqrt(left2),
+        explained=Explained.of(squares, left2),
     )
     return Folded(
         fit,

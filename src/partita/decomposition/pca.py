@@ -59,6 +59,9 @@ class PCA(Decomposition):
         Each voxel's mean over time (temporal mode only).
     reconstruction_err_ : float
         :math:`\|X - \hat X\|_F` inside the mask.
+    explained_ : xarray.Dataset
+        ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
+        share of the squares (variance accounted for, not centred).
 
     See Also
     --------

@@ -73,6 +73,9 @@ class SemiNMF(Decomposition):
         Share :math:`\|s_k m_k^\top\|^2 / \|X\|^2` of each part.
     reconstruction_err_ : float
         :math:`\|X - \hat X\|_F` inside the mask.
+    explained_ : xarray.Dataset
+        ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
+        share of the squares (variance accounted for, not centred).
     optimality_ : xarray.Dataset, (factor,)
         ``residual`` and ``possible_decrease``, as of `NMF`. The signals are exact for the maps;
         ``maps`` says how far these are from their least-squares answer.

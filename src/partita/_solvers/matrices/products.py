@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ..compute.types import Array, RankOne
+from ..compute.types import Array, Floats, RankOne
 from .matrix import add
 from .streamed import Stream
 
@@ -59,9 +59,9 @@ def norm2(X: Any, weights: Array | RankOne | None = None) -> float:
     if scipy.sparse.issparse(X):
         return _sparse_norm2(X, weights)
     total = 0.0
-    for block, values in _dense_blocks(X):
+    for block, values in dense_blocks(X):
         squares = np.square(values, dtype=np.float64)
-        total += float(_weigh(squares, block, weights).sum())
+        total += float(weigh(squares, block, weights).sum())
     return total
 
 
@@ -108,7 +108,7 @@ def residual_norm2(X: Any, W: Array, H: Array, weights: Array | RankOne | None =
             total += squared_norm(residual)
             continue
         squares = np.square(residual, dtype=np.float64)
-        total += float(_weigh(squares, block, weights).sum())
+        total += float(weigh(squares, block, weights).sum())
     return total
 
 
@@ -149,7 +149,7 @@ def _is_row_major(X: Any) -> bool:
     return bool(abs(X.strides[0]) > abs(X.strides[1]))
 
 
-def _dense_blocks(X: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:
+def dense_blocks(X: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:
     """Give blocks that lie together in memory."""
     if _is_row_major(X):
         for rows in column_blocks(X.T, n_bytes=_BLOCK_BYTES // 4):
@@ -159,15 +159,16 @@ def _dense_blocks(X: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:
         yield (slice(None), columns), X[:, columns]
 
 
-def _weigh(
-    squares: Array, block: tuple[slice, slice] | slice, weights: Array | RankOne | None
+def weigh(
+    values: Array, block: tuple[slice, slice] | slice, weights: Array | RankOne | None
 ) -> Array:
+    """Weigh values that belong to a block: of some columns, or of some rows and columns."""
     rows, columns = block if isinstance(block, tuple) else (slice(None), block)
     if weights is None:
-        return squares
+        return values
     if isinstance(weights, tuple):
-        return squares * weights[0][rows, None] * weights[1][columns]
-    return np.asarray(squares * weights[rows, columns])
+        return values * weights[0][rows, None] * weights[1][columns]
+    return np.asarray(values * weights[rows, columns])
 
 
 def _turn(weights: Array | RankOne | None) -> Array | RankOne | None:
@@ -179,8 +180,13 @@ def _turn(weights: Array | RankOne | None) -> Array | RankOne | None:
 def _sparse_norm2(X: Any, weights: Array | RankOne | None) -> float:
     entries = X.tocoo()
     squares = np.square(entries.data, dtype=np.float64)
+    return float(weigh_entries(squares, entries, weights).sum())
+
+
+def weigh_entries(values: Floats, entries: Any, weights: Array | RankOne | None) -> Floats:
+    """Weigh values that belong to the entries of a sparse matrix in coordinate format."""
+    if weights is None:
+        return values
     if isinstance(weights, tuple):
-        squares = squares * weights[0][entries.row] * weights[1][entries.col]
-    elif weights is not None:
-        squares = squares * weights[entries.row, entries.col]
-    return float(squares.sum())
+        return np.asarray(values * weights[0][entries.row] * weights[1][entries.col])
+    return np.asarray(values * weights[entries.row, entries.col])

@@ -53,8 +53,9 @@ class Stream:
         How often all parts have been read.
     sample : ndarray, (n_samples, some features) or (some samples, n_features)
         A sample along the longer side, once a survey has taken it.
-    norm2 : float
-        Squared norm, once a survey has been made.
+    norm2, centred2 : float
+        Squared norm, and that of what is left without each feature's mean over the samples, once a
+        survey has been made.
     """
 
     at_hand = False
@@ -73,7 +74,7 @@ class Stream:
     ) -> None:
         self.shape = (n, slices[-1].stop)
         self.sample: Any = None
-        self.norm2 = math.nan
+        self.norm2 = self.centred2 = math.nan
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.height = n
         self.slices = slices
@@ -89,7 +90,8 @@ class Stream:
 
     def take_over(self, before: Stream) -> None:
         """Keep what the survey of the same data, empty features included, has found."""
-        self.sample, self.norm2, self.passes = before.sample, before.norm2, before.passes
+        self.sample, self.passes = before.sample, before.passes
+        self.norm2, self.centred2 = before.norm2, before.centred2
 
     def over_parts(
         self,

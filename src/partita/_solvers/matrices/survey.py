@@ -53,10 +53,12 @@ def survey(stream: Stream, columns: Array, rng: np.random.Generator) -> Survey:
     if of_features:
         chosen = chosen[stream.order]
     along = of_features is not stream.by_samples  # whether the sample is drawn along p
-    (norm2, gaps, counts), parts = stream.run(
+    (norm2, gaps, counts, totals), parts = stream.run(
         _survey_part, None if along else chosen, chosen if along else None
     )
-    gaps = gaps if stream.by_samples else np.concatenate([part.gaps for part in parts])
+    if not stream.by_samples:
+        gaps = np.concatenate([part.gaps for part in parts])
+        totals = np.concatenate([part.totals for part in parts])
     empty_here = gaps == n_samples
     least = min(part.least for part in parts)
     stream.sample = _joined([part.sample for part in parts], turned=stream.by_samples)
@@ -67,6 +69,7 @@ def survey(stream: Stream, columns: Array, rng: np.random.Generator) -> Survey:
     empty[stream.order] = empty_here
     bad = int(counts[0]) - int(empty.sum()) * n_samples
     stream.norm2 = float(norm2[0])
+    stream.centred2 = max(stream.norm2 - float(np.square(totals).sum()) / n_samples, 0.0)
     return Survey(empty, bad, int(counts[1]), least)
 
 
@@ -87,27 +90,32 @@ def _joined(pieces: list[Array], *, turned: bool) -> Array:
 
 
 class _Seen(NamedTuple):
+    """Of one part: missing values and sums along its columns, among others."""
+
     sample: Array
     gaps: Array
+    totals: Array
     least: float
 
 
 def _survey_part(
     X: Array, so_far: Any, rows: Array | None, columns: Array | None
-) -> tuple[tuple[Array, Array, Array], _Seen]:
-    sample = X[rows] if columns is None else X[:, columns]
+) -> tuple[tuple[Array, ...], _Seen]:
+    sample = (X[rows] if columns is None else X[:, columns]).copy()
     least, most = X.min(initial=np.inf), X.max(initial=-np.inf)
     if np.isfinite(least) and np.isfinite(most):
-        norm2 = products.norm2(X)
-        negative = int((X < 0).sum()) if least < 0 else 0
-        sums = np.array([norm2]), np.zeros(X.shape[0], np.int64), np.array([0, negative])
-        return add(so_far, sums), _Seen(sample.copy(), np.zeros(X.shape[1], np.int64), float(least))
-    finite, missing = np.isfinite(X), np.isnan(X)
-    values = np.where(finite, X, 0)
-    norm2 = float(np.square(values, dtype=np.float64).sum())
-    counts = np.array([int((~finite).sum()), int((values < 0).sum())])
-    sums = np.array([norm2]), missing.sum(1), counts
-    return add(so_far, sums), _Seen(sample.copy(), missing.sum(0), float(values.min(initial=0)))
+        values, norm2, not_finite = X, products.norm2(X), 0
+        gaps = [np.zeros(length, np.int64) for length in X.shape]
+    else:
+        finite, missing = np.isfinite(X), np.isnan(X)
+        values, not_finite = np.where(finite, X, 0), int((~finite).sum())
+        norm2 = float(np.square(values, dtype=np.float64).sum())
+        gaps = [missing.sum(1), missing.sum(0)]
+        least = values.min(initial=0)
+    negative = int((values < 0).sum()) if least < 0 else 0
+    totals = [values.sum(axis, dtype=np.float64) for axis in (1, 0)]
+    sums = np.array([norm2]), gaps[0], np.array([not_finite, negative]), totals[0]
+    return add(so_far, sums), _Seen(sample, gaps[1], totals[1], float(least))
 
 
 def locate(stream: Stream, kind: str) -> tuple[int, int]:
