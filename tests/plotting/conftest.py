@@ -20,6 +20,10 @@ class Fitted:
     def fit(self) -> None:
         """Be an estimator."""
 
+    def only_a_slice(self) -> Fitted:
+        """Return the model of one slice."""
+        return Fitted(self.maps_.isel(z=[4]), self.signals_, self.energy_)
+
 
 @pytest.fixture(autouse=True)
 def _close_figures() -> Iterator[None]:

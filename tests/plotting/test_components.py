@@ -10,11 +10,12 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import partita
-from partita.plotting import plot_components
+from partita.plotting import plot_components, plot_map
 from partita.plotting.sheets import NotebookFigure
 
 
@@ -26,6 +27,11 @@ def traces(figure):
 def maps(figure):
     """Return the axes with images."""
     return [ax for ax in figure.axes if ax.images]
+
+
+def texts(figure):
+    """Return all words written on the page and its axes, titles and labels aside."""
+    return [text.get_text() for place in [figure, *figure.axes] for text in place.texts]
 
 
 def boxes(figure):
@@ -40,9 +46,9 @@ def test_each_component_has_a_map_a_course_and_its_share(fusi):
     figure = plot_components(model)
     assert isinstance(figure, Figure)
     assert [ax.get_title(loc="left") for ax in traces(figure)] == [
-        "Component 0 · 60.0 % of the energy",
-        "Component 1 · 36.0 % of the energy",
-        "Component 2 · 21.6 % of the energy",
+        "Component 0 · alone 60.0 %",
+        "Component 1 · alone 36.0 %",
+        "Component 2 · alone 21.6 %",
     ]
     for number, (map_ax, ax) in enumerate(zip(maps(figure), traces(figure), strict=True)):
         np.testing.assert_array_equal(
@@ -51,15 +57,32 @@ def test_each_component_has_a_map_a_course_and_its_share(fusi):
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), model.signals_[:, number])
 
 
-def test_all_components_share_slice_and_scales(fusi, fmri):
+def test_all_components_share_scales(fusi, fmri):
     for model in (fusi(3), fusi(3, signs=True), fmri):
         figure = plot_components(model)
         norms = {(i.norm.vmin, i.norm.vmax) for ax in maps(figure) for i in ax.images}
         assert len(norms) == 1
         assert len({ax.get_ylim() for ax in traces(figure)}) == 1
         assert len({ax.get_xlim() for ax in traces(figure)}) == 1
-        labels = [[text.get_text() for text in ax.texts] for ax in maps(figure)]
-        assert all(label == labels[0] for label in labels)
+
+
+def test_shared_scales_are_those_of_all_components_also_of_a_few(fusi, listed):
+    for model in (fusi(4, signs=True), listed(neuron=np.arange(30))):
+        whole, few = plot_components(model), plot_components(model, components=[2])
+        ends = [ax.get_ylim() for ax in (traces(whole)[2], traces(few)[0])]
+        assert ends[0] == ends[1]
+        if maps(whole):
+            norms = [maps(figure)[0].images[0].norm for figure in (whole, few)]
+            assert (norms[0].vmin, norms[0].vmax) == (norms[1].vmin, norms[1].vmax)
+        else:
+            assert whole.axes[0].get_ylim() == few.axes[0].get_ylim()
+
+
+def test_the_figure_says_what_all_parts_explain(fusi):
+    model = fusi(3)
+    assert "3 parts" in texts(plot_components(model))
+    model.explained_ = xr.Dataset({"r2": 0.185, "vaf": 0.437})
+    assert "3 parts: R² 18.5 %" in texts(plot_components(model))
 
 
 def test_limits_of_each_component_differ_if_asked(fusi):
@@ -69,16 +92,17 @@ def test_limits_of_each_component_differ_if_asked(fusi):
     assert all(ax.child_axes for ax in maps(figure))
 
 
-def test_signs_stand_side_by_side_or_are_merged(fusi):
+def test_signs_are_merged_or_stand_side_by_side(fusi):
     model = fusi(2, signs=True)
-    side = plot_components(model)
-    headings = [ax.get_title(loc="left") for ax in maps(side)]
-    assert headings == ["positive", "negative"] * 2
-    assert all(ax.images[0].cmap.name == "partita_light" for ax in maps(side))
-    merged = plot_components(model, signs="merged")
+    merged = plot_components(model)
     assert len(maps(merged)) == 2
     norm = maps(merged)[0].images[0].norm
     assert norm.vmin == -norm.vmax
+    assert "map (positive − negative)" in texts(merged)
+    side = plot_components(model, signs="side-by-side")
+    headings = [ax.get_title(loc="left") for ax in maps(side)]
+    assert headings == ["positive", "negative"] * 2
+    assert all(ax.images[0].cmap.name == "partita_light" for ax in maps(side))
 
 
 def test_signed_maps_of_other_methods_are_diverging(fusi):
@@ -103,7 +127,7 @@ def test_components_with_names_are_chosen_by_name(fusi):
         array.assign_coords(labels) for array in (model.maps_, model.signals_)
     )
     figure = plot_components(model, components="motor")
-    assert traces(figure)[0].get_title(loc="left") == "Component motor · 36.0 % of the energy"
+    assert traces(figure)[0].get_title(loc="left") == "Component motor · alone 36.0 %"
 
 
 def test_labels_carry_units_on_the_last_row(fusi):
@@ -113,7 +137,7 @@ def test_labels_carry_units_on_the_last_row(fusi):
     assert (first.get_xlabel(), first.get_ylabel()) == ("", "")
     bottom = maps(figure)[-1]
     assert (bottom.get_xlabel(), bottom.get_ylabel()) == ("x [mm]", "y [mm]")
-    assert "map [1]" in [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "map" in texts(figure)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +164,102 @@ def test_maps_keep_their_aspect_and_fill_their_panels(fusi):
     np.testing.assert_allclose(panel.get_position().bounds, before, atol=1e-6)
 
 
-def test_volumes_are_mosaics_of_the_slices_asked_for(fmri):
-    assert len(maps(plot_components(fmri))[0].images) == 6
+def test_each_part_of_a_volume_is_cut_where_it_peaks_and_the_place_written(fmri):
+    figure = plot_components(fmri)
+    for part, ax in zip(fmri.maps_, maps(figure), strict=True):
+        peak = part.where(part == part.max(), drop=True)
+        (image,) = ax.images
+        assert image.get_array().max() == part.max()
+        assert f"z = {peak.z.item():g} mm".replace("-", "−") in [
+            text.get_text() for text in ax.texts
+        ]
+
+
+def test_parts_may_share_a_slice_or_be_mosaics_of_those_asked_for(fmri):
+    shared = plot_components(fmri, slices="shared")
+    assert len({ax.texts[0].get_text() for ax in maps(shared)}) == 1
+    assert len(maps(plot_components(fmri, slices="all"))[0].images) == 6
     figure = plot_components(fmri, slices=[0, 20], background=fmri.maps_[0].fillna(0))
     assert len(maps(figure)[0].images) == 4
     figure = plot_components(fmri, slices=0, slice_dim="y", mask=fmri.maps_[0].notnull())
     assert maps(figure)[-1].get_ylabel() == "z [mm]"
+
+
+def test_orthogonal_cuts_go_through_the_peak_on_one_scale(fmri):
+    figure = plot_components(fmri, view="ortho")
+    assert len(maps(figure)) == 6
+    for part, row in zip(fmri.maps_, np.reshape(maps(figure), (2, 3)), strict=True):
+        assert all(ax.images[0].get_array().max() == part.max() for ax in row)
+    figure.canvas.draw()
+    millimetres = [ax.get_window_extent().width / np.ptp(ax.get_xlim()) for ax in maps(figure)]
+    np.testing.assert_allclose(millimetres, millimetres[0], rtol=1e-3)
+    with pytest.raises(ValueError, match="view='ortho' cuts volumes"):
+        plot_components(fmri.only_a_slice(), view="ortho")
+
+
+def test_what_the_maps_bring_along_as_background_lies_below_them(fusi):
+    model = fusi(2, signs=True)
+    assert len(maps(plot_components(model))[0].images) == 1
+    mean = model.maps_.isel(component=0, sign=0, drop=True) * 1e4
+    model.maps_ = model.maps_.assign_coords(background=mean.variable)
+    below, _ = maps(plot_components(model))[0].images
+    np.testing.assert_array_equal(below.get_array(), mean.squeeze("z"))
+    assert below.cmap.name == "gray"
+    assert len(maps(plot_components(model, background=None))[0].images) == 1
+    assert len(plot_components(model, components=0, signs="side-by-side").axes) == 4
+
+
+def test_sides_are_named_where_the_scanner_says_them(fmri):
+    about = {"affine": np.eye(4).ravel(), "sform_code": 1, "qform_code": 0}
+
+    def sides(**changed):
+        fmri.maps_ = fmri.maps_.assign_coords(grid=((), 0, about | changed))
+        ax = maps(plot_components(fmri, components=0))[0]
+        return {text.get_text(): text.xy[0] for text in ax.texts if text.get_text() in ("L", "R")}
+
+    assert sides()["L"] < sides()["R"]
+    turned = np.diag([-1.0, 1, 1, 1])
+    assert sides(affine=turned.ravel())["R"] < sides(affine=turned.ravel())["L"]
+    assert not sides(sform_code=0)
+    assert not sides(affine=np.eye(4)[[1, 0, 2, 3]].ravel())
+
+
+def test_a_scale_bar_stands_in_place_of_the_axes(fusi, listed):
+    ax = maps(plot_components(fusi(2), scale_bar=True))[-1]
+    (bar,) = ax.lines
+    length = np.ptp(bar.get_xdata())
+    assert f"{length:g} mm" in [text.get_text() for text in ax.texts]
+    assert not ax.get_xlabel()
+    assert not ax.get_xticks().size
+    with pytest.raises(ValueError, match="scale_bar=True needs channel and frequency"):
+        plot_components(listed(channel=["a", "b"], frequency=np.arange(5.0)), scale_bar=True)
+
+
+def test_a_cell_of_a_thousandth_of_the_field_is_the_darkest_thing_on_its_map():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        part = np.abs(rng.normal(0, 1, (200, 200)))
+        part[100:108, 60:67] = 10 + rng.normal(0, 1, (8, 7))  # 0.14 % of the field
+        image = plot_map(xr.DataArray(part, dims=("y", "x"))).images[0]
+        shade = np.asarray(image.norm(part)).clip(0, 1)
+        assert shade[100:108, 60:67].mean() > 0.9
+        assert np.quantile(np.delete(shade, range(100, 108), 0), 0.99) < 0.35
+
+
+@pytest.mark.parametrize(
+    ("width", "inches", "size"),
+    [("single", 3.504, 10), ("single", 3.504, 6), ("double", 7.205, 12), (3.0, 3.0, 7)],
+)
+def test_words_fit_at_every_width_and_size_of_letters(fusi, width, inches, size):
+    with mpl.rc_context({"font.size": size}):
+        figure = plot_components(fusi(2, signs=True), width=width)
+    assert figure.get_size_inches()[0] == pytest.approx(inches, abs=1e-3)
+    found = [*boxes(figure), *(text.get_window_extent() for text in figure.texts)]
+    assert all(box.x0 >= -1 and box.x1 <= figure.bbox.width + 1 for box in found)
+    for one, other in combinations(found, 2):
+        across = min(one.x1, other.x1) - max(one.x0, other.x0)
+        up = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert min(across, up) < 2
 
 
 def test_neurons_are_bars_and_frequencies_a_line(listed):
@@ -153,7 +267,7 @@ def test_neurons_are_bars_and_frequencies_a_line(listed):
     assert len(bars.axes) == 6
     assert all(len(ax.patches) == 30 for ax in bars.axes if ax not in traces(bars))
     assert len({ax.get_ylim() for ax in bars.axes if ax not in traces(bars)}) == 1
-    assert bars.axes[-2].get_ylabel() == "weight [1]"
+    assert bars.axes[-2].get_ylabel() == "weight"
     line = plot_components(listed(frequency=np.arange(20.0)))
     assert len(line.axes[0].lines) == 1
     assert line.axes[-2].get_xlabel() == "frequency"
@@ -200,7 +314,7 @@ def test_of_very_many_components_fifty_are_drawn_and_the_figure_says_so(listed):
     model.energy_ = None
     figure = plot_components(model)
     assert len(traces(figure)) == 50
-    assert figure.texts[0].get_text() == "50 of 60 components; choose others with components="
+    assert figure.texts[-1].get_text() == "50 of 60 components; choose others with components="
     assert traces(figure)[0].get_title(loc="left") == "Component 0"
 
 
@@ -266,9 +380,15 @@ def test_a_model_before_its_fit_is_refused():
     ("options", "message"),
     [
         ({"components": [12]}, "There is no component 12. Known: 0, 1, 2"),
-        ({"signs": "both"}, "signs must be 'side-by-side' or 'merged'; given: 'both'"),
+        ({"signs": "both"}, "signs must be 'merged' or 'side-by-side'; given: 'both'"),
         ({"limits": "own"}, "limits must be 'shared' or 'each'; given: 'own'"),
-        ({"width": 2}, "width must be 5 inches or more"),
+        ({"width": 2}, "width must be 3 inches or more"),
+        ({"width": "broad"}, "'double' .183 mm.; given: 'broad'"),
+        ({"view": "glass"}, "view must be 'slices' or 'ortho'; given: 'glass'"),
+        ({"background": "mean"}, "background must be a DataArray, 'auto' or None; given: 'mean'"),
+        ({"vmin": 2, "vmax": 1}, "vmin must lie below vmax"),
+        ({"vmax": np.inf}, "vmax must be a finite number"),
+        ({"components": []}, "No component was asked for"),
         ({"theme": "sepia"}, "There is no theme 'sepia'"),
         ({"slices": 44}, "There is no slice at z = 44 mm"),
     ],

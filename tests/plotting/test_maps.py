@@ -65,7 +65,7 @@ def test_uneven_coordinates_give_uneven_voxels():
 def test_labels_carry_long_name_and_units(fusi):
     ax = plot_map(fusi().maps_[0])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x [mm]", "y [mm]")
-    assert ax.child_axes[0].get_ylabel() == "map [1]"
+    assert ax.child_axes[0].get_ylabel() == "map"
     assert ax.get_title(loc="left") == "Component 0"
     assert not plot_map(fusi().maps_[0], title="", colorbar=False).child_axes
 
@@ -221,10 +221,14 @@ def test_ends_of_the_colours_can_be_given_and_one_end_keeps_the_symmetry(fusi):
 
 def test_one_bright_voxel_does_not_darken_the_map_and_the_bar_says_so():
     values = np.random.default_rng(0).random((60, 60))
-    values[0, 0] = 1000.0
+    values[0, 0] = 5.0  # 2 % of the squares
     ax = plot_map(xr.DataArray(values, dims=("y", "x")))
     assert ax.images[0].norm.vmax < 1.01
     assert ax.child_axes[0]._colorbar.extend == "max"
+    values[0, 0] = 1000.0  # nearly all of them
+    assert plot_map(xr.DataArray(values, dims=("y", "x"))).images[0].norm.vmax == 1000
+    robust = plot_map(xr.DataArray(values, dims=("y", "x")), robust=True)
+    assert robust.images[0].norm.vmax < 1.01
 
 
 def test_maps_without_any_value_are_drawn():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,83 +14,119 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from partita.plotting.parts import Parts, parts_of, share_in_words
+from partita._labels.numbers import is_finite
+from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
 from partita.plotting.profiles import draw_profile, longest_name
 from partita.plotting.scales import Scale, choose_scale
-from partita.plotting.sheets import LEFT, TICKS, Sheet, add_panel, measure, open_page
-from partita.plotting.style import (
-    LABEL,
-    MERGED,
-    TICK,
-    TITLE,
-    Theme,
-    axis_label,
-    choose_theme,
-    dress,
+from partita.plotting.sheets import (
+    BETWEEN_AXES,
+    BETWEEN_MAPS,
+    LEFT,
+    RIGHT,
+    TICKS,
+    Sheet,
+    add_panel,
+    measure,
+    open_page,
 )
+from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import draw_samples, limits_of, samples_of
-from partita.plotting.views import arrange, choose_cuts, choose_view
+from partita.plotting.views import SPACE, Cut, View, arrange, choose_cuts, choose_view, peak_cut
 from partita.preprocess import merge_sign
 
 # More rows than this make no figure that anyone reads; the most energetic are drawn.
 _MOST_ROWS = 50
 _MOST_TILES = 6
+# Widths of figures in print: of one column and of a page, in inches.
+_PRESETS = {"single": 89 / 25.4, "double": 183 / 25.4}
+_NARROWEST = 3.0
+
+Slices = float | str | Sequence[float | str]
+
+
+class Panel(NamedTuple):
+    """What stands in one column of maps; a picture a row, or none where maps are no images."""
+
+    heading: str
+    maps: xr.DataArray
+    pictures: list[Picture] | None
 
 
 class Plan(NamedTuple):
     """Everything the rows of one figure share."""
 
     parts: Parts
-    panels: list[tuple[str, xr.DataArray]]
-    picture: Picture | None
-    scale: Callable[[list[tuple[str, xr.DataArray]]], Scale]
-    shared: Scale | None
+    panels: list[Panel]
+    scales: list[Scale]
+    shared: bool
+    heading: str
     theme: Theme
+
+    @property
+    def images(self) -> bool:
+        """Whether maps are drawn as images."""
+        return self.panels[0].pictures is not None
 
 
 def plot_components(
     model: Any,
     *,
     components: Hashable | Sequence[Hashable] | None = None,
-    signs: str = "side-by-side",
-    slices: float | str | Sequence[float | str] | None = None,
+    signs: Literal["merged", "side-by-side"] = "merged",
+    view: Literal["slices", "ortho"] = "slices",
+    slices: Slices = "peak",
     slice_dim: str | None = None,
-    background: xr.DataArray | None = None,
+    background: xr.DataArray | Literal["auto"] | None = "auto",
     threshold: float | None = None,
     mask: xr.DataArray | None = None,
     cmap: str | Colormap | None = None,
-    limits: str = "shared",
-    width: float = 9.0,
-    y_axis: str = "auto",
-    theme: str = "light",
+    limits: Literal["shared", "each"] = "shared",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    robust: bool = False,
+    scale_bar: bool = False,
+    width: float | Literal["single", "double"] = 9.0,
+    y_axis: Literal["auto", "up", "down"] = "auto",
+    theme: Literal["light", "dark"] | None = None,
 ) -> Figure:
     """Draw the components of a fitted model: each one's map beside its time course.
 
-    Every row shows the same slices on the same scales, so that components can be compared, and is
-    titled with the component's share of the energy. Maps in space are drawn to scale as `plot_map`
-    does; maps with one feature dimension (neurons, muscles, frequencies) as bars or a line; maps
-    with two others as an image.
+    Every row has the same scales, so that components can be compared, and is titled with what the
+    component would explain alone of the squares; how much all of them explain of the variance (R²)
+    stands above. Maps in space are drawn to scale as `plot_map` does; maps with one feature
+    dimension (neurons, muscles, frequencies) as bars or a line; maps with two others as an image.
 
     Parameters
     ----------
     model : fitted estimator
         With ``maps_`` (component, *features), ``signals_`` (time, component) and, where it has
-        one, ``energy_`` (component).
+        them, ``energy_`` (component) and ``explained_``.
     components : label or sequence of labels, optional
         The components to draw, in that order. All by default; of more than 50 the first 50, and a
         line at the foot of the figure says so.
-    signs : {"side-by-side", "merged"}
-        How maps with a dimension `sign` are drawn: the positive and the negative part beside each
-        other, or one map, positive less negative, in diverging colours.
-    slices, slice_dim, background, threshold, mask, cmap, y_axis : optional
-        As for `plot_map`. Of more than six slices, six spread evenly are drawn by default.
+    signs : {"merged", "side-by-side"}
+        How maps with a dimension `sign` are drawn: as one map, rises less falls, in diverging
+        colours, or the positive and the negative part beside each other.
+    view : {"slices", "ortho"}
+        "ortho" cuts each volume along its three axes, through the voxel where it peaks.
+    slices : "peak", "shared", "all", float, str or sequence of them
+        Where volumes are cut: each part where it peaks, all parts where they peak together, six
+        slices spread evenly, or the positions given, as for `plot_map`.
+    background : xarray.DataArray, "auto" or None
+        What is drawn in grey below, as for `plot_map`. "auto" takes the coordinate `background` of
+        the maps, the mean that `zscore`, `delta_f_over_f`, `detrend` and filters leave, where it
+        is there; None draws none.
+    slice_dim, threshold, mask, cmap, vmin, vmax, robust, scale_bar, y_axis : optional
+        As for `plot_map`.
     limits : {"shared", "each"}
-        "each" gives every component scales of its own, for map and time course.
-    width : float
-        Width of the figure in inches, 5 or more; the height follows.
-    theme : {"light", "dark"}
-        Colours of page and maps.
+        The scales are those of all components of the model, also where some are drawn; "each" gives
+        every component scales of its own, for map and time course.
+    width : float, "single" or "double"
+        Width of the figure in inches, 3 or more, or that of a column (89 mm) or page (183 mm) in
+        print; the height follows. Letters have the size of ``matplotlib.rcParams["font.size"]``.
+    theme : {"light", "dark"}, optional
+        Colours of page and maps; "light" by default.
 
     Returns
     -------
@@ -106,7 +141,8 @@ def plot_components(
     sklearn.exceptions.NotFittedError
         If it has not been fitted.
     ValueError
-        If a component, slice or choice is not known, or the mask lies on another grid.
+        If a component, slice or choice is not known, or the mask or background lies on another
+        grid.
 
     Examples
     --------
@@ -120,49 +156,83 @@ def plot_components(
     ... )
     >>> figure = partita.plotting.plot_components(model)
     >>> [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
-    ['Component 0 · 50.0 % of the energy', 'Component 1 · 25.0 % of the energy']
+    ['Component 0 · alone 50.0 %', 'Component 1 · alone 25.0 %']
     """
-    _require_choice(signs, ("side-by-side", "merged"), name="signs")
+    _require_choice(signs, ("merged", "side-by-side"), name="signs")
     _require_choice(limits, ("shared", "each"), name="limits")
-    if not width >= 5:
-        raise ValueError(f"width must be 5 inches or more for maps and traces; given: {width!r}.")
+    _require_choice(view, ("slices", "ortho"), name="view")
+    inches = _inches_of(width)
     chosen = choose_theme(theme)
     parts = parts_of(model, components=components, at_most=_MOST_ROWS, caller="plot_components")
-    panels = _panels(parts.maps, signs)
-    picture = None
-    if _is_image(panels[0][1]):
-        first = panels[0][1].isel(component=0)
-        view = choose_view(first, slice_dim=slice_dim, y_axis=y_axis, caller="plot_components")
-        cuts = choose_cuts(first, view, slices=slices, slice_dim=slice_dim, at_most=_MOST_TILES)
-        across, up = tile_size(first, view)
-        picture = compose(
-            first, view, cuts, background=background, mask=mask, threshold=threshold,
-            columns=arrange(len(cuts), width=across, height=up, ratio=3.0 / len(panels)),
-            height=1.2,
-        )  # fmt: skip
-    over_image = background is not None
-    scale = partial(_scale_of, theme=chosen, over_image=over_image, cmap=cmap)
-    shared = None if limits == "each" else scale(panels)
-    plan = Plan(parts, panels, picture, scale, shared, chosen)
-    sheet = _measure(plan, width)
+    grey = _background_of(parts.maps, background)
+    columns = _columns(parts.maps, signs)
+    panels = [Panel(heading, maps, None) for heading, maps in columns]
+    if _is_image(columns[0][1]):
+        how = {"mask": mask, "threshold": threshold, "scale_bar": scale_bar, "background": grey}
+        cutter = _Cutter(columns, slices, slice_dim, y_axis, how)
+        panels = cutter.through_the_peaks() if view == "ortho" else cutter.slices()
+    elif view == "ortho":
+        raise ValueError("view='ortho' cuts volumes, and these maps are none. Leave it out.")
+    over = grey is not None and panels[0].pictures is not None
+    whole = [map_ for _, maps in _columns(parts.all_maps, signs) for map_ in _each(maps)]
+    scales = [
+        choose_scale(
+            whole if limits == "shared" else [maps.isel(component=row) for _, maps in columns],
+            theme=chosen, over_image=over, cmap=cmap,
+            vmin=vmin, vmax=vmax, robust=robust,
+        )
+        for row in range(parts.maps.sizes["component"])
+    ]  # fmt: skip
+    plan = Plan(parts, panels, scales, limits == "shared", explained_in_words(model), chosen)
+    sheet = _measure(plan, inches)
     figure = open_page(sheet.width, sheet.height, colour=chosen.page)
     with rc_context(chosen.rc):
         _draw(figure, plan, sheet)
     return figure
 
 
-def _require_choice(given: str, known: tuple[str, ...], *, name: str) -> None:
+def _require_choice(given: Any, known: tuple[str, ...], *, name: str) -> None:
     if given not in known:
         raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}; given: {given!r}.")
 
 
-def _panels(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
+def _inches_of(width: Any) -> float:
+    if isinstance(width, str) and width in _PRESETS:
+        return _PRESETS[width]
+    if is_finite(width) and width >= _NARROWEST:
+        return float(width)
+    raise ValueError(
+        f"width must be {_NARROWEST:g} inches or more for maps and traces, or 'single' (89 mm) or "
+        f"'double' (183 mm); given: {width!r}."
+    )
+
+
+def _background_of(maps: xr.DataArray, background: Any) -> xr.DataArray | None:
+    """Return what is drawn below the maps; a mean that the maps bring along serves for images."""
+    if not isinstance(background, str):
+        return background
+    if background != "auto":
+        raise ValueError(
+            f"background must be a DataArray, 'auto' or None; given: {background!r}. An image "
+            "from a file: partita.load(path)."
+        )
+    if "background" not in maps.coords or maps["background"].dtype.kind not in "iuf":
+        return None
+    found = maps["background"].reset_coords(drop=True)
+    return found if found.ndim and not {"component", "sign"} & set(found.dims) else None
+
+
+def _columns(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
     """Return what stands side by side in a row, each with its heading."""
     if "sign" not in maps.dims:
         return [("", maps)]
     if signs == "merged":
-        return [(MERGED, merge_sign(maps))]
+        return [("", merge_sign(maps))]
     return [(str(sign), maps.sel(sign=sign, drop=True)) for sign in maps["sign"].values]
+
+
+def _each(maps: xr.DataArray) -> list[xr.DataArray]:
+    return [maps.isel(component=at) for at in range(maps.sizes["component"])]
 
 
 def _is_image(maps: xr.DataArray) -> bool:
@@ -170,30 +240,93 @@ def _is_image(maps: xr.DataArray) -> bool:
     return len(long) > 1 or {"y", "x"} <= set(maps.dims)
 
 
-def _scale_of(
-    panels: list[tuple[str, xr.DataArray]],
-    *,
-    theme: Theme,
-    over_image: bool,
-    cmap: str | Colormap | None,
-) -> Scale:
-    each = [map_ for _, maps in panels for map_ in maps.transpose("component", ...)]
-    return choose_scale(each, theme=theme, over_image=over_image, cmap=cmap)
+class _Cutter:
+    """Cuts the maps of every row, and says what is drawn of them."""
+
+    def __init__(
+        self,
+        columns: list[tuple[str, xr.DataArray]],
+        slices: Slices,
+        slice_dim: str | None,
+        y_axis: str,
+        how: dict[str, Any],
+    ) -> None:
+        self.columns, self.how, self.y_axis = columns, how, y_axis
+        self.where, self.slice_dim = slices, slice_dim
+        self.first = columns[0][1].isel(component=0)
+        self.rows = columns[0][1].sizes["component"]
+
+    def slices(self) -> list[Panel]:
+        """Return panels of slices as they were asked for."""
+        view = self._view(self.slice_dim)
+        if isinstance(self.where, str) and self.where in ("peak", "shared"):
+            cuts = [self._peak(row, view) for row in range(self.rows)]
+        else:
+            slices = None if isinstance(self.where, str) and self.where == "all" else self.where
+            same = choose_cuts(
+                self.first, view, slices=slices, slice_dim=self.slice_dim, at_most=_MOST_TILES
+            )
+            cuts = [same] * self.rows
+        pictures = [self._picture(view, some) for some in cuts]
+        return [Panel(heading, maps, pictures) for heading, maps in self.columns]
+
+    def through_the_peaks(self) -> list[Panel]:
+        """Return panels of three cuts, each across one axis of space."""
+        axes = [dim for dim in SPACE if self.first.sizes.get(dim, 1) > 1]
+        if len(axes) < 3:
+            raise ValueError(
+                "view='ortho' cuts volumes along z, y and x, and these maps have the dimensions "
+                f"{tuple(map(str, self.first.dims))}. Leave it out."
+            )
+        views = [self._view(dim) for dim in axes]
+        cut = [
+            [self._picture(view, self._peak(row, view)) for row in range(self.rows)]
+            for view in views
+        ]
+        return [
+            Panel(heading, maps, pictures) for heading, maps in self.columns for pictures in cut
+        ]
+
+    def _view(self, slice_dim: str | None) -> View:
+        return choose_view(
+            self.first, slice_dim=slice_dim, y_axis=self.y_axis, caller="plot_components"
+        )
+
+    def _peak(self, row: int, view: View) -> list[Cut]:
+        rows = slice(None) if self.where == "shared" else [row]
+        chosen = xr.concat([maps.isel(component=rows) for _, maps in self.columns], "panel")
+        return peak_cut(chosen, view, along=tuple(map(str, self.first.dims)))
+
+    def _picture(self, view: View, cuts: list[Cut]) -> Picture:
+        across, up = tile_size(self.first, view)
+        columns = arrange(len(cuts), width=across, height=up, ratio=3.0 / len(self.columns))
+        return compose(self.first, view, cuts, columns=columns, height=1.2, **self.how)
 
 
 def _measure(plan: Plan, width: float) -> Sheet:
-    maps = plan.panels[0][1].isel(component=0)
-    letters = 0 if plan.picture is not None else longest_name(maps)
+    letters = plan.theme.letters.label / 8
+    maps = plan.panels[0].maps.isel(component=0)
+    names = 0 if plan.images else longest_name(maps)
+    firsts = [panel.pictures[0] for panel in plan.panels if panel.pictures is not None]
     return measure(
         width=width,
-        left=LEFT + (0.0 if plan.picture is None else 0.06 * plan.picture.letters),
+        left=(LEFT + 0.06 * max((picture.letters for picture in firsts[:1]), default=0)) * letters,
         rows=len(plan.parts.shares),
-        panels=len(plan.panels),
-        ratio=1.6 if plan.picture is None else plan.picture.ratio,
-        head=plan.picture is not None and plan.shared is not None,
-        bars=plan.picture is not None and plan.shared is None,
-        foot=max(TICKS, 0.28 + 0.052 * letters) + (0.2 if plan.parts.left_out else 0),
+        ratios=_ratios(firsts) if firsts else (1.6,) * len(plan.panels),
+        head=plan.images and plan.shared,
+        bars=plan.images and not plan.shared,
+        foot=(max(TICKS, 0.28 + 0.052 * names) + (0.2 if plan.parts.left_out else 0)) * letters,
+        letters=letters,
+        gap=BETWEEN_MAPS if all(map(_same_axis, plan.panels, plan.panels[1:])) else BETWEEN_AXES,
     )
+
+
+def _ratios(pictures: list[Picture]) -> tuple[float, ...]:
+    """Return widths by the height of all, so that a millimetre is as long in every one."""
+    if not all(picture.view.physical for picture in pictures):
+        return tuple(picture.ratio for picture in pictures)
+    highest = max(picture.size[1] for picture in pictures)
+    return tuple(picture.size[0] / highest for picture in pictures)
 
 
 def _draw(figure: Figure, plan: Plan, sheet: Sheet) -> None:
@@ -205,9 +338,14 @@ def _draw(figure: Figure, plan: Plan, sheet: Sheet) -> None:
         trace = _draw_trace(figure, plan, sheet, row=row)
         if row < sheet.rows - 1:
             _leave_labels_to_the_last_row([*axes, trace])
-            _leave_ticks_to_the_last_row(axes if plan.picture is not None else [])
-    if plan.picture is not None and plan.shared is not None:
+            _leave_ticks_to_the_last_row(axes if plan.images else [])
+    if plan.images and plan.shared:
         _draw_shared_bar(figure, plan, sheet)
+    right, top = 1 - RIGHT / sheet.width, 1 - 0.06 / sheet.height
+    figure.text(
+        right, top, plan.heading, ha="right", va="top", color=plan.theme.ink,
+        fontsize=plan.theme.letters.title,
+    )  # fmt: skip
     if plan.parts.left_out:
         total = sheet.rows + plan.parts.left_out
         words = f"{sheet.rows} of {total} components; choose others with components="
@@ -215,51 +353,62 @@ def _draw(figure: Figure, plan: Plan, sheet: Sheet) -> None:
 
 
 def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int) -> Axes:
-    heading, maps = plan.panels[panel]
+    heading, maps, pictures = plan.panels[panel]
     map_ = maps.isel(component=row)
     ax = add_panel(figure, sheet.map_box(row, panel))
     dress(ax, plan.theme)
-    row_maps = [(name, other.isel(component=[row])) for name, other in plan.panels]
-    scale = plan.shared or plan.scale(row_maps)
-    if plan.picture is None:
+    if pictures is None:
         colour = plan.theme.lines[0]
         draw_profile(ax, map_, limits=_bar_limits(plan, row), theme=plan.theme, colour=colour)
     else:
-        mappable = draw_picture(ax, map_, plan.picture, scale=scale, theme=plan.theme)
-        if plan.shared is None and panel == len(plan.panels) - 1:
+        ax.set_anchor("W")
+        scale = plan.scales[row]
+        mappable = draw_picture(ax, map_, pictures[row], scale=scale, theme=plan.theme)
+        if not plan.shared and panel == len(plan.panels) - 1:
             add_colour_bar(ax, mappable, label=axis_label(maps), scale=scale)
-    if heading:
-        ax.set_title(heading, fontsize=TICK, color=plan.theme.faint, loc="left", pad=3)
-    if panel:
+    if heading and (not panel or heading != plan.panels[panel - 1].heading):
+        small, faint = plan.theme.letters.tick, plan.theme.faint
+        ax.set_title(heading, fontsize=small, color=faint, loc="left", pad=3)
+    if panel and _same_axis(plan.panels[panel - 1], plan.panels[panel]):
         ax.set_ylabel("")
         ax.tick_params(labelleft=False)
     return ax
 
 
+def _same_axis(left: Panel, right: Panel) -> bool:
+    """Tell whether two neighbours have the same vertical axis, which is named once."""
+    if left.pictures is None or right.pictures is None:
+        return True
+    return left.pictures[0].view.vertical == right.pictures[0].view.vertical
+
+
 def _bar_limits(plan: Plan, row: int) -> tuple[float, float]:
     """Return limits of the weights that start at 0, of all components or of one."""
-    values = [maps if plan.shared else maps.isel(component=row) for _, maps in plan.panels]
-    flat = np.concatenate([np.append(part.values.ravel(), 0.0) for part in values])
-    low, high = limits_of(flat.astype(float))
-    finite = flat[np.isfinite(flat)]
-    return (0.0 if finite.min() >= 0 else low), (0.0 if finite.max() <= 0 else high)
+    ends = plan.scales[row].norm
+    low, high = float(ends.vmin or 0.0), float(ends.vmax or 0.0)
+    every = [panel.maps if plan.shared else panel.maps.isel(component=row) for panel in plan.panels]
+    flat = np.concatenate([np.append(part.values.ravel(), [0.0, low, high]) for part in every])
+    bottom, top = limits_of(flat.astype(float))
+    return (0.0 if low >= 0 else bottom), (0.0 if high <= 0 else top)
 
 
 def _draw_trace(figure: Figure, plan: Plan, sheet: Sheet, *, row: int) -> Axes:
     parts = plan.parts
     ax = add_panel(figure, sheet.trace_box(row))
     samples = samples_of(parts.signals, parts.sample_dim)
-    values = np.asarray(parts.signals.values, dtype=float)
-    ax.plot(samples.at, values[:, row], color=plan.theme.lines[0], linewidth=0.8)
+    values = np.asarray(parts.signals.values[:, row], dtype=float)
+    ax.plot(samples.at, values, color=plan.theme.lines[0], linewidth=0.8)
     draw_samples(ax, samples, theme=plan.theme)
-    ax.set_ylim(*limits_of(values if plan.shared else values[:, row]))
+    scaled_by = parts.all_signals.values if plan.shared else values
+    ax.set_ylim(*limits_of(np.asarray(scaled_by, dtype=float)))
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set_ylabel(axis_label(parts.signals))
     label = parts.signals["component"].values[row]
     share = share_in_words(parts.shares[row])
+    name = str(label) if sheet.narrow else f"Component {label}"
     ax.set_title(
-        f"Component {label} · {share}" if share else f"Component {label}",
-        fontsize=TITLE, loc="left", pad=4,
+        f"{name} · {share}" if share else name,
+        fontsize=plan.theme.letters.title, loc="left", pad=4,
     )  # fmt: skip
     return ax
 
@@ -278,17 +427,19 @@ def _leave_ticks_to_the_last_row(axes: list[Axes]) -> None:
 
 
 def _draw_shared_bar(figure: Figure, plan: Plan, sheet: Sheet) -> None:
-    assert plan.shared is not None  # the caller has looked
+    scale, size = plan.scales[0], sheet.letters
     across = min(max(sheet.maps_width, 1.2), 2.4)
-    bar_axes = add_panel(figure, (sheet.left, sheet.height - 0.17, across, 0.08))
-    mappable = ScalarMappable(plan.shared.norm, plan.shared.colours)
-    bar = figure.colorbar(
-        mappable, cax=bar_axes, orientation="horizontal", extend=plan.shared.extend
-    )
+    below = (0.37 if sheet.narrow else 0.17) * size
+    bar_axes = add_panel(figure, (sheet.left, sheet.height - below, across, 0.08))
+    mappable = ScalarMappable(scale.norm, scale.colours)
+    bar = figure.colorbar(mappable, cax=bar_axes, orientation="horizontal", extend=scale.extend)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(4)
-    bar_axes.tick_params(length=2, width=0.6, labelsize=TICK)
+    bar_axes.tick_params(length=2, width=0.6, labelsize=plan.theme.letters.tick)
+    maps = plan.panels[0].maps
+    signed = scale.signed and "sign" in plan.parts.maps.dims
     bar_axes.text(
-        1.06, 0.5, axis_label(plan.panels[0][1]), transform=bar_axes.transAxes,
-        ha="left", va="center", fontsize=LABEL, color=plan.theme.ink,
+        1.06, 0.5, f"{axis_label(maps)} ({MERGED})" if signed else axis_label(maps),
+        transform=bar_axes.transAxes, ha="left", va="center",
+        fontsize=plan.theme.letters.label, color=plan.theme.ink,
     )  # fmt: skip

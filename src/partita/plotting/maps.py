@@ -22,7 +22,6 @@ from partita.plotting.pictures import (
 from partita.plotting.scales import choose_scale
 from partita.plotting.sheets import BAR, LEFT, TICKS, TITLE, add_panel, open_page
 from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
-from partita.plotting.style import TITLE as TITLE_SIZE
 from partita.plotting.views import arrange, choose_cuts, choose_view
 from partita.preprocess import merge_sign
 
@@ -33,7 +32,7 @@ _WIDTH, _HEIGHT = 5.0, 4.0
 
 
 def plot_map(
-    map_: xr.DataArray,
+    map: xr.DataArray,
     *,
     ax: Axes | None = None,
     slices: float | str | Sequence[float | str] | None = None,
@@ -44,6 +43,8 @@ def plot_map(
     cmap: str | Colormap | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
+    robust: bool = False,
+    scale_bar: bool = False,
     colorbar: bool = True,
     title: str | None = None,
     columns: int | None = None,
@@ -60,7 +61,7 @@ def plot_map(
 
     Parameters
     ----------
-    map_ : xarray.DataArray, (*features)
+    map : xarray.DataArray, (*features)
         Values in any units. With a dimension `sign` the two are merged, positive less negative.
         NaN is transparent.
     ax : matplotlib.axes.Axes, optional
@@ -81,8 +82,12 @@ def plot_map(
     cmap : str or matplotlib.colors.Colormap, optional
         Sequential for values of one sign, diverging about 0 for two, by default.
     vmin, vmax : float, optional
-        The ends of the colours. By default 0 and the value that 1 % of the voxels other than zero
-        exceed (none of fewer than 500), symmetric about 0 for two signs.
+        The ends of the colours, finite. By default 0 and the value beyond which 5 % of the squares
+        lie, symmetric about 0 for two signs.
+    robust : bool
+        Whether the ends go by the values in place of their squares, and leave 2 % of them out.
+    scale_bar : bool
+        Whether a bar of a round length stands in place of the axes, for maps in units of length.
     colorbar : bool
         Whether to draw a colour bar, labelled ``long_name [units]``.
     title : str, optional
@@ -123,7 +128,7 @@ def plot_map(
     """
     chosen = choose_theme(theme, ax=ax)
     _require_columns(columns)
-    flat = _one_map(map_)
+    flat = _one_map(map)
     view = choose_view(flat, slice_dim=slice_dim, y_axis=y_axis, caller="plot_map")
     cuts = choose_cuts(flat, view, slices=slices, slice_dim=slice_dim, at_most=_MOST_TILES)
     paper = (_WIDTH, _HEIGHT) if ax is None else _size_of(ax)
@@ -134,19 +139,20 @@ def plot_map(
     shape = -(-len(cuts) // across) * height / (across * width)
     picture = compose(
         flat, view, cuts, columns=across, background=background, mask=mask, threshold=threshold,
-        height=min(paper[1], paper[0] * shape),
+        height=min(paper[1], paper[0] * shape), scale_bar=scale_bar,
     )  # fmt: skip
     scale = choose_scale(
-        [flat], theme=chosen, over_image=background is not None, cmap=cmap, vmin=vmin, vmax=vmax
-    )
+        [flat], theme=chosen, over_image=background is not None, cmap=cmap,
+        vmin=vmin, vmax=vmax, robust=robust,
+    )  # fmt: skip
     axes = _new_axes(picture, colorbar=colorbar, theme=chosen) if ax is None else ax
     with rc_context(chosen.rc):
         dress(axes, chosen)
         mappable = draw_picture(axes, flat, picture, scale=scale, theme=chosen)
         if colorbar:
             add_colour_bar(axes, mappable, label=axis_label(flat), scale=scale)
-        words = _heading(map_) if title is None else title
-        axes.set_title(words, fontsize=TITLE_SIZE, color=chosen.ink, loc="left")
+        words = _heading(map) if title is None else title
+        axes.set_title(words, fontsize=chosen.letters.title, color=chosen.ink, loc="left")
     return axes
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partita.plotting.sheets import open_page
-from partita.plotting.style import TITLE, Theme, axis_label, choose_theme, dress
+from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of
 
 _NEEDED = {
@@ -78,7 +78,10 @@ def plot_motion(
         draw_samples(rows[-1], samples, theme=chosen)
         count = f"{int(suspect.sum())} of {suspect.size} frames suspect"
         rows[0].set_title(
-            f"{title}: {count}" if title else count, fontsize=TITLE, color=chosen.ink, loc="left"
+            f"{title}: {count}" if title else count,
+            fontsize=chosen.letters.title,
+            color=chosen.ink,
+            loc="left",
         )
     return figure
 

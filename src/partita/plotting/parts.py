@@ -10,12 +10,17 @@ import xarray as xr
 
 
 class Parts(NamedTuple):
-    """Maps, signals and share of the energy of some components; `left_out` more are not shown."""
+    """Maps, signals and share of the energy of some components; `left_out` more are not shown.
+
+    `all_maps` and `all_signals` are those of every component, whose scales the shown ones have.
+    """
 
     maps: xr.DataArray
     signals: xr.DataArray
     shares: list[float]
     left_out: int
+    all_maps: xr.DataArray
+    all_signals: xr.DataArray
 
     @property
     def sample_dim(self) -> str:
@@ -41,11 +46,14 @@ def parts_of(model: Any, *, components: Any, at_most: int, caller: str) -> Parts
     shown = chosen if components is not None else chosen[:at_most]
     energy = getattr(model, "energy_", None)
     shares = [np.nan] * maps.sizes["component"] if energy is None else energy.values.tolist()
+    signals = signals.transpose(..., "component")
     return Parts(
         maps=maps.isel(component=shown),
-        signals=signals.isel(component=shown).transpose(..., "component"),
+        signals=signals.isel(component=shown),
         shares=[float(shares[at]) for at in shown],
         left_out=len(chosen) - len(shown),
+        all_maps=maps,
+        all_signals=signals,
     )
 
 
@@ -72,12 +80,25 @@ def find_components(
 
 
 def share_in_words(share: float) -> str:
-    """Return ``"12.4 % of the energy"``, or nothing where the share is not known."""
+    """Return ``"alone 12.4 %"``, or nothing where the share is not known.
+
+    It is what the part would explain of the squares if it were the only one: parts overlap, so the
+    shares of several add up to no share of anything.
+    """
     if not np.isfinite(share):
         return ""
     percent = 100 * share
     number = "< 0.1" if 0 < percent < 0.05 else f"{percent:.1f}"
-    return f"{number} % of the energy"
+    return f"alone {number} %"
+
+
+def explained_in_words(model: Any) -> str:
+    """Return ``"10 parts: R² 18.5 %"``; without R² where the model does not know it."""
+    count = model.maps_.sizes["component"]
+    parts = f"{count} part{'s' if count != 1 else ''}"
+    explained = getattr(model, "explained_", None)
+    share = np.nan if explained is None else float(explained["r2"])
+    return f"{parts}: R² {100 * share:.1f} %" if np.isfinite(share) else parts
 
 
 def _require_fitted(model: Any, *, caller: str) -> None:

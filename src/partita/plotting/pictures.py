@@ -13,8 +13,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from partita._labels.align import mask_over
 from partita.plotting.backdrops import find_places, require_background
 from partita.plotting.scales import Scale
-from partita.plotting.style import TICK, Theme
-from partita.plotting.views import Cut, Places, View, cut_values, locate
+from partita.plotting.style import Theme, round_length
+from partita.plotting.views import Cut, Places, View, cut_values, locate, sides_of
 
 # Room between tiles: beside each other a share of a tile, above each what its label needs.
 _BESIDE = 0.05
@@ -37,6 +37,8 @@ class Picture(NamedTuple):
     mask: xr.DataArray | None
     threshold: float | None
     above: float
+    sides: tuple[str, str] | None = None
+    bar: bool = False
 
     @property
     def rows(self) -> int:
@@ -92,10 +94,12 @@ def compose(
     mask: xr.DataArray | None,
     threshold: float | None,
     height: float,
+    scale_bar: bool = False,
 ) -> Picture:
     """Return the picture of a map, its background and mask checked against its labels.
 
-    It will be about `height` inches high.
+    It will be about `height` inches high. A bar of a round length stands in place of the axes with
+    `scale_bar`.
 
     Raises
     ------
@@ -103,8 +107,14 @@ def compose(
         If the mask is not a boolean DataArray.
     ValueError
         If the mask lies on another grid, the background lacks an image dimension, or `threshold`
-        is negative.
+        is negative; or there is no scale for a bar.
     """
+    if scale_bar and not view.physical:
+        raise ValueError(
+            f"scale_bar=True needs {view.vertical} and {view.horizontal} in one unit of length, "
+            "and this map has none. Leave it out, or give the coordinates their units: "
+            f"maps[{view.horizontal!r}].attrs['units'] = 'mm'."
+        )
     if threshold is not None and not threshold >= 0:
         raise ValueError(
             f"threshold must be 0 or above: it is compared with the size of the values, "
@@ -120,6 +130,8 @@ def compose(
         mask=None if mask is None else mask_over(mask, map_, caller="The mask"),
         threshold=threshold,
         above=min(max(_LABEL * -(-len(cuts) // columns) / height, 0.03), 0.3),
+        sides=sides_of(map_, view),
+        bar=scale_bar,
     )
 
 
@@ -137,7 +149,10 @@ def draw_picture(
             _draw_outline(ax, picture, cut, offset, theme=theme)
         if picture.labelled:
             _label_tile(ax, picture, cut, offset, theme=theme)
+    _name_sides(ax, picture, theme=theme)
     _set_axes(ax, picture)
+    if picture.bar:
+        _draw_scale_bar(ax, picture, theme=theme)
     return ScalarMappable(scale.norm, scale.colours)
 
 
@@ -264,10 +279,40 @@ def _label_tile(
         textcoords="offset points",
         ha="left",
         va="bottom",
-        fontsize=min(max(room / (len(words) + 1), 4), TICK - 0.5),
+        fontsize=min(max(room / (len(words) + 1), 4), theme.letters.tick - 0.5),
         color=theme.ink,
         annotation_clip=False,
     )
+
+
+def _name_sides(ax: Axes, picture: Picture, *, theme: Theme) -> None:
+    """Write L and R at the edges of the tile whose ticks are drawn."""
+    for letter, side, edge in zip(picture.sides or (), ("left", "right"), (0, -1), strict=False):
+        low = picture.vertical.edges[-1 if picture.view.down else 0]
+        ax.annotate(
+            letter, (picture.horizontal.edges[edge], low),
+            xytext=(2 if side == "left" else -2, 2), textcoords="offset points", ha=side,
+            va="bottom", fontsize=theme.letters.tick, annotation_clip=False,
+            color=theme.ink if picture.background is None else "white",
+        )  # fmt: skip
+
+
+def _draw_scale_bar(ax: Axes, picture: Picture, *, theme: Theme) -> None:
+    """Draw a bar of a round length below the picture, in place of its axes."""
+    length = round_length(0.4 * picture.horizontal.span)
+    units = picture.horizontal.label.rpartition("[")[2].rstrip("]")
+    left = picture.horizontal.edges[0]
+    below = ax.get_xaxis_transform()
+    ax.plot(
+        [left, left + length], [-0.05, -0.05], transform=below, color=theme.ink, linewidth=2,
+        clip_on=False, solid_capstyle="butt", label="_scale",
+    )  # fmt: skip
+    ax.annotate(
+        f"{length:g} {units}", (left, -0.05), xycoords=below, xytext=(0, -3),
+        textcoords="offset points", ha="left", va="top", fontsize=theme.letters.tick,
+        color=theme.ink, annotation_clip=False,
+    )  # fmt: skip
+    ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
 
 
 def _inches(ax: Axes) -> float:

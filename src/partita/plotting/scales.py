@@ -9,12 +9,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import Colormap, Normalize
 
+from partita._labels.numbers import is_finite
 from partita.plotting.style import THEMES, Theme
 
-# Of the values that are not zero, the share that may lie beyond the end of the colours: one
-# bright voxel does not darken a map.
-BEYOND = 0.01
-_FEW = 500
+# The share of a map's squares that may lie beyond the end of the colours: one bright voxel does not
+# darken a map, and a cell of a thousandth of the field is not outshone by noise everywhere.
+_BEYOND = 0.05
+# The quantiles that `robust` goes by, as xarray's.
+_ROBUST = (0.02, 0.98)
 
 
 class Scale(NamedTuple):
@@ -38,22 +40,27 @@ def choose_scale(
     cmap: str | Colormap | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
+    robust: bool = False,
 ) -> Scale:
     """Return the scale for maps drawn together: diverging about 0 only if they have two signs.
 
-    An end that is not given is where 1 % of a map's values other than zero lie beyond (the map
-    that reaches furthest counts); of fewer than 500 values none do. Over an image in grey the
-    colours are bright, whatever the page.
+    An end that is not given is the value beyond which 5 % of a map's squares lie (the map that
+    reaches furthest counts); with `robust` that beyond which 2 % of its values do. Over an image in
+    grey the colours are bright, whatever the page.
 
     Raises
     ------
     ValueError
-        If `vmin` is not below `vmax`.
+        If `vmin` is not below `vmax`, or one of them is not finite.
     """
+    for name, end in (("vmin", vmin), ("vmax", vmax)):
+        if end is not None and not is_finite(end):
+            raise ValueError(f"{name} must be a finite number in the map's units; given: {end!r}.")
     values = [_finite(map_) for map_ in maps]
+    reach_of = _robust_reach if robust else _energetic_reach
     lowest = min((part.min() for part in values if part.size), default=0.0)
     highest = max((part.max() for part in values if part.size), default=1.0)
-    reach = max((_reach(part) for part in values), default=1.0) or 1.0
+    reach = max((reach_of(part) for part in values), default=1.0) or 1.0
     low, high = _ends(lowest, highest, reach, vmin=vmin, vmax=vmax)
     if not low < high:
         raise ValueError(f"vmin must lie below vmax; given: vmin={low:g}, vmax={high:g}.")
@@ -88,8 +95,14 @@ def _finite(map_: xr.DataArray) -> np.ndarray[Any, Any]:
     return values[np.isfinite(values)]
 
 
-def _reach(values: np.ndarray[Any, Any]) -> float:
-    sizes = np.abs(values[values != 0])
-    if not sizes.size:
+def _energetic_reach(values: np.ndarray[Any, Any]) -> float:
+    """Return the size beyond which a twentieth of the squares lies."""
+    sizes = np.sort(np.abs(values))
+    if not sizes.size or sizes[-1] == 0:
         return 0.0
-    return float(sizes.max() if sizes.size < _FEW else np.quantile(sizes, 1 - BEYOND))
+    below = np.cumsum(np.square(sizes / sizes[-1]))
+    return float(sizes[np.searchsorted(below, (1 - _BEYOND) * below[-1])])
+
+
+def _robust_reach(values: np.ndarray[Any, Any]) -> float:
+    return float(np.abs(np.quantile(values, _ROBUST)).max()) if values.size else 0.0

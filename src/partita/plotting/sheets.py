@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 # Room in inches for what stands around the panels.
 LEFT, RIGHT, TITLE, TICKS = 0.62, 0.15, 0.27, 0.46
-BETWEEN_MAPS, BEFORE_TRACE, BAR, HEAD = 0.24, 0.72, 0.75, 0.4
+BETWEEN_MAPS, BETWEEN_AXES, BEFORE_TRACE, BAR, HEAD = 0.24, 0.6, 0.72, 0.75, 0.4
 _LOWEST, _HIGHEST = 0.8, 1.9
+NARROW = 6.0
+"""Inches, with letters of the usual size, below which words are few and stand below each other."""
 
 # Left, bottom, width and height in inches.
 Box = tuple[float, float, float, float]
@@ -23,35 +25,46 @@ class Sheet(NamedTuple):
     width: float
     left: float
     rows: int
-    panels: int
-    map_width: float
+    map_widths: tuple[float, ...]
     map_height: float
     head: float
     foot: float
     bar: float
+    letters: float
+    gap: float
+
+    @property
+    def narrow(self) -> bool:
+        """Whether words have to be few."""
+        return self.width < NARROW * self.letters
 
     @property
     def height(self) -> float:
         """The height of the page."""
-        return self.head + self.rows * (TITLE + self.map_height) + self.foot
+        return self.head + self.rows * self._row + self.foot
 
     def map_box(self, row: int, panel: int) -> Box:
         """Left, bottom, width and height of a map."""
-        left = self.left + panel * (self.map_width + BETWEEN_MAPS)
-        return left, self._bottom(row), self.map_width, self.map_height
+        left = self.left + sum(self.map_widths[:panel]) + panel * self.gap * self.letters
+        return left, self._bottom(row), self.map_widths[panel], self.map_height
 
     def trace_box(self, row: int) -> Box:
         """Left, bottom, width and height of a time course."""
-        left = self.left + self.maps_width + self.bar + BEFORE_TRACE
+        left = self.left + self.maps_width + self.bar + BEFORE_TRACE * self.letters
         return left, self._bottom(row), self.width - left - RIGHT, self.map_height
 
     @property
     def maps_width(self) -> float:
         """The width of all map panels of a row."""
-        return self.panels * self.map_width + (self.panels - 1) * BETWEEN_MAPS
+        between = (len(self.map_widths) - 1) * self.gap * self.letters
+        return sum(self.map_widths) + between
+
+    @property
+    def _row(self) -> float:
+        return TITLE * self.letters + self.map_height
 
     def _bottom(self, row: int) -> float:
-        return self.height - self.head - (row + 1) * (TITLE + self.map_height)
+        return self.height - self.head - (row + 1) * self._row
 
 
 def measure(
@@ -59,23 +72,31 @@ def measure(
     width: float,
     left: float,
     rows: int,
-    panels: int,
-    ratio: float,
+    ratios: tuple[float, ...],
     head: bool,
     bars: bool,
     foot: float,
+    letters: float,
+    gap: float,
 ) -> Sheet:
-    """Return a sheet on which maps of that ratio fill their panels and leave the rest to traces.
+    """Return a sheet on which maps of those ratios fill their panels and leave the rest to traces.
 
-    Few components get high rows, many get low ones.
+    Few components get high rows, many get low ones. `letters` is how much larger than usual they
+    are, and what stands between the panels with them; `gap` is the room between maps for usual
+    letters.
     """
-    bar = BAR if bars else 0.0
-    room = width - left - BEFORE_TRACE - RIGHT - bar - (panels - 1) * BETWEEN_MAPS
+    bar = BAR * letters if bars else 0.0
+    around = BEFORE_TRACE + (len(ratios) - 1) * gap
+    room = width - left - RIGHT - bar - around * letters
     highest = _HIGHEST if rows <= 4 else 1.45 if rows <= 12 else 1.1
-    share = 0.5 if panels * ratio > 1.5 else 0.4
-    height = min(max(share * room / (panels * ratio), _LOWEST), highest)
-    across = min(height * ratio, share * room / panels)
-    return Sheet(width, left, rows, panels, across, height, HEAD if head else 0.1, foot, bar)
+    all_ratios = sum(ratios)
+    share = 0.5 if all_ratios > 1.5 else 0.4
+    height = min(max(share * room / all_ratios, _LOWEST), highest)
+    across = tuple(min(height, share * room / all_ratios) * ratio for ratio in ratios)
+    above = (HEAD if head else 0.28) * letters
+    if head and width < NARROW * letters:
+        above += 0.2 * letters  # the heading stands above the colours, not beside them
+    return Sheet(width, left, rows, across, height, above, foot, bar, letters, gap)
 
 
 def add_panel(figure: Figure, box: Box) -> Axes:

@@ -15,8 +15,6 @@ from partita._labels.numbers import is_number
 from partita.plotting.parts import find_components
 from partita.plotting.sheets import open_page
 from partita.plotting.style import (
-    TICK,
-    TITLE,
     Theme,
     axis_label,
     choose_theme,
@@ -116,7 +114,7 @@ def plot_signals(
             _draw_together(axes, samples.at, values, names, colours)
             axes.set_ylabel(axis_label(table))
         draw_samples(axes, samples, theme=chosen)
-        axes.set_title(title or "", fontsize=TITLE, color=chosen.ink, loc="left")
+        axes.set_title(title or "", fontsize=chosen.letters.title, color=chosen.ink, loc="left")
     return axes
 
 
@@ -191,7 +189,7 @@ def _name_scale(
     units = str(signals.attrs.get("units", ""))
     ax.text(
         1.025, low + length / 2, f"{length:g} {units if units != '1' else ''}".rstrip(),
-        transform=across, ha="left", va="center", fontsize=TICK, color=theme.ink,
+        transform=across, ha="left", va="center", fontsize=theme.letters.tick, color=theme.ink,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 
@@ -24,12 +25,23 @@ OKABE_ITO = {
 # What a map of two signs, merged, is called.
 MERGED = "positive \N{MINUS SIGN} negative"
 
-# Sizes of letters in points.
-TITLE, LABEL, TICK = 9.0, 8.0, 7.0
+
+class Letters(NamedTuple):
+    """Sizes of letters in points, as the user's ``font.size`` (10 by default) has them."""
+
+    title: float
+    label: float
+    tick: float
+
+    @classmethod
+    def now(cls) -> Letters:
+        """Return the sizes that go with matplotlib's settings as they stand."""
+        size = float(rcParams["font.size"])
+        return cls(0.9 * size, 0.8 * size, 0.7 * size)
 
 
 class Theme(NamedTuple):
-    """The colours of one figure."""
+    """The colours and letters of one figure."""
 
     name: str
     page: str
@@ -38,6 +50,7 @@ class Theme(NamedTuple):
     sequential: Colormap
     diverging: Colormap
     lines: tuple[str, ...]
+    letters: Letters = Letters(9.0, 8.0, 7.0)
 
     @property
     def rc(self) -> Any:
@@ -52,16 +65,16 @@ class Theme(NamedTuple):
             "axes.linewidth": 0.6,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.titlesize": TITLE,
-            "axes.labelsize": LABEL,
-            "font.size": LABEL,
+            "axes.titlesize": self.letters.title,
+            "axes.labelsize": self.letters.label,
+            "font.size": self.letters.label,
             "text.color": self.ink,
             "xtick.color": self.ink,
             "ytick.color": self.ink,
-            "xtick.labelsize": TICK,
-            "ytick.labelsize": TICK,
+            "xtick.labelsize": self.letters.tick,
+            "ytick.labelsize": self.letters.tick,
             "legend.frameon": False,
-            "legend.fontsize": TICK,
+            "legend.fontsize": self.letters.tick,
         }
 
 
@@ -112,14 +125,16 @@ def choose_theme(name: str | None, *, ax: Axes | None = None) -> Theme:
         If there is no theme of that name.
     """
     if name is None:
-        return THEMES["dark" if ax is not None and _is_dark(ax) else "light"]
+        name = "dark" if ax is not None and _is_dark(ax) else "light"
     if name not in THEMES:
         raise ValueError(f"There is no theme {name!r}. Known themes: {', '.join(THEMES)}.")
-    return THEMES[name]
+    return THEMES[name]._replace(letters=Letters.now())
 
 
 def axis_label(array: xr.DataArray) -> str:
     """Return ``long_name [units]`` of an array or coordinate, as far as it knows them.
+
+    A plain number, of unit "1", has no unit to name.
 
     Examples
     --------
@@ -130,23 +145,23 @@ def axis_label(array: xr.DataArray) -> str:
     name = str(array.attrs.get("long_name") or ("value" if array.name is None else array.name))
     # Timedeltas are drawn in seconds, whatever unit they are said to have.
     units = "s" if array.dtype.kind == "m" else array.attrs.get("units")
-    return f"{name} [{units}]" if units and array.dtype.kind != "M" else name
+    return name if units in (None, "", "1") or array.dtype.kind == "M" else f"{name} [{units}]"
 
 
 def dress(ax: Axes, theme: Theme) -> None:
     """Give axes that someone else made the colours and letter sizes of a theme."""
     # The page shows through: what a map leaves out has its colour.
     ax.set_facecolor("none")
-    ax.tick_params(colors=theme.ink, labelsize=TICK, length=2.5, width=0.6)
+    ax.tick_params(colors=theme.ink, labelsize=theme.letters.tick, length=2.5, width=0.6)
     for side, spine in ax.spines.items():
         spine.set_color(theme.ink)
         spine.set_linewidth(0.6)
         spine.set_visible(side in ("left", "bottom"))
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set_color(theme.ink)
-        label.set_fontsize(LABEL)
+        label.set_fontsize(theme.letters.label)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.get_offset_text().set(color=theme.ink, fontsize=TICK)
+        axis.get_offset_text().set(color=theme.ink, fontsize=theme.letters.tick)
 
 
 def round_length(span: float) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.grid import is_even
+from partita._labels.placement import grid_affine
 from partita.plotting.style import axis_label
 
 SPACE = ("z", "y", "x")
@@ -114,6 +115,42 @@ def choose_cuts(
         )
     chosen = [_find(map_, dim, position) for position in wanted]
     return _all_cuts(map_, view, {dim: chosen})
+
+
+def peak_cut(maps: xr.DataArray, view: View, *, along: tuple[str, ...]) -> list[Cut]:
+    """Return the one slice in which maps peak: where the largest of their values lies.
+
+    Parameters
+    ----------
+    maps : xarray.DataArray, (some more dimensions, *features)
+        Several may be given that are to share a slice: the sum of their squares counts.
+    view : View
+        Of one of them.
+    along : tuple of str
+        The dimensions of one of them.
+    """
+    more = [dim for dim in maps.dims if dim not in along]
+    power = (maps.astype(float) ** 2).sum(more).transpose(*along)
+    at = np.unravel_index(int(power.values.argmax()), power.shape)
+    places = dict(zip(along, map(int, at), strict=True))
+    return [_cut(power, {dim: places[dim] for dim in view.others})]
+
+
+def sides_of(map_: xr.DataArray, view: View) -> tuple[str, str] | None:
+    """Return which side of the head lies at the left and the right of the image, where it is known.
+
+    It is where a scanner's affine comes with the recording, and the horizontal axis runs from one
+    side to the other more than any other way.
+    """
+    if "grid" not in map_.coords or view.horizontal not in ("x", "y", "z"):
+        return None
+    about = map_.coords["grid"].attrs
+    if not (about.get("qform_code", 0) or about.get("sform_code", 0)):
+        return None
+    column = grid_affine(map_)[:3, "xyz".index(view.horizontal)]
+    if abs(column[0]) < max(abs(column[1]), abs(column[2])):
+        return None
+    return ("L", "R") if column[0] > 0 else ("R", "L")
 
 
 def cut_values(array: xr.DataArray, cut: Cut, view: View) -> np.ndarray[Any, Any]:
