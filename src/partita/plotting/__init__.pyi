@@ -1,4 +1,5 @@
 from .components import plot_components as plot_components
+from .footprints import plot_footprints as plot_footprints
 from .maps import plot_map as plot_map
 from .motion import plot_motion as plot_motion
 from .signals import plot_signals as plot_signals

@@ -12,6 +12,27 @@ from partita._labels.placement import placed_like
 from partita.plotting.views import Cut, View, locate
 
 
+def background_of(maps: xr.DataArray, background: Any) -> xr.DataArray | None:
+    """Return what is to be drawn below maps: what is given, or with "auto" what they bring along.
+
+    Raises
+    ------
+    ValueError
+        If it is another word.
+    """
+    if not isinstance(background, str):
+        return background
+    if background != "auto":
+        raise ValueError(
+            f"background must be a DataArray, 'auto' or None; given: {background!r}. An image "
+            "from a file: partita.load(path)."
+        )
+    if "background" not in maps.coords or maps["background"].dtype.kind not in "iuf":
+        return None
+    found = maps["background"].reset_coords(drop=True)
+    return found if found.ndim and not {"component", "sign"} & set(found.dims) else None
+
+
 def require_background(background: Any, map_: xr.DataArray, view: View) -> xr.DataArray:
     """Return the background, counted as the map is, if it has the map's image dimensions.
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from partita._labels.numbers import is_finite
+from partita.plotting.backdrops import background_of
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
 from partita.plotting.profiles import draw_profile, longest_name
@@ -164,7 +165,7 @@ def plot_components(
     inches = _inches_of(width)
     chosen = choose_theme(theme)
     parts = parts_of(model, components=components, at_most=_MOST_ROWS, caller="plot_components")
-    grey = _background_of(parts.maps, background)
+    grey = background_of(parts.maps, background)
     columns = _columns(parts.maps, signs)
     panels = [Panel(heading, maps, None) for heading, maps in columns]
     if _is_image(columns[0][1]):
@@ -205,21 +206,6 @@ def _inches_of(width: Any) -> float:
         f"width must be {_NARROWEST:g} inches or more for maps and traces, or 'single' (89 mm) or "
         f"'double' (183 mm); given: {width!r}."
     )
-
-
-def _background_of(maps: xr.DataArray, background: Any) -> xr.DataArray | None:
-    """Return what is drawn below the maps; a mean that the maps bring along serves for images."""
-    if not isinstance(background, str):
-        return background
-    if background != "auto":
-        raise ValueError(
-            f"background must be a DataArray, 'auto' or None; given: {background!r}. An image "
-            "from a file: partita.load(path)."
-        )
-    if "background" not in maps.coords or maps["background"].dtype.kind not in "iuf":
-        return None
-    found = maps["background"].reset_coords(drop=True)
-    return found if found.ndim and not {"component", "sign"} & set(found.dims) else None
 
 
 def _columns(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:

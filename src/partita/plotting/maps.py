@@ -145,7 +145,7 @@ def plot_map(
         [flat], theme=chosen, over_image=background is not None, cmap=cmap,
         vmin=vmin, vmax=vmax, robust=robust,
     )  # fmt: skip
-    axes = _new_axes(picture, colorbar=colorbar, theme=chosen) if ax is None else ax
+    axes = new_axes(picture, colorbar=colorbar, theme=chosen) if ax is None else ax
     with rc_context(chosen.rc):
         dress(axes, chosen)
         mappable = draw_picture(axes, flat, picture, scale=scale, theme=chosen)
@@ -189,7 +189,7 @@ def _size_of(ax: Axes) -> tuple[float, float]:
     return float(box.width / ax.figure.dpi), float(box.height / ax.figure.dpi)
 
 
-def _new_axes(picture: Picture, *, colorbar: bool, theme: Theme) -> Axes:
+def new_axes(picture: Picture, *, colorbar: bool, theme: Theme) -> Axes:
     """Return axes of the picture's shape on a page with room for words."""
     height = min(_HEIGHT, _WIDTH / picture.ratio)
     width, height = max(height * picture.ratio, 0.8), max(height, 0.8)

@@ -139,8 +139,7 @@ def draw_picture(
     ax: Axes, map_: xr.DataArray, picture: Picture, *, scale: Scale, theme: Theme
 ) -> ScalarMappable:
     """Draw every slice of a map at its place in millimetres; return what a colour bar needs."""
-    if picture.background is not None:
-        _draw_background(ax, map_, picture)
+    draw_background(ax, map_, picture)
     for number, cut in enumerate(picture.cuts):
         offset = _offset(picture, number)
         values = cut_values(map_, cut, picture.view)
@@ -149,11 +148,16 @@ def draw_picture(
             _draw_outline(ax, picture, cut, offset, theme=theme)
         if picture.labelled:
             _label_tile(ax, picture, cut, offset, theme=theme)
+    finish_axes(ax, picture, theme=theme)
+    return ScalarMappable(scale.norm, scale.colours)
+
+
+def finish_axes(ax: Axes, picture: Picture, *, theme: Theme) -> None:
+    """Set limits and ticks of a picture, and say its sides and its scale."""
     _name_sides(ax, picture, theme=theme)
     _set_axes(ax, picture)
     if picture.bar:
         _draw_scale_bar(ax, picture, theme=theme)
-    return ScalarMappable(scale.norm, scale.colours)
 
 
 def add_colour_bar(ax: Axes, mappable: ScalarMappable, *, label: str, scale: Scale) -> Axes:
@@ -222,9 +226,11 @@ def _draw_image(
     ax.pcolormesh(across, up, values, rasterized=True, **style)
 
 
-def _draw_background(ax: Axes, map_: xr.DataArray, picture: Picture) -> None:
+def draw_background(ax: Axes, map_: xr.DataArray, picture: Picture) -> None:
+    """Draw what lies below a map in grey, if anything does."""
     background = picture.background
-    assert background is not None  # the caller has looked
+    if background is None:
+        return
     places = locate(background, picture.view.horizontal), locate(background, picture.view.vertical)
     finite = background.values[np.isfinite(background.values)]
     low, high = np.quantile(finite, (0.01, 0.99)) if finite.size else (0, 1)
@@ -250,10 +256,23 @@ def _draw_outline(
     inside = np.pad(cut_values(picture.mask, cut, picture.view).astype(float), 1)
     if not inside.any():
         return
+    ink = theme.ink if picture.background is None else "white"
+    outline(ax, picture, inside, level=0.5, colour=ink, offset=offset)
+
+
+def outline(
+    ax: Axes,
+    picture: Picture,
+    values: np.ndarray[Any, Any],
+    *,
+    level: float,
+    colour: str,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> None:
+    """Draw a line where values, with one more at every border, pass a level."""
     across = _beyond(picture.horizontal) + offset[0]
     up = _beyond(picture.vertical) + offset[1]
-    ink = theme.ink if picture.background is None else "white"
-    ax.contour(across, up, inside, levels=[0.5], colors=[ink], linewidths=0.8)
+    ax.contour(across, up, values, levels=[level], colors=[colour], linewidths=0.8)
 
 
 def _beyond(places: Places) -> np.ndarray[Any, Any]:
