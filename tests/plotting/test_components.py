@@ -307,17 +307,6 @@ def test_a_single_feature_and_features_without_labels_are_drawn(listed):
     assert len(plot_components(model).axes[0].patches) == 9
 
 
-def test_of_very_many_components_fifty_are_drawn_and_the_figure_says_so(listed):
-    model = listed(neuron=[1, 2])
-    model.maps_ = model.maps_.isel(component=np.zeros(60, int)).assign_coords(component=range(60))
-    model.signals_ = model.signals_[:5].isel(component=np.zeros(60, int))
-    model.energy_ = None
-    figure = plot_components(model)
-    assert len(traces(figure)) == 50
-    assert figure.texts[-1].get_text() == "50 of 60 components; choose others with components="
-    assert traces(figure)[0].get_title(loc="left") == "Component 0"
-
-
 def test_small_shares_are_not_said_to_be_nothing(fusi):
     model = fusi(2)
     model.energy_[1] = 2e-4

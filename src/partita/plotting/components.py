@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from partita._labels.numbers import is_finite
 from partita.plotting.backdrops import background_of
+from partita.plotting.events import Shades, named, shade, shades_of
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
 from partita.plotting.profiles import draw_profile, longest_name
@@ -32,12 +33,12 @@ from partita.plotting.sheets import (
     open_page,
 )
 from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
-from partita.plotting.traces import draw_samples, limits_of, samples_of
+from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of
 from partita.plotting.views import SPACE, Cut, View, arrange, choose_cuts, choose_view, peak_cut
 from partita.preprocess import merge_sign
 
-# More rows than this make no figure that anyone reads; the most energetic are drawn.
-_MOST_ROWS = 50
+# More rows than this on a page make no figure that anyone reads.
+_MOST_ROWS = 16
 _MOST_TILES = 6
 # Widths of figures in print: of one column and of a page, in inches.
 _PRESETS = {"single": 89 / 25.4, "double": 183 / 25.4}
@@ -62,6 +63,8 @@ class Plan(NamedTuple):
     scales: list[Scale]
     shared: bool
     heading: str
+    samples: Samples
+    shades: Shades
     theme: Theme
 
     @property
@@ -87,6 +90,9 @@ def plot_components(
     vmax: float | None = None,
     robust: bool = False,
     scale_bar: bool = False,
+    times: tuple[Any, Any] | None = None,
+    events: Any = None,
+    page: int = 1,
     width: float | Literal["single", "double"] = 9.0,
     y_axis: Literal["auto", "up", "down"] = "auto",
     theme: Literal["light", "dark"] | None = None,
@@ -104,8 +110,7 @@ def plot_components(
         With ``maps_`` (component, *features), ``signals_`` (time, component) and, where it has
         them, ``energy_`` (component) and ``explained_``.
     components : label or sequence of labels, optional
-        The components to draw, in that order. All by default; of more than 50 the first 50, and a
-        line at the foot of the figure says so.
+        The components to draw, in that order; all by default, the most energetic first.
     signs : {"merged", "side-by-side"}
         How maps with a dimension `sign` are drawn: as one map, rises less falls, in diverging
         colours, or the positive and the negative part beside each other.
@@ -123,6 +128,14 @@ def plot_components(
     limits : {"shared", "each"}
         The scales are those of all components of the model, also where some are drawn; "each" gives
         every component scales of its own, for map and time course.
+    times : (start, stop), optional
+        The stretch of time to draw, in the units of the time coordinate.
+    events : xarray.Dataset over `event`, or pandas.DataFrame, optional
+        What happened: `onset` and `duration` in s, and `trial_type`, shaded under every course and
+        named above them.
+    page : int
+        Of more than 16 components, 16 stand on a page, and a line at the foot says which page of
+        how many it is.
     width : float, "single" or "double"
         Width of the figure in inches, 3 or more, or that of a column (89 mm) or page (183 mm) in
         print; the height follows. Letters have the size of ``matplotlib.rcParams["font.size"]``.
@@ -164,7 +177,11 @@ def plot_components(
     _require_choice(view, ("slices", "ortho"), name="view")
     inches = _inches_of(width)
     chosen = choose_theme(theme)
-    parts = parts_of(model, components=components, at_most=_MOST_ROWS, caller="plot_components")
+    caller = "plot_components"
+    parts = parts_of(model, components=components, page=page, at_most=_MOST_ROWS, caller=caller)
+    whole = samples_of(parts.signals, parts.sample_dim)
+    shades = shades_of(events, whole, theme=chosen, caller=caller)
+    parts = parts.during(times, caller=caller)
     grey = background_of(parts.maps, background)
     columns = _columns(parts.maps, signs)
     panels = [Panel(heading, maps, None) for heading, maps in columns]
@@ -175,16 +192,18 @@ def plot_components(
     elif view == "ortho":
         raise ValueError("view='ortho' cuts volumes, and these maps are none. Leave it out.")
     over = grey is not None and panels[0].pictures is not None
-    whole = [map_ for _, maps in _columns(parts.all_maps, signs) for map_ in _each(maps)]
+    every = [map_ for _, maps in _columns(parts.all_maps, signs) for map_ in _each(maps)]
     scales = [
         choose_scale(
-            whole if limits == "shared" else [maps.isel(component=row) for _, maps in columns],
+            every if limits == "shared" else [maps.isel(component=row) for _, maps in columns],
             theme=chosen, over_image=over, cmap=cmap,
             vmin=vmin, vmax=vmax, robust=robust,
         )
         for row in range(parts.maps.sizes["component"])
     ]  # fmt: skip
-    plan = Plan(parts, panels, scales, limits == "shared", explained_in_words(model), chosen)
+    samples = samples_of(parts.signals, parts.sample_dim)
+    heading = explained_in_words(model)
+    plan = Plan(parts, panels, scales, limits == "shared", heading, samples, shades, chosen)
     sheet = _measure(plan, inches)
     figure = open_page(sheet.width, sheet.height, colour=chosen.page)
     with rc_context(chosen.rc):
@@ -300,8 +319,9 @@ def _measure(plan: Plan, width: float) -> Sheet:
         rows=len(plan.parts.shares),
         ratios=_ratios(firsts) if firsts else (1.6,) * len(plan.panels),
         head=plan.images and plan.shared,
+        legend=_legend_rows(plan, width, letters),
         bars=plan.images and not plan.shared,
-        foot=(max(TICKS, 0.28 + 0.052 * names) + (0.2 if plan.parts.left_out else 0)) * letters,
+        foot=(max(TICKS, 0.28 + 0.052 * names) + (0.2 if plan.parts.pages > 1 else 0)) * letters,
         letters=letters,
         gap=BETWEEN_MAPS if all(map(_same_axis, plan.panels, plan.panels[1:])) else BETWEEN_AXES,
     )
@@ -332,10 +352,30 @@ def _draw(figure: Figure, plan: Plan, sheet: Sheet) -> None:
         right, top, plan.heading, ha="right", va="top", color=plan.theme.ink,
         fontsize=plan.theme.letters.title,
     )  # fmt: skip
-    if plan.parts.left_out:
-        total = sheet.rows + plan.parts.left_out
-        words = f"{sheet.rows} of {total} components; choose others with components="
+    _name_events(figure, plan, sheet)
+    if plan.parts.pages > 1:
+        words = f"page {plan.parts.page} of {plan.parts.pages}; turn it with page="
         figure.text(sheet.left / sheet.width, 0.06 / sheet.height, words, color=plan.theme.faint)
+
+
+def _legend_rows(plan: Plan, width: float, letters: float) -> int:
+    """Return how many rows the names of the events take."""
+    return -(-len(plan.shades.spans) // _names_a_row(width, letters))
+
+
+def _names_a_row(width: float, letters: float) -> int:
+    return max(1, int(width / (1.1 * letters)))
+
+
+def _name_events(figure: Figure, plan: Plan, sheet: Sheet) -> None:
+    if not plan.shades.spans:
+        return
+    below = 1 - sheet.above_legend / sheet.height
+    figure.legend(
+        handles=named(plan.shades), loc="upper right", borderaxespad=0, handlelength=1.0,
+        bbox_to_anchor=(1 - RIGHT / sheet.width, below), columnspacing=1.0,
+        ncols=min(len(plan.shades.spans), _names_a_row(sheet.width, sheet.letters)),
+    )  # fmt: skip
 
 
 def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int) -> Axes:
@@ -381,10 +421,10 @@ def _bar_limits(plan: Plan, row: int) -> tuple[float, float]:
 def _draw_trace(figure: Figure, plan: Plan, sheet: Sheet, *, row: int) -> Axes:
     parts = plan.parts
     ax = add_panel(figure, sheet.trace_box(row))
-    samples = samples_of(parts.signals, parts.sample_dim)
     values = np.asarray(parts.signals.values[:, row], dtype=float)
-    ax.plot(samples.at, values, color=plan.theme.lines[0], linewidth=0.8)
-    draw_samples(ax, samples, theme=plan.theme)
+    shade(ax, plan.shades)
+    ax.plot(plan.samples.at, values, color=plan.theme.lines[0], linewidth=0.8)
+    draw_samples(ax, plan.samples, theme=plan.theme)
     scaled_by = parts.all_signals.values if plan.shared else values
     ax.set_ylim(*limits_of(np.asarray(scaled_by, dtype=float)))
     ax.yaxis.set_major_locator(MaxNLocator(4))

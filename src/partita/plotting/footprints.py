@@ -125,7 +125,7 @@ def _maps_of(model: Any) -> xr.DataArray:
 
 
 def _fitted(model: Any) -> xr.DataArray:
-    return parts_of(model, components=None, at_most=1, caller="plot_footprints").all_maps
+    return parts_of(model, components=None, page=1, at_most=1, caller="plot_footprints").all_maps
 
 
 def _draw_part(

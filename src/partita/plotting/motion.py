@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -10,9 +10,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from partita.plotting.events import named, shade, shades_of
 from partita.plotting.sheets import open_page
 from partita.plotting.style import Theme, axis_label, choose_theme, dress
-from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of
+from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of, within
 
 _NEEDED = {
     "translation": ("time", "axis"), "rotation": ("time", "rotation_axis"),
@@ -21,7 +22,12 @@ _NEEDED = {
 
 
 def plot_motion(
-    motion: xr.Dataset, *, title: str | None = None, theme: str | None = None
+    motion: xr.Dataset,
+    *,
+    times: tuple[Any, Any] | None = None,
+    events: Any = None,
+    title: str | None = None,
+    theme: Literal["light", "dark"] | None = None,
 ) -> Figure:
     """Draw translation, rotation, framewise displacement and similarity against time.
 
@@ -33,6 +39,10 @@ def plot_motion(
         From `partita.preprocess.estimate_motion`. Of planes that were registered each on its own,
         choose one: ``motion.isel(z=0)``. Rotations are drawn in degrees, and left out where only
         translation was looked for.
+    times : (start, stop), optional
+        The stretch of time to draw, in the units of the time coordinate.
+    events : xarray.Dataset over `event`, or pandas.DataFrame, optional
+        What happened: `onset` and `duration` in s, and `trial_type`, shaded under every panel.
     title : str, optional
         Before the number of suspect frames.
     theme : {"light", "dark"}, optional
@@ -61,6 +71,9 @@ def plot_motion(
     """
     _require_motion(motion)
     chosen = choose_theme(theme)
+    whole = samples_of(motion["framewise_displacement"], "time")
+    shades = shades_of(events, whole, theme=chosen, caller="plot_motion")
+    motion = within(motion, "time", times, caller="plot_motion")
     panels = _panels(motion)
     samples = samples_of(motion["framewise_displacement"], "time")
     suspect = motion["suspect"].values.astype(bool)
@@ -69,6 +82,7 @@ def plot_motion(
         rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for ax, panel in zip(rows, panels, strict=True):
             dress(ax, chosen)
+            shade(ax, shades)
             _draw(ax, panel, samples, theme=chosen)
             _mark(ax, samples.at, suspect, theme=chosen)
         for ax in rows[:-1]:
@@ -83,6 +97,8 @@ def plot_motion(
             color=chosen.ink,
             loc="left",
         )
+        if shades.spans:
+            figure.legend(handles=named(shades), loc="outside lower center", ncols=6)
     return figure
 
 

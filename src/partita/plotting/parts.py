@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from partita._labels.numbers import is_whole
+from partita.plotting.traces import within
+
 
 class Parts(NamedTuple):
-    """Maps, signals and share of the energy of some components; `left_out` more are not shown.
+    """Maps, signals and share of the energy of some components; those of one page of several.
 
     `all_maps` and `all_signals` are those of every component, whose scales the shown ones have.
     """
@@ -18,7 +21,8 @@ class Parts(NamedTuple):
     maps: xr.DataArray
     signals: xr.DataArray
     shares: list[float]
-    left_out: int
+    page: int
+    pages: int
     all_maps: xr.DataArray
     all_signals: xr.DataArray
 
@@ -27,9 +31,17 @@ class Parts(NamedTuple):
         """The dimension of samples, usually time."""
         return next(str(dim) for dim in self.signals.dims if dim != "component")
 
+    def during(self, times: Any, *, caller: str) -> Parts:
+        """Return them with the signals of a stretch of time."""
+        chosen = [
+            within(signals, self.sample_dim, times, caller=caller)
+            for signals in (self.signals, self.all_signals)
+        ]
+        return self._replace(signals=chosen[0], all_signals=chosen[1])
 
-def parts_of(model: Any, *, components: Any, at_most: int, caller: str) -> Parts:
-    """Return what a fitted model holds of some components, the most energetic first by default.
+
+def parts_of(model: Any, *, components: Any, page: int, at_most: int, caller: str) -> Parts:
+    """Return what a fitted model holds of some components, those of one page of `at_most`.
 
     Raises
     ------
@@ -38,12 +50,15 @@ def parts_of(model: Any, *, components: Any, at_most: int, caller: str) -> Parts
     sklearn.exceptions.NotFittedError
         If it has not been fitted.
     ValueError
-        If a component is not known.
+        If a component or the page is not known.
     """
     _require_fitted(model, caller=caller)
     maps, signals = model.maps_, model.signals_
     chosen = find_components(maps, components)
-    shown = chosen if components is not None else chosen[:at_most]
+    pages = max(1, -(-len(chosen) // at_most))
+    if not is_whole(page) or not 1 <= page <= pages:
+        raise ValueError(f"There is no page {page!r}: the components fill {pages}, from 1 on.")
+    shown = chosen[(page - 1) * at_most : page * at_most]
     energy = getattr(model, "energy_", None)
     shares = [np.nan] * maps.sizes["component"] if energy is None else energy.values.tolist()
     signals = signals.transpose(..., "component")
@@ -51,7 +66,8 @@ def parts_of(model: Any, *, components: Any, at_most: int, caller: str) -> Parts
         maps=maps.isel(component=shown),
         signals=signals.isel(component=shown),
         shares=[float(shares[at]) for at in shown],
-        left_out=len(chosen) - len(shown),
+        page=page,
+        pages=pages,
         all_maps=maps,
         all_signals=signals,
     )

@@ -28,6 +28,7 @@ class Sheet(NamedTuple):
     map_widths: tuple[float, ...]
     map_height: float
     head: float
+    above_legend: float
     foot: float
     bar: float
     letters: float
@@ -74,6 +75,7 @@ def measure(
     rows: int,
     ratios: tuple[float, ...],
     head: bool,
+    legend: int,
     bars: bool,
     foot: float,
     letters: float,
@@ -83,7 +85,7 @@ def measure(
 
     Few components get high rows, many get low ones. `letters` is how much larger than usual they
     are, and what stands between the panels with them; `gap` is the room between maps for usual
-    letters.
+    letters, `legend` how many rows of names stand above the first.
     """
     bar = BAR * letters if bars else 0.0
     around = BEFORE_TRACE + (len(ratios) - 1) * gap
@@ -96,7 +98,8 @@ def measure(
     above = (HEAD if head else 0.28) * letters
     if head and width < NARROW * letters:
         above += 0.2 * letters  # the heading stands above the colours, not beside them
-    return Sheet(width, left, rows, across, height, above, foot, bar, letters, gap)
+    above_legend, above = above, above + legend * 0.2 * letters
+    return Sheet(width, left, rows, across, height, above, above_legend, foot, bar, letters, gap)
 
 
 def add_panel(figure: Figure, box: Box) -> Axes:

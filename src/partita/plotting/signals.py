@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -11,7 +11,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from partita._labels import checks
+from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
+from partita.plotting.events import Shades, named, shade, shades_of
 from partita.plotting.parts import find_components
 from partita.plotting.sheets import open_page
 from partita.plotting.style import (
@@ -21,16 +23,20 @@ from partita.plotting.style import (
     dress,
     round_length,
 )
-from partita.plotting.traces import draw_samples, samples_of
+from partita.plotting.traces import draw_samples, samples_of, within
 
 # Room between neighbouring traces, and the least of it that a label needs: shares of the tallest.
 _ROOM, _LEAST = 0.08, 0.3
+
+
+_TALLEST = 11.0  # inches of a new figure: a page, on which many traces come closer
 
 
 class Stack(NamedTuple):
     """Traces on one scale, each at its own height."""
 
     values: np.ndarray[Any, Any]
+    behind: np.ndarray[Any, Any] | None
     heights: np.ndarray[Any, Any]
     tallest: float
     ends: tuple[float, float]
@@ -43,9 +49,12 @@ def plot_signals(
     components: Hashable | Sequence[Hashable] | None = None,
     stacked: bool = True,
     offset: float | None = None,
-    limits: str = "shared",
+    limits: Literal["shared", "each"] = "shared",
+    times: tuple[Any, Any] | None = None,
+    events: Any = None,
+    behind: xr.DataArray | None = None,
     title: str | None = None,
-    theme: str | None = None,
+    theme: Literal["light", "dark"] | None = None,
 ) -> Axes:
     """Draw signals against time: stacked one above the other, or on one another.
 
@@ -68,6 +77,13 @@ def plot_signals(
         come without touching.
     limits : {"shared", "each"}
         "each" stretches every stacked trace to the same height, and leaves out the scale bar.
+    times : (start, stop), optional
+        The stretch of time to draw, in the units of the time coordinate.
+    events : xarray.Dataset over `event`, or pandas.DataFrame, optional
+        What happened: `onset` and `duration` in s, and `trial_type`, shaded below and named.
+    behind : xarray.DataArray, (time, component) in any order, optional
+        A second course of each component, drawn thin behind the first at the same height and scale:
+        the raw signals behind the denoised.
     title : str, optional
         Nothing by default.
     theme : {"light", "dark"}, optional
@@ -99,20 +115,30 @@ def plot_signals(
         raise ValueError(f"limits must be 'shared' or 'each'; given: {limits!r}.")
     _require_offset(offset)
     table = _table(signals)
+    dim = str(table.dims[0])
+    shades = shades_of(events, samples_of(table, dim), theme=chosen, caller="plot_signals")
+    behind = None if behind is None else _second(behind, table)
+    table = within(table, dim, times, caller="plot_signals")
     shown = find_components(table, components)
     names = [f"Component {label}" for label in table["component"].values[shown]]
     colours = [chosen.lines[at % len(chosen.lines)] for at in shown]
-    samples = samples_of(table, str(table.dims[0]))
+    samples = samples_of(table, dim)
     values = np.asarray(table.values[:, shown], dtype=float)
+    second = None
+    if behind is not None:
+        second = within(behind, dim, times, caller="plot_signals").values[:, shown].astype(float)
     axes = _new_axes(len(shown) if stacked else 4, theme=chosen) if ax is None else ax
     with rc_context(chosen.rc):
         dress(axes, chosen)
+        shade(axes, shades)
         if stacked:
-            _draw_stack(axes, samples.at, _stack(values, offset, limits), names, colours)
-            _name_scale(axes, table, _stack(values, offset, limits), limits=limits, theme=chosen)
+            stack = _stack(values, second, offset, limits)
+            _draw_stack(axes, samples.at, stack, names, colours)
+            _name_scale(axes, table, stack, limits=limits, theme=chosen)
         else:
-            _draw_together(axes, samples.at, values, names, colours)
+            _draw_together(axes, samples.at, values, second, names, colours)
             axes.set_ylabel(axis_label(table))
+        _name_events(axes, shades)
         draw_samples(axes, samples, theme=chosen)
         axes.set_title(title or "", fontsize=chosen.letters.title, color=chosen.ink, loc="left")
     return axes
@@ -137,15 +163,39 @@ def _require_offset(offset: Any) -> None:
         )
 
 
-def _stack(values: np.ndarray[Any, Any], offset: float | None, limits: str) -> Stack:
+def _second(behind: Any, table: xr.DataArray) -> xr.DataArray:
+    """Return the courses that are drawn behind, if they are of the same samples and components."""
+    second = _table(behind)
+    if second.dims != table.dims or second.shape != table.shape:
+        raise ValueError(
+            f"behind has the sizes {dict(second.sizes)}, and the signals {dict(table.sizes)}. Give "
+            "a course for each of them: behind.sel(component=signals.component)."
+        )
+    known = [dim for dim in table.dims if dim in table.coords and dim in second.coords]
+    other = [dim for dim in known if not same_grid(second[dim], table[dim])]
+    if other:
+        raise ValueError(
+            f"behind has other labels along {other[0]!r} than the signals. Choose those of the "
+            f"signals: behind.sel({other[0]}=signals[{str(other[0])!r}])."
+        )
+    return second
+
+
+def _stack(
+    values: np.ndarray[Any, Any],
+    second: np.ndarray[Any, Any] | None,
+    offset: float | None,
+    limits: str,
+) -> Stack:
     """Place each trace below the one before, as close as they come without touching."""
     filled = np.where(np.isfinite(values), values, np.nan)
-    empty = ~np.isfinite(filled).any(axis=0)
-    lows = np.where(empty, 0, np.min(filled, axis=0, initial=np.inf, where=~np.isnan(filled)))
-    highs = np.where(empty, 0, np.max(filled, axis=0, initial=-np.inf, where=~np.isnan(filled)))
+    every = filled if second is None else np.concatenate([filled, second])
+    lows, highs = _reach(every)
     if limits == "each":
         spans = np.where(highs > lows, highs - lows, 1)
-        filled, lows, highs = (filled - lows) / spans, lows * 0, (highs > lows) * 1.0
+        filled = (filled - lows) / spans
+        second = None if second is None else (second - lows) / spans
+        lows, highs = lows * 0, (highs > lows) * 1.0
     tallest = float((highs - lows).max()) or 1.0
     # Every trace hangs about its own middle: its zero may lie far away.
     middles, halves = (highs + lows) / 2, (highs - lows) / 2
@@ -155,12 +205,24 @@ def _stack(values: np.ndarray[Any, Any], offset: float | None, limits: str) -> S
     heights = -np.concatenate([[0.0], np.cumsum(steps)])
     rest = _LEAST / 2 * tallest
     ends = heights[-1] - max(halves[-1], rest), max(halves[0], rest)
-    return Stack(filled - middles + heights, heights, tallest, (float(ends[0]), float(ends[1])))
+    lower, upper = float(ends[0]), float(ends[1])
+    behind = None if second is None else second - middles + heights
+    return Stack(filled - middles + heights, behind, heights, tallest, (lower, upper))
+
+
+def _reach(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the smallest and largest finite value of each trace; 0 of one that has none."""
+    finite = np.isfinite(values)
+    lows = np.min(values, axis=0, initial=np.inf, where=finite)
+    highs = np.max(values, axis=0, initial=-np.inf, where=finite)
+    empty = ~finite.any(axis=0)
+    return np.where(empty, 0, lows), np.where(empty, 0, highs)
 
 
 def _draw_stack(
     ax: Axes, at: np.ndarray[Any, Any], stack: Stack, names: list[str], colours: list[str]
 ) -> None:
+    _draw_behind(ax, at, stack.behind, colours)
     for trace, colour, name in zip(stack.values.T, colours, names, strict=True):
         ax.plot(at, trace, color=colour, linewidth=0.9, label=name)
     room = _ROOM * stack.tallest
@@ -170,6 +232,28 @@ def _draw_stack(
     for tick, colour in zip(ax.get_yticklabels(), colours, strict=True):
         tick.set_color(colour)
     ax.spines["left"].set_visible(False)
+
+
+def _draw_behind(
+    ax: Axes, at: np.ndarray[Any, Any], second: np.ndarray[Any, Any] | None, colours: list[str]
+) -> None:
+    if second is None:
+        return
+    for trace, colour in zip(second.T, colours, strict=True):
+        ax.plot(at, trace, color=colour, linewidth=0.5, alpha=0.45, label="_behind")
+
+
+def _name_events(ax: Axes, shades: Shades) -> None:
+    """Name kinds of events above the picture, beside whatever other legend there is."""
+    if not shades.spans:
+        return
+    before = ax.get_legend()
+    ax.legend(
+        handles=named(shades), loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1,
+        ncols=min(len(shades.spans), 6), handlelength=1.0, columnspacing=1.0,
+    )  # fmt: skip
+    if before is not None:
+        ax.add_artist(before)
 
 
 def _name_scale(
@@ -197,9 +281,11 @@ def _draw_together(
     ax: Axes,
     at: np.ndarray[Any, Any],
     values: np.ndarray[Any, Any],
+    second: np.ndarray[Any, Any] | None,
     names: list[str],
     colours: list[str],
 ) -> None:
+    _draw_behind(ax, at, second, colours)
     styles = ("-", "--", "-.", ":")
     for number, (trace, colour, name) in enumerate(zip(values.T, colours, names, strict=True)):
         style = styles[number // len(set(colours)) % len(styles)]
@@ -208,5 +294,5 @@ def _draw_together(
 
 
 def _new_axes(traces: int, *, theme: Theme) -> Axes:
-    height = min(0.8 + 0.5 * traces, 60.0) if traces > 1 else 2.0
+    height = min(0.8 + 0.5 * traces, _TALLEST) if traces > 1 else 2.0
     return open_page(7.5, height, colour=theme.page, layout="constrained").add_subplot()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -13,15 +13,20 @@ from partita._labels.time import seconds_of
 from partita.plotting.style import Theme, axis_label
 
 _MOST_WORDS = 24
+Drawn = TypeVar("Drawn", xr.DataArray, xr.Dataset)
 
 
 class Samples(NamedTuple):
-    """Where samples lie along the horizontal axis, where runs begin, and in which words."""
+    """Where samples lie along the horizontal axis, where runs begin, and in which words.
+
+    `of` is the coordinate that they come from, where there is one.
+    """
 
     at: np.ndarray[Any, Any]
     label: str
     starts: np.ndarray[Any, Any]
     words: list[str] | None = None
+    of: xr.DataArray | None = None
 
 
 def samples_of(signals: xr.DataArray, dim: str) -> Samples:
@@ -38,12 +43,45 @@ def samples_of(signals: xr.DataArray, dim: str) -> Samples:
     if values.dtype.kind == "m":
         values = seconds_of(coordinate)
     if values.dtype.kind not in "iufM":
-        return Samples(counted, axis_label(coordinate), none, [str(label) for label in values])
+        return Samples(
+            counted, axis_label(coordinate), none, [str(label) for label in values], coordinate
+        )
     zero = np.timedelta64(0, "ns") if values.dtype.kind == "M" else 0
     back = np.flatnonzero(~(np.diff(values) > zero)) + 1
     if not back.size:
-        return Samples(values, axis_label(coordinate), none)
-    return Samples(counted, f"{dim} (sample; dotted: a new run)", back - 0.5)
+        return Samples(values, axis_label(coordinate), none, of=coordinate)
+    return Samples(counted, f"{dim} (sample; dotted: a new run)", back - 0.5, of=coordinate)
+
+
+def within(signals: Drawn, dim: str, times: Any, *, caller: str) -> Drawn:
+    """Return the signals of a stretch of time, both ends included; all of them for None.
+
+    Raises
+    ------
+    ValueError
+        If `times` is no pair that rises, or no sample lies between.
+    """
+    if times is None:
+        return signals
+    if np.ndim(times) != 1 or len(times) != 2 or not times[0] < times[1]:
+        raise ValueError(
+            f"times must be a pair (start, stop) in the units of {dim!r}, the start before the "
+            f"stop; given: {times!r}."
+        )
+    if dim not in signals.coords:
+        raise ValueError(
+            f"{caller} has no times to choose from: the signals have no coordinate {dim!r}. Choose "
+            f"by count: signals.isel({dim}=slice(0, 100))."
+        )
+    values: Any = signals[dim].values
+    ends = np.asarray(times, dtype=values.dtype) if values.dtype.kind in "mM" else times
+    inside = (values >= ends[0]) & (values <= ends[1])
+    if not inside.any():
+        raise ValueError(
+            f"No sample lies between {times[0]} and {times[1]}: {dim!r} runs from {values.min()} "
+            f"to {values.max()}."
+        )
+    return signals.isel({dim: inside})
 
 
 def draw_samples(ax: Axes, samples: Samples, *, theme: Theme) -> None:
