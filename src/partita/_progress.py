@@ -12,7 +12,6 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from numba.core import event as numba_event
-from tqdm import tqdm
 
 _SECONDS = 0.5  # between two redraws
 _COMPILING = "{desc}: compiling (once), {elapsed}"
@@ -28,10 +27,12 @@ class ProgressLine:
     def __init__(self, bar: Any, layout: str | None) -> None:
         self._bar, self._layout = bar, layout
         self._lock, self._steps, self._compiling = Lock(), 0, 0
-        self._drawn = () if bar.disable else self.looks()
+        self._drawn = self.looks() if bar is not None else ()
 
     def update(self, n: float = 1, text: str = "") -> None:
         """Count a step that did `n` units; `text` is shown behind."""
+        if self._bar is None:
+            return
         with self._lock:
             self._steps += 1
             self._bar.n += n
@@ -86,11 +87,13 @@ def progress(
     shown : bool
         Whether there is a line at all.
     """
-    with tqdm(total=total, desc=name, unit=unit, bar_format=_EARLY, disable=not shown) as bar:
+    if not shown:
+        yield ProgressLine(None, layout)
+        return
+    from tqdm import tqdm  # for a line alone: it takes a while to import
+
+    with tqdm(total=total, desc=name, unit=unit, bar_format=_EARLY) as bar:
         line = ProgressLine(bar, layout)
-        if not shown:
-            yield line
-            return
         with _listening(line), _redrawn(line):
             yield line
 

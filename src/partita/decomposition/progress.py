@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from partita._labels.stack import Stacker
 from partita._progress import progress
@@ -59,6 +58,8 @@ def name_dashboard(name: str) -> None:
     """Say on stderr where the cluster that a fit streams on can be watched, if it can."""
     link = dashboard()
     if link is not None:
+        from tqdm import tqdm
+
         tqdm.write(f"{name} on a cluster: {link}", file=sys.stderr)
 
 
