@@ -103,6 +103,52 @@ def test_a_sparse_recording_is_not_made_dense_in_silence(tmp_path, suffix) -> No
         partita.save(given, tmp_path / f"a{suffix}")
 
 
+DENSE = {
+    **COURSE, "estimate_motion": {}, "register": {}, "smooth": {"fwhm": 1.0},
+    "compcor": {"mask": None}, "regress_out": {"confounds": ["ramp"]},
+    "intensity_mask": {}, "brain_mask": {},
+    "split_sign": {}, "censor": {"frames": [1]}, "estimate_baseline": {}, "highpass": {"cutoff": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DENSE)
+@pytest.mark.parametrize("chunks", [None, {"time": 20}])
+def test_sparse_arrays_are_refused_where_none_can_be_used(name, chunks) -> None:
+    sparse = pytest.importorskip("sparse")
+    large = recording().pad(y=(2, 2), x=(2, 2), mode="edge")
+    given = large.copy(data=sparse.COO(large.values)).assign_coords(
+        ramp=("time", np.arange(60.0)), y=range(10), x=range(9)
+    )
+    given = given if chunks is None else given.chunk(chunks)
+    with pytest.raises(TypeError, match="needs a dense recording, and was given COO"):
+        getattr(preprocess, name)(given, **DENSE[name])
+
+
+@pytest.mark.parametrize("kind", estimators().values(), ids=list(estimators()))
+def test_what_a_sparse_array_leaves_out_is_zero(kind) -> None:
+    sparse = pytest.importorskip("sparse")
+    given = recording().copy(data=sparse.COO(recording().values, fill_value=1.0))
+    for one in (given, given.chunk(time=20)):
+        with pytest.raises(ValueError, match=r"this one means 1\.0 there\. Make it dense first"):
+            kind(2).fit(one)
+
+
+@pytest.mark.skipif(np.dtype("g").itemsize == 8, reason="long numbers are no longer here")
+def test_the_motion_of_long_numbers_is_that_of_double_ones() -> None:
+    moving = partita.datasets.simulate_fusi(n_times=8, shape=(1, 24, 20), random_state=0).recording
+    single, longer = moving.astype(float), moving.astype("g")
+    found = preprocess.estimate_motion(longer)
+    np.testing.assert_array_equal(found.affine, preprocess.estimate_motion(single).affine)
+    still = preprocess.apply_motion(longer, found)
+    np.testing.assert_allclose(still, preprocess.apply_motion(single, found), rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", [preprocess.estimate_motion, preprocess.register])
+def test_a_single_course_has_no_motion(step) -> None:
+    with pytest.raises(ValueError, match="at least one dimension beside 'time', such as y and x"):
+        step(recording()[:, 0, 0])
+
+
 class Quantity(np.lib.mixins.NDArrayOperatorsMixin):
     """What packages of units wrap around arrays."""
 

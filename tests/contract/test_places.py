@@ -86,6 +86,85 @@ def test_the_same_oblique_head_is_taken(meet) -> None:
     plt.close("all")
 
 
+def sliced(meet: Callable[..., Any], z: int) -> Any:
+    """Let a recording of one slice, of which z is a mere number, meet another."""
+    thin = head(tilted(10)).rename(z="depth").isel(depth=slice(0, 1)).squeeze("depth", drop=True)
+    return meet(thin.assign_coords(z=((), 2.0, {"units": "mm"})),
+                thin.assign_coords(z=((), float(z), {"units": "mm"})))  # fmt: skip
+
+
+# The motion of one slice may be that of its neighbour; the others need planes.
+OF_SLICES = [name for name in MEET if name not in ("apply_motion", "reference")]
+
+
+@pytest.mark.parametrize("name", OF_SLICES)
+def test_another_slice_is_refused_where_its_place_is_a_number(name) -> None:
+    with pytest.raises(ValueError, match=r"another slice: it lies at z = 6 mm.* at z = 2 mm"):
+        sliced(MEET[name], z=6)
+    sliced(MEET[name], z=2)
+    plt.close("all")
+
+
+def seen(pose: int) -> xr.DataArray:
+    """Return the recording of one pose, whose affines are still those of all."""
+    affines = np.stack([tilted(10), tilted(40)]).ravel()
+    bare = head(tilted(10)).drop_vars("grid")
+    both = xr.concat([bare, bare], "pose").transpose("time", "pose", ...)
+    return both.assign_coords(pose=("pose", [0, 1], {"affine": affines})).isel(pose=pose)
+
+
+@pytest.mark.parametrize("meet", MEET.values(), ids=MEET)
+def test_another_pose_of_the_probe_is_refused(meet) -> None:
+    with pytest.raises(ValueError, match="turned by 30°"):
+        meet(seen(0), seen(1))
+    meet(seen(1), seen(1))
+    plt.close("all")
+
+
+def test_a_pose_that_is_stored_the_other_way_round_is_matched() -> None:
+    own = seen(0)
+    flip = tilted(10) @ np.array([[-1, 0, 0, 18], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    stored = own[..., ::-1].assign_coords(x=own.x.values, pose=((), 0, {"affine": flip.ravel()}))
+    model = fitted(own)
+    np.testing.assert_allclose(model.transform(stored), model.transform(own), rtol=1e-6)
+
+
+def test_a_background_of_the_same_words_in_another_order_is_refused() -> None:
+    named = head(tilted(10)).drop_vars("grid")[0, 0].assign_coords(x=list("abcdefghij"))
+    plot_map(named, background=named)
+    with pytest.raises(ValueError, match="other labels along x than the map, or in another order"):
+        plot_map(named, background=named[:, ::-1])
+    plt.close("all")
+
+
+def in_other_units(recording: xr.DataArray) -> xr.DataArray:
+    return recording.assign_coords(x=("x", recording.x.values, {"units": "um"}))
+
+
+@pytest.mark.parametrize("meet", MEET.values(), ids=MEET)
+def test_places_in_other_units_are_refused(meet) -> None:
+    own = head(tilted(10)).drop_vars("grid")
+    with pytest.raises(ValueError, match=r"'x' in (um|mm), and needs|needs one unit"):
+        meet(own, in_other_units(own))
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", ["baseline", "reference", "mask", "transform", "weights"])
+def test_places_that_only_one_knows_are_refused(name) -> None:
+    own = head(tilted(10)).drop_vars("grid")
+    with pytest.raises(ValueError, match="has no coordinate 'x'"):
+        MEET[name](own, own.drop_vars("x"))
+
+
+def test_motion_in_millimetres_is_not_taken_for_voxels() -> None:
+    own = head(tilted(10)).drop_vars("grid")
+    motion = preprocess.estimate_motion(own, transform="translation", per="plane")
+    with pytest.raises(ValueError, match="units of the coordinates y, x, which the recording"):
+        preprocess.apply_motion(own.drop_vars(["y", "x"]), motion)
+    with pytest.raises(ValueError, match="has no coordinate 'x'"):
+        preprocess.apply_motion(own, motion.drop_vars("x"))
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_session_stored_the_other_way_round_gives_the_same_signals() -> None:
     own = head(tilted(10))

@@ -11,7 +11,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.grid import GRID_TOLERANCE, least_spacing, same_grid
-from partita._labels.placement import placed_like
+from partita._labels.placement import Labelled, placed_like, refuse_other_slice
 
 
 def to_grid(
@@ -109,6 +109,7 @@ def _in_places(
 ) -> xr.DataArray:
     """Return an array in the places of a template; `space` has all of its coordinates."""
     placed, lay = placed_like(array, space, caller=caller)
+    refuse_other_slice(placed, space, caller=caller)
     indexers = {
         dim: _positions(placed, template, dim, caller=caller, lay=lay) for dim in template.dims
     }
@@ -128,18 +129,31 @@ def _positions(
     array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str, lay: str
 ) -> np.ndarray[Any, Any] | None:
     """Return where along `dim` of `array` each place of `template` is; None where all stand so."""
-    if dim not in template.coords or dim not in array.coords:
-        _refuse_other_length(array, template, dim, caller=caller)
+    if not comparable(array, template, dim, caller=caller):
         return None
     given, wanted = array[dim], template[dim]
-    _refuse_other_units(given, wanted, dim, caller=caller)
     if same_grid(given, wanted):
         return None
     return _places_of(wanted, given, dim, caller=caller, lay=lay)
 
 
+def comparable(array: Labelled, template: Labelled, dim: Hashable, *, caller: str) -> bool:
+    """Tell whether two have labels along `dim` to be matched by; without, by position.
+
+    Raises
+    ------
+    ValueError
+        If only the template has labels, the units are others, or, without labels, the lengths.
+    """
+    if dim in template.coords and dim in array.coords:
+        refuse_other_units(array[dim], template[dim], dim, caller=caller)
+        return True
+    _refuse_other_length(array, template, dim, caller=caller)
+    return False
+
+
 def _refuse_other_length(
-    array: xr.DataArray, template: xr.DataArray, dim: Hashable, *, caller: str
+    array: Labelled, template: Labelled, dim: Hashable, *, caller: str
 ) -> None:
     if dim in template.coords:
         raise ValueError(
@@ -153,9 +167,10 @@ def _refuse_other_length(
         )
 
 
-def _refuse_other_units(
+def refuse_other_units(
     given: xr.DataArray, wanted: xr.DataArray, dim: Hashable, *, caller: str
 ) -> None:
+    """Refuse a coordinate in other units (ValueError); one without any passes."""
     theirs, ours = given.attrs.get("units"), wanted.attrs.get("units")
     if theirs and ours and theirs != ours:
         raise ValueError(

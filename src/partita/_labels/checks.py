@@ -86,6 +86,23 @@ def require_array(array: Any, *, caller: str) -> None:
             f"{caller} needs real numbers (integers, float32 or float64), and was given "
             f"{array.dtype}. {remedy}"
         )
+    _refuse_filled(array, caller=caller)
+
+
+def _refuse_filled(array: xr.DataArray, *, caller: str) -> None:
+    """Refuse a sparse array whose empty places stand for something else than zero (ValueError)."""
+    fill = getattr(_kept(array), "fill_value", 0)
+    if fill != 0:
+        raise ValueError(
+            f"{caller} needs zeros where a sparse array stores nothing, and this one means {fill} "
+            "there. Make it dense first: recording.as_numpy()."
+        )
+
+
+def _kept(array: xr.DataArray) -> Any:
+    """Return what keeps the values, and of lazy ones an example of a block; nothing is read."""
+    kept = array.variable._data
+    return getattr(kept, "_meta", kept)
 
 
 def require_features(recording: xr.DataArray, *, sample_dim: str, caller: str) -> None:
@@ -108,10 +125,11 @@ def require_samples(recording: xr.DataArray, *, sample_dim: str, caller: str) ->
 
 
 def require_dense(recording: xr.DataArray, *, caller: str) -> None:
-    """Refuse a sparse recording (TypeError); a dask-backed one passes."""
-    if recording.chunks is None and not isinstance(recording.data, np.ndarray):
+    """Refuse a sparse recording, and lazy blocks of such (TypeError)."""
+    kept = type(_kept(recording))
+    if kept.__module__.partition(".")[0] == "sparse":
         raise TypeError(
-            f"{caller} needs a dense recording, and was given {type(recording.data).__name__}. "
+            f"{caller} needs a dense recording, and was given {kept.__name__}. "
             "Make it dense first: recording.as_numpy()."
         )
 

@@ -103,6 +103,38 @@ def refuse_elsewhere(array: Labelled, template: Labelled, *, caller: str) -> Non
         raise _elsewhere(words, caller=caller)
 
 
+def refuse_other_slice(
+    array: Labelled, template: Labelled, *, caller: str, within: float = GRID_TOLERANCE
+) -> None:
+    """Refuse what was cut at another place: by x, y or z, where both have it as one number.
+
+    Raises
+    ------
+    ValueError
+        If the places differ by more than `within`, a share of the voxels' spacing.
+    """
+    for name in SPACE:
+        theirs, ours = _cut_at(array, name), _cut_at(template, name)
+        if theirs is None or ours is None:
+            continue
+        step = template.coords[name].attrs.get("step")
+        spacing = _voxel(template) if step is None else abs(float(step)) * _scale(template, name)
+        if not abs(theirs - ours) <= within * spacing:
+            raise ValueError(
+                f"{caller} is another slice: it lies at {name} = {theirs:.6g} mm, and what it is "
+                f"to be matched with at {name} = {ours:.6g} mm. Select the same one of both; if "
+                f"they belong together all the same, drop the place: drop_vars({name!r})."
+            )
+
+
+def _cut_at(array: Labelled, name: str) -> float | None:
+    """Return where an array was cut along an axis, in mm; None where it was not."""
+    if name not in array.coords or array.coords[name].dims:
+        return None
+    places = _in_mm(array, name)
+    return float(places[0]) if places.size and np.isfinite(places[0]) else None
+
+
 def _elsewhere(words: str, *, caller: str) -> ValueError:
     return ValueError(
         f"{caller} lies elsewhere in the scanner: by its coordinate 'grid' it is {words}. Register "
@@ -152,8 +184,16 @@ def _affines_of(array: Labelled) -> Array | None:
         if name == "grid":
             return grid_affine(array)[np.newaxis]
         numbers = np.asarray(array.coords[name].attrs["affine"], float)
-        return numbers.reshape(-1, 4, 4) if numbers.size % 16 == 0 else None
+        return _of_pose(numbers, array.coords[name]) if numbers.size % 16 == 0 else None
     return None
+
+
+def _of_pose(numbers: Array, pose: xr.DataArray) -> Array:
+    """Return the affine of the pose that was selected, or those of all."""
+    affines = numbers.reshape(-1, 4, 4)
+    if pose.dims or pose.dtype.kind not in "iu" or not 0 <= int(pose) < len(affines):
+        return affines
+    return affines[[int(pose)]]
 
 
 def _corners(array: Labelled) -> Array:
@@ -215,4 +255,9 @@ def _counted_anew(array: xr.DataArray, template: Labelled, step: Array) -> xr.Da
     moved = {old: new for old, new in names.items() if old != new}
     bare = array.drop_vars([name for name in SPACE if name in array.coords])
     renamed = bare.rename({old: new for old, new in moved.items() if old in array.dims})
-    return renamed.assign_coords(coords).assign_coords(grid=template.coords["grid"].variable)
+    places_of = {
+        name: template.coords[name].variable
+        for name in _POSES
+        if name in template.coords and set(template.coords[name].dims) <= set(renamed.dims)
+    }
+    return renamed.assign_coords(coords).assign_coords(places_of)

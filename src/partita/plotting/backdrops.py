@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels.align import refuse_other_units
 from partita._labels.grid import same_grid
-from partita._labels.placement import placed_like
+from partita._labels.placement import placed_like, refuse_other_slice
 from partita.plotting.views import Cut, View, locate
 
 
@@ -63,7 +64,10 @@ def require_background(background: Any, map_: xr.DataArray, view: View) -> xr.Da
             "background.mean('time'), background.isel(z=0)."
         )
     placed, lay = placed_like(background, map_, caller="The background")
+    refuse_other_slice(placed, map_, caller="The background", within=1)
     for dim in needed:
+        if dim in placed.coords and dim in map_.coords:
+            refuse_other_units(placed[dim], map_[dim], dim, caller="The background")
         _require_overlap(placed, map_, dim, lay)
     return placed
 
@@ -71,6 +75,7 @@ def require_background(background: Any, map_: xr.DataArray, view: View) -> xr.Da
 def _require_overlap(background: xr.DataArray, map_: xr.DataArray, dim: str, lay: str) -> None:
     ours, theirs = locate(map_, dim), locate(background, dim)
     if ours.words is not None or theirs.words is not None:
+        _require_same_words(theirs.words, ours.words, dim)
         return
     if theirs.edges[0] < ours.edges[-1] and theirs.edges[-1] > ours.edges[0]:
         return
@@ -78,6 +83,17 @@ def _require_overlap(background: xr.DataArray, map_: xr.DataArray, dim: str, lay
         f"The background lies beside the map{f', {lay}' if lay else ''}: along {dim} it reaches "
         f"from {theirs.edges[0]:.4g} to {theirs.edges[-1]:.4g}, and the map from "
         f"{ours.edges[0]:.4g} to {ours.edges[-1]:.4g}. Choose the background of this recording."
+    )
+
+
+def _require_same_words(theirs: list[str] | None, ours: list[str] | None, dim: str) -> None:
+    """Refuse labels that are words, and not the map's in its order: no axis would show it."""
+    if theirs is None or ours is None or theirs == ours:
+        return
+    raise ValueError(
+        f"The background has other labels along {dim} than the map, or in another order: "
+        f"{', '.join(theirs[:3])} ... against {', '.join(ours[:3])} ... Bring it into the map's "
+        f"order: background.reindex_like(map_)."
     )
 
 

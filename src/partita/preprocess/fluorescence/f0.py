@@ -127,11 +127,7 @@ def checked(
     """Return the values, their axis of time and the dtype to work in; refuse what has none."""
     checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
     checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
-    if recording.chunks is None and not isinstance(recording.data, np.ndarray):
-        raise TypeError(
-            f"{caller} needs a dense recording, and was given {type(recording.data).__name__}: a "
-            "baseline has no zeros to leave out. Make it dense first: recording.as_numpy()."
-        )
+    checks.require_dense(recording, caller=caller)
     native = recording.astype(recording.dtype.newbyteorder("="), copy=False)  # for compiled loops
     return (
         native.data,

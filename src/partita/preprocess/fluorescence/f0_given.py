@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from partita._labels import checks
+from partita._labels import align, checks
 from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
-from partita._labels.placement import refuse_elsewhere
+from partita._labels.placement import refuse_elsewhere, refuse_other_slice
 from partita.preprocess.fluorescence.f0_interpolated import BASELINE, RISE
 from partita.preprocess.voxels.cutting import BLOCK
 
@@ -81,6 +81,7 @@ def lay_over(baseline: Any, recording: xr.DataArray, *, axis: int) -> GivenF0:
             f"{tuple(map(str, recording.dims))}."
         )
     refuse_elsewhere(baseline, recording, caller="The baseline")
+    refuse_other_slice(baseline, recording, caller="The baseline")
     for dim in baseline.dims:
         _require_same(baseline, recording, str(dim))
     missing = {dim: 1 for dim in recording.dims if dim not in baseline.dims}
@@ -94,7 +95,7 @@ def _require_same(baseline: xr.DataArray, recording: xr.DataArray, dim: str) -> 
             f"The baseline has {baseline.sizes[dim]} places along {dim!r}, and the recording "
             f"{recording.sizes[dim]}. Estimate it from this recording, or select the same part."
         )
-    if dim not in baseline.coords or dim not in recording.coords:
+    if not align.comparable(baseline, recording, dim, caller="The baseline"):
         return
     if not same_grid(baseline[dim], recording[dim]):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from partita._labels import checks
@@ -153,6 +154,8 @@ def estimate(
     patches = options.patches(grid, caller=caller)
     checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
     laid = grid.lay_out(recording)
+    if laid.dtype.itemsize > 8:  # longer numbers than what is compiled knows
+        laid = laid.astype(np.float64)
     image = options.image(laid, grid, caller=caller)
     try:
         tracks = tracking.track(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels import align
 from partita._labels.grid import same_grid
 from partita._labels.placement import refuse_elsewhere
 from partita._labels.time import require_seconds
@@ -69,6 +70,13 @@ def require_motion_of(
     refuse_elsewhere(motion, laid, caller=f"The motion given to {caller}")
     for dim in (grid.samples, *((grid.plane,) if grid.plane else ()), *grid.axes):
         require_same(motion, laid, dim, caller=caller)
+    uncounted = [axis for axis in grid.axes if axis in motion.coords and axis not in laid.coords]
+    if uncounted:  # its lengths would be taken for voxels
+        raise ValueError(
+            f"{caller} was given a motion in the units of the coordinates {', '.join(uncounted)}, "
+            "which the recording lacks. Assign those of the recording that it was estimated from: "
+            f"recording.assign_coords({uncounted[0]}=...)."
+        )
     if [str(axis) for axis in motion["axis"].values] != list(grid.axes):
         raise ValueError(
             f"The motion is along {', '.join(map(str, motion['axis'].values))}, and the "
@@ -201,7 +209,7 @@ def require_same(
             f"{given.sizes.get(dim, 'no')} places along {dim!r}, the recording "
             f"{laid.sizes[dim]}. Use the {what} of this one, or select the same part of both."
         )
-    if dim not in given.coords or dim not in laid.coords:
+    if not align.comparable(given, laid, dim, caller=f"The {what} given to {caller}"):
         return
     if not same_grid(given[dim], laid[dim]):
         raise ValueError(

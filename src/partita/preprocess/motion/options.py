@@ -9,7 +9,7 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.numbers import is_positive, is_whole
-from partita._labels.placement import refuse_elsewhere
+from partita._labels.placement import refuse_elsewhere, refuse_other_slice
 from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.matching import Patches
@@ -148,6 +148,7 @@ def _given_image(
             f"recording.mean({grid.samples!r})."
         )
     refuse_elsewhere(image, laid, caller=f"The reference given to {caller}")
+    refuse_other_slice(image, laid, caller=f"The reference given to {caller}")
     for dim in wanted:
         require_same(image, laid, dim, caller=caller, what="reference")
     return grid.lay_out(_with_plane(image, laid)).compute()

@@ -83,6 +83,8 @@ def voxel_grid_of(recording: xr.DataArray, *, per: str, sample_dim: str, caller:
         coordinates are not evenly spaced numbers in one unit.
     """
     checks.require_recording(recording, sample_dim=sample_dim, caller=caller)
+    checks.require_features(recording, sample_dim=sample_dim, caller=caller)
+    checks.require_dense(recording, caller=caller)
     taken = [str(dim) for dim in recording.dims if dim in _TAKEN]
     if taken:
         raise ValueError(
