@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -86,3 +87,15 @@ def test_a_slice_that_several_bear_is_not_guessed() -> None:
         plot_map(planes, background=planes[[1, 2, 0]])
     with pytest.raises(ValueError, match=r"There are 2 slices plane = '\?'"):
         plot_map(planes, slices=["?"], slice_dim="plane")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("zone", [None, "Europe/Paris"])
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_times_are_matched_whatever_their_unit_and_zone(zone, unit) -> None:
+    times = pd.date_range("2000-01-01", periods=6, freq="s", tz=zone)
+    other = times.as_unit(unit)[::-1]
+    given = xr.DataArray(np.arange(6), {"time": other}, ("time",))
+    template = xr.DataArray(np.ones(4), {"time": times[1:5]}, ("time",))
+    found = align.to_grid(given, template, besides=(), caller="It")
+    assert found.values.tolist() == [4, 3, 2, 1]

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from sklearn.exceptions import ConvergenceWarning
@@ -69,6 +70,41 @@ def test_sessions_may_be_named_by_pairs(tmp_path) -> None:
     partita.save(model, tmp_path / "model.nc")
     again = partita.load_model(tmp_path / "model.nc")
     assert again.signals_["session"].values[[0, -1]].tolist() == list(named)
+    of_one = again.signals_.set_xindex("session").sel(session=("mouse", 2))
+    assert len(of_one) == 60
+    assert list(dict(list(again.signals_.groupby("session")))) == list(named)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(frozenset([1]), "is of type frozenset"), (object(), "names of sessions that no file"),
+     (np.nan, "whose name is missing"), (np.datetime64("NaT"), "whose name is missing")],
+)  # fmt: skip
+def test_sessions_whose_names_cannot_be_kept_or_found_are_refused_at_once(name, words) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        quick().fit_sessions({"a": recording(), name: recording()})
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".nii"])
+@pytest.mark.parametrize("name", [3, ("a", "b"), "a/b", "", "..", "a\0b"])
+def test_names_that_no_file_takes_are_refused(tmp_path, suffix, name) -> None:
+    marked = recording().assign_coords({name: ("time", np.arange(60))})
+    turned = recording().rename(x="a/b")
+    for given in (marked, turned):
+        with pytest.raises((TypeError, ValueError), match=r"Rename them: rename\("):
+            partita.save(given, tmp_path / f"r{suffix}")
+    if suffix != ".nii":
+        with pytest.raises((TypeError, ValueError), match=r"Rename them: rename\("):
+            partita.io.write_dataset(xr.Dataset({name: 1}), tmp_path / f"d{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_text_that_netcdf_would_cut_is_refused(tmp_path) -> None:
+    cut = recording().assign_coords(name=("time", ["a\0b"] * 60))
+    with pytest.raises(ValueError, match=r"cannot hold the text of 'name'.*write \.zarr"):
+        partita.save(cut, tmp_path / "r.nc")
+    partita.save(cut, tmp_path / "r.zarr")
+    assert partita.load(tmp_path / "r.zarr")["name"].values[0] == "a\0b"
 
 
 def test_home_is_where_the_user_lives(tmp_path, monkeypatch) -> None:
@@ -147,6 +183,44 @@ def test_the_motion_of_long_numbers_is_that_of_double_ones() -> None:
 def test_a_single_course_has_no_motion(step) -> None:
     with pytest.raises(ValueError, match="at least one dimension beside 'time', such as y and x"):
         step(recording()[:, 0, 0])
+
+
+@pytest.mark.filterwarnings("error:.*time zone.*", "error:.*timezone.*")
+@pytest.mark.parametrize(
+    "step",
+    [lambda r: preprocess.lowpass(r, cutoff=0.3), preprocess.detrend,
+     lambda r: preprocess.resample_time(r, step=1.0)],
+)  # fmt: skip
+def test_times_of_a_time_zone_are_refused_where_seconds_are_needed(step) -> None:
+    zoned = pd.date_range("2000", periods=60, freq="s", tz="Europe/Paris")
+    with pytest.raises(ValueError, match=r"'time' holds datetime64.*Assign times in seconds"):
+        step(recording().assign_coords(time=zoned))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("zone", ["Europe/Paris", "UTC"])
+def test_a_table_of_another_time_zone_belongs_to_the_same_times(zone) -> None:
+    zoned = pd.date_range("2000", periods=60, freq="s", tz="Europe/Paris")
+    table = pd.DataFrame({"a": np.sin(np.arange(60.0))}, index=zoned.tz_convert(zone))
+    own = recording().assign_coords(time=zoned)
+    found = preprocess.regress_out(own[5:40], table)
+    bare = table.reset_index(drop=True)[5:40].reset_index(drop=True)
+    expected = preprocess.regress_out(recording()[5:40], bare)
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("kind", estimators().values(), ids=list(estimators()))
+def test_components_labelled_by_truth_values_are_found_by_label(kind) -> None:
+    model = kind(2, random_state=0).fit(recording())
+    named = model.signals_.assign_coords(component=[False, True])
+    np.testing.assert_array_equal(model.inverse_transform(named), model.inverse_transform())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", estimators().values(), ids=list(estimators()))
+def test_a_recording_of_zeros_lets_no_warning_of_others_through(kind) -> None:
+    model = kind(1, random_state=0).fit(0 * recording())
+    assert not model.inverse_transform().any()
 
 
 class Quantity(np.lib.mixins.NDArrayOperatorsMixin):

@@ -437,13 +437,16 @@ def test_ctrl_c_in_the_fit_of_the_first_session_keeps_its_factors(truth, monkeyp
     assert model.signals_.sizes["time"] == first.sizes["time"]
 
 
-@pytest.mark.parametrize("name", ["n_components", "mode", "sample_dim", "mask", "fixed_maps"])
+@pytest.mark.parametrize(
+    "name", ["n_components", "mode", "sample_dim", "mask", "fixed_maps", "init"]
+)
 def test_parameters_set_between_sessions_are_refused_not_ignored(truth, name) -> None:
     first, second = cut(truth["recording"], 4)[:2]
     model = NMF(3, random_state=0).partial_fit(first)
     values = {
         "n_components": 5, "mode": "spatial", "sample_dim": "t",
         "mask": first.notnull().all("time"), "fixed_maps": model.maps_,
+        "init": model.maps_,
     }  # fmt: skip
     before = model.get_params()[name]
     with pytest.raises(ValueError, match=f"{name} changed since"):

@@ -182,18 +182,28 @@ def refuse_other_units(
 def _places_of(
     wanted: xr.DataArray, given: xr.DataArray, dim: Hashable, *, caller: str, lay: str
 ) -> np.ndarray[Any, Any]:
-    numeric = wanted.values.dtype.kind in "iuf" and given.values.dtype.kind in "iuf"
-    index, missing = (_nearest if numeric else _equal)(wanted.values, given.values)
+    ours, theirs = _labels_of(wanted), _labels_of(given)
+    if ours.dtype.kind == theirs.dtype.kind and ours.dtype.kind in "mM":  # in one unit
+        common = np.promote_types(ours.dtype, theirs.dtype)
+        ours, theirs = ours.astype(common), theirs.astype(common)
+    numeric = ours.dtype.kind in "iuf" and theirs.dtype.kind in "iuf"
+    index, missing = (_nearest if numeric else _equal)(ours, theirs)
     if missing.any():
-        first = wanted.values[missing][0]
+        first = ours[missing][0]
         how = f" ({lay} by its coordinate 'grid')" if lay else ""
         raise ValueError(
             f"{caller} lies on another grid{how}: {int(missing.sum())} of {wanted.size} positions "
             f"along {dim!r} are not found in it (the first is {first!s}). Bring it onto the same "
             f"grid: interp_like, or select the common part before the fit."
         )
-    _refuse_repeats(wanted.values, given.values, dim, numeric=numeric, caller=caller)
+    _refuse_repeats(ours, theirs, dim, numeric=numeric, caller=caller)
     return index
+
+
+def _labels_of(coordinate: xr.DataArray) -> np.ndarray[Any, Any]:
+    """Return labels as an array, times of a time zone as objects that know it."""
+    zoned = hasattr(coordinate.dtype, "tz")
+    return np.asarray(coordinate.to_index().astype(object) if zoned else coordinate.values)
 
 
 def _refuse_repeats(

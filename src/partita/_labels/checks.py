@@ -224,6 +224,29 @@ def _names(names: Any) -> str:
     return "(" + ", ".join(repr(str(name)) for name in names) + ")"
 
 
+def refuse_unwritable_names(labelled: xr.DataArray | xr.Dataset, *, caller: str) -> None:
+    """Refuse names that no file takes, or that it would take for folders.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the dimensions, coordinates and variables, and the remedy.
+    """
+    names = {*labelled.dims, *labelled.coords, *getattr(labelled, "data_vars", ())}
+    odd = sorted((name for name in names if not isinstance(name, str)), key=repr)
+    if odd:
+        raise TypeError(
+            f"{caller} needs dimensions and coordinates named by text, and was given {odd}. "
+            "Rename them: rename({old: 'new'})."
+        )
+    paths = sorted(n for n in names if n in ("", ".", "..") or "/" in n or "\0" in n)
+    if paths:
+        raise ValueError(
+            f"{caller} cannot write {paths}: files take these names for folders, or for none. "
+            f"Rename them: rename({{{paths[0]!r}: 'new_name'}})."
+        )
+
+
 def component_labels(factor: xr.DataArray, *, caller: str) -> list[Any]:
     """Return the labels of the components of maps or signals, their numbers where there are none.
 

@@ -265,7 +265,7 @@ class Stacker(Layout):
             missing = [c for c in component if c not in labels]
             if missing:
                 raise ValueError(f"{caller} has no signals for the components {missing}.")
-            signals = signals.sel(component=component)
+            signals = signals.isel(component=[labels.index(c) for c in component])
         if not self._same_samples(signals.isel(component=0)):
             raise ValueError(
                 f"{caller} has other samples along {self.sample_dim!r} than the recording. Give "

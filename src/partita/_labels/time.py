@@ -51,6 +51,8 @@ def seconds_of(coordinate: xr.DataArray) -> Array | None:
     numpy.ndarray, (time,)
         Seconds, float64; datetimes count from the first.
     """
+    if hasattr(coordinate.dtype, "tz"):  # the values of numpy know no zones
+        return None
     values = coordinate.values
     if values.dtype.kind == "M":
         values = values - values[:1]

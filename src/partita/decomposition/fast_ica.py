@@ -176,7 +176,9 @@ class FastICA(Decomposition):
             whitening = sk.PCA(
                 self.n_components, whiten=True, svd_solver=solver, random_state=state
             )
-            rotated = self._rotated(whitening.fit_transform(samples), state)
+            with np.errstate(invalid="ignore"):  # as in PCA
+                white = whitening.fit_transform(samples)
+            rotated = self._rotated(white, state)
             mixing = least_squares.least_squares(samples.T, rotated.sources.T)
         pair = (rotated.sources, mixing.T) if temporal else (mixing, rotated.sources.T)
         return *pair, rotated

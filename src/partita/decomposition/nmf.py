@@ -326,7 +326,7 @@ class NMF(Decomposition):
         TypeError, ValueError
             As `fit`; if the session lies on another grid or lacks voxels of the first; with
             penalties, or a loss other than Frobenius; if `n_components`, `mode`, the mask,
-            `fixed_maps` or `sample_dim` were set anew since the session before.
+            `fixed_maps`, `init` or `sample_dim` were set anew since the session before.
 
         Notes
         -----
@@ -375,7 +375,10 @@ class NMF(Decomposition):
         -------
         NMF
             Itself. ``signals_`` are those of all sessions along time, with the coordinate
-            ``session``: the keys of the mapping, or numbers from 0. All other attributes are
+            ``session``: the keys of the mapping, or numbers from 0. Pairs and longer tuples stay
+            one name each: select them by an index,
+            ``signals_.set_xindex("session").sel(session=("mouse", 1))``, or by
+            ``groupby("session")``; ``==`` takes a tuple apart. All other attributes are
             those of the joint fit; ``losses_`` and ``n_iter_`` count last looks.
 
         Raises

@@ -21,7 +21,7 @@ from partita.decomposition.fit import Array, Fit, Seen, Signals
 
 ROUNDS = 3
 # Parameters that say which maps are looked for, and over what.
-_DEFINING = ("n_components", "mode", "mask", "fixed_maps", "sample_dim")
+_DEFINING = ("n_components", "mode", "mask", "fixed_maps", "init", "sample_dim")
 
 
 @dataclass

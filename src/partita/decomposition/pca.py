@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import xarray as xr
 from sklearn import decomposition as sk
 
@@ -138,7 +139,8 @@ class PCA(Decomposition):
         solver = least_squares.eigensolver(samples.shape, self.n_components)
         state = parameters.state_for_sklearn(self.random_state)
         model = sk.PCA(self.n_components, svd_solver=solver, random_state=state)
-        scores = model.fit_transform(samples)
+        with np.errstate(invalid="ignore"):  # shares of a recording of zeros, which are not read
+            scores = model.fit_transform(samples)
         return (scores, model.components_) if temporal else (model.components_.T, scores.T)
 
     def _with_ratio(self, fit: Fit, found: Centred) -> Fit:

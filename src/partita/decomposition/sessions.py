@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels import packing
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.decomposition import persistence
@@ -30,7 +31,12 @@ def listed(recordings: Any, *, caller: str) -> dict[Any, Source]:
         )
     if not len(recordings):
         raise ValueError(f"{caller} was given no sessions. Give at least one recording or path.")
-    return dict(recordings) if isinstance(recordings, Mapping) else dict(enumerate(recordings))
+    if not isinstance(recordings, Mapping):
+        return dict(enumerate(recordings))
+    packing.refuse_unstorable(list(recordings), caller=caller, what="names of sessions")
+    if any(name != name for name in recordings):  # NaN and NaT are no name: nothing finds them
+        raise ValueError(f"{caller} was given a session whose name is missing. Name each.")
+    return dict(recordings)
 
 
 def opened(source: Any, *, caller: str) -> xr.DataArray:

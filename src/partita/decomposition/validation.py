@@ -146,7 +146,8 @@ def maps_of(signals: Any, maps: xr.DataArray, *, sample_dim: str, caller: str) -
             f"was given {tuple(signals.dims)}. Select with a list: signals.sel(component=[0])."
         )
     known = maps["component"].values.tolist()
-    unknown = [label for label in signals["component"].values.tolist() if label not in known]
+    labels = checks.component_labels(signals, caller=caller)
+    unknown = [label for label in labels if label not in known]
     if unknown:
         raise ValueError(f"{caller} does not know the components {unknown}; fitted: {known}.")
-    return maps.sel(component=checks.component_labels(signals, caller=caller))
+    return maps.isel(component=[known.index(label) for label in labels])

@@ -10,7 +10,7 @@ import xarray as xr
 from pandas import DatetimeTZDtype  # type: ignore[import-untyped,unused-ignore]
 
 from partita._labels.attrs import without_unstorable
-from partita._labels.checks import require_array, require_dense
+from partita._labels.checks import refuse_unwritable_names, require_array, require_dense
 from partita._labels.warn import warn
 from partita.io.atomic import path_of
 from partita.io.formats import by_suffix
@@ -88,6 +88,7 @@ def save_recording(
     """
     require_array(_mask_as_numbers(recording), caller="save")
     require_dense(recording, caller="save")
+    refuse_unwritable_names(recording, caller="save")
     path = path_of(path, caller="save")
     writer = by_suffix(path).writer(path)
     storable = without_unstorable(_in_utc(recording), caller="save")

@@ -166,11 +166,12 @@ class Crew:
 
 
 def _inside_dask_worker() -> bool:
-    distributed = modules.get("distributed")
-    if distributed is None:
+    # Another thread may be importing it just now: half of it is there, and no worker yet.
+    get_worker = getattr(modules.get("distributed"), "get_worker", None)
+    if get_worker is None:
         return False
     try:
-        distributed.get_worker()
+        get_worker()
     except ValueError:
         return False
     return True

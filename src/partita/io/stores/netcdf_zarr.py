@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import xarray as xr
 
+from partita._labels import checks
 from partita._labels.attrs import without_unstorable
 from partita.io.atomic import path_of, refuse_missing, replacing, replacing_store
 from partita.io.formats import named
@@ -65,6 +66,7 @@ def write_dataset(
     ...     read_dataset(path).identical(signals)
     True
     """
+    checks.refuse_unwritable_names(dataset, caller="write_dataset")
     storable = without_unstorable(dataset, caller="write_dataset")
     return write(storable, path_of(path, caller="write_dataset"), {}, overwrite=overwrite)
 
@@ -82,6 +84,7 @@ def write(
     if kind == "dataset":
         dataset = dataset.assign_attrs({DATASET: 1})
     if path.suffix == ".nc":
+        _refuse_null(dataset, path)
         with replacing(path) as (temporary,):
             write_netcdf(encoded(dataset), temporary, encoding)
         return path
@@ -101,6 +104,16 @@ def write(
         f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
         f"{path.with_suffix('.nc').name}."
     )
+
+
+def _refuse_null(dataset: xr.Dataset, path: Path) -> None:
+    """Refuse text with the character that ends text in HDF5 (ValueError)."""
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "UOT" and any("\0" in str(item) for item in variable.values.flat):
+            raise ValueError(
+                f"{path.name} cannot hold the text of {name!r}: in NetCDF the character "
+                "'\\0' ends it. Replace it, or write .zarr."
+            )
 
 
 def _with_sums(

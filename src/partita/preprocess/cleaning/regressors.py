@@ -101,7 +101,8 @@ def _from_frame(frame: Any, *, sample_dim: str, caller: str) -> xr.DataArray:
     coords: dict[str, Any] = {_COLUMN: [str(name) for name in frame.columns]}
     # Rows that merely count from 0 say nothing of time.
     if type(frame.index).__name__ != "RangeIndex":
-        coords[sample_dim] = frame.index.values
+        zoned = hasattr(frame.index.dtype, "tz")
+        coords[sample_dim] = frame.index if zoned else frame.index.values
     return xr.DataArray(frame.to_numpy(float), dims=(sample_dim, _COLUMN), coords=coords)
 
 
