@@ -14,7 +14,7 @@ import xarray as xr
 from sklearn.exceptions import ConvergenceWarning
 
 import partita
-from partita import NMF, preprocess
+from partita import NMF, FastICA, preprocess
 from partita.decomposition.registry import estimators
 
 pytestmark = pytest.mark.filterwarnings(
@@ -322,6 +322,9 @@ NO_SENSE = {
     "a model to no path": (lambda r: partita.save(quick().fit(r), None), "save needs a path"),
     "a recording to no path": (lambda r: partita.save(r, 3), "save needs a path"),
     "a model from no path": (lambda r: partita.load_model(3), "needs a path"),
+    "a rotation without an end": (
+        lambda r: FastICA(2, tol=np.inf).fit(r), "tol is a non-negative number, and was given inf",
+    ),
     "a method in a list": (
         lambda r: preprocess.resample_time(r, step=1, method=["cubic"]), "method must be 'cubic'",
     ),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from partita._labels.numbers import is_number, is_whole
+from partita._labels.numbers import is_finite, is_number, is_whole
 from partita._solvers.penalties.penalty import Penalty
 from partita._solvers.penalties.per_entry import PerEntry
 from partita._solvers.penalties.unit_norm import UnitNorm
@@ -151,7 +151,7 @@ def check_solver(*, solver: Any, n_starts: Any, beta: float, tol: Any, max_iter:
 def check_rotation(*, fun: Any, known: tuple[str, ...], tol: Any, max_iter: Any) -> None:
     """Refuse settings of a rotation to independence that have no meaning (ValueError)."""
     _one_of("fun", fun, known)
-    if not is_number(tol) or not tol >= 0:
+    if not is_finite(tol) or not tol >= 0:
         raise ValueError(f"tol is a non-negative number, and was given {tol!r}.")
     if not (is_whole(max_iter) and max_iter >= 1):
         raise ValueError(f"max_iter is a whole number of at least 1, and was given {max_iter!r}.")

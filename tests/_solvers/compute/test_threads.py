@@ -53,12 +53,12 @@ def test_the_environment_bounds_the_threads(monkeypatch) -> None:
     assert not threads._inside_dask_worker()
 
 
-@pytest.mark.usefixtures("three_blas_threads")
 def test_a_cluster_that_another_thread_is_importing_is_none_yet(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", ModuleType("distributed"))
     assert not threads._inside_dask_worker()
 
 
+@pytest.mark.usefixtures("three_blas_threads")
 def test_blas_has_one_thread_inside_and_its_own_number_again_after() -> None:
     with single_blas():
         assert blas_threads() == {1}

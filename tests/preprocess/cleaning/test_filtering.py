@@ -103,6 +103,7 @@ def test_uneven_times_are_resampled_on_request(labelled):
         ({"lowcut": None, "highcut": 0.1}, "lowcut must be a frequency above 0 Hz, and was None"),
         ({"lowcut": 0.01, "highcut": 0.1, "order": 0}, "order must be a whole number above 0"),
         ({"lowcut": 0.01, "highcut": 0.1, "order": 2.5}, "order must be a whole number above 0"),
+        ({"lowcut": 0.01, "highcut": 0.1, "order": 10**9}, "needs more than 3000000003 samples"),
         ({"lowcut": 0.004, "highcut": 0.1}, "at least one period, 250 s, and the recording lasts"),
     ],
 )

@@ -112,3 +112,10 @@ def test_what_cannot_be_smoothed_is_refused(change, fwhm, message):
     given = image(np.linspace(0, 1, 108).reshape(9, 12))
     with pytest.raises(ValueError, match=message):
         smooth(change(given), fwhm=fwhm)
+
+
+def test_a_gaussian_far_wider_than_the_field_gives_its_mean() -> None:
+    image = xr.DataArray([[1.0, 2], [3, np.nan]], {"y": [0.0, 1], "x": [0.0, 1]}, ("y", "x"))
+    for given in (image, image.chunk(x=1)):
+        found = smooth(given, fwhm=1e9)
+        np.testing.assert_allclose(found, [[2, 2], [2, np.nan]])

@@ -32,11 +32,9 @@ class Filter(NamedTuple):
 
 
 def design(
-    kind: str, cuts: dict[str, float], order: Any, rate: float, *, keep_mean: bool
+    kind: str, cuts: dict[str, float], order: int, rate: float, *, keep_mean: bool
 ) -> Filter:
     """Return the filter of some cuts, Hz, at a rate, Hz."""
-    if not is_whole(order) or order < 1:
-        raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
     edges = list(cuts.values())
     sections = scipy.signal.butter(
         order, edges if len(edges) > 1 else edges[0], kind, fs=rate, output="sos"
@@ -79,13 +77,25 @@ def require_cuts(cuts: dict[str, float], rate: float, *, caller: str) -> None:
         )
 
 
+def require_order(order: Any, n_times: int, kind: str) -> None:
+    """Refuse what is no order, and one that takes thousands of sections, before they are made."""
+    if not is_whole(order) or order < 1:
+        raise ValueError(f"order must be a whole number above 0, and was {order!r}. Use 4.")
+    if order >= n_times:
+        raise _too_short(kind, 3 * (int(order) + 1), n_times)
+
+
+def _too_short(kind: str, edge: int, n_times: int) -> ValueError:
+    return ValueError(
+        f"{kind} of this order needs more than {edge} samples, and was given {n_times}. Lower "
+        "the order, or take drifts out with detrend."
+    )
+
+
 def require_length(n_times: int, step: float, edge: int, kind: str, cuts: dict[str, float]) -> None:
     """Refuse what is shorter than the ends of the filter or the slowest wave it lets through."""
     if n_times <= edge:
-        raise ValueError(
-            f"{kind} of this order needs more than {edge} samples, and was given {n_times}. Lower "
-            "the order, or take drifts out with detrend."
-        )
+        raise _too_short(kind, edge, n_times)
     if kind == "lowpass":
         return
     slowest = next(iter(cuts.values()))

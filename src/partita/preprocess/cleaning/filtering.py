@@ -12,7 +12,13 @@ from partita._labels.attrs import append_history, as_fluctuation, describe_call
 from partita._labels.grid import is_even
 from partita._labels.time import sample_times, sampling_interval
 from partita._solvers.compute.memory import available_memory
-from partita.preprocess.cleaning.butterworth import apply, design, require_cuts, require_length
+from partita.preprocess.cleaning.butterworth import (
+    apply,
+    design,
+    require_cuts,
+    require_length,
+    require_order,
+)
 from partita.preprocess.cleaning.resampling import resample_time
 from partita.preprocess.voxels.columns import Window, transform
 
@@ -234,8 +240,9 @@ def _filtered(
     recording = _evenly_sampled(recording, irregular, sample_dim=sample_dim, caller=kind)
     step = sampling_interval(recording, sample_dim=sample_dim, caller=kind)
     require_cuts(cuts, 1 / step, caller=kind)
-    chosen = design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     n_times = recording.sizes[sample_dim]
+    require_order(order, n_times, kind)
+    chosen = design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     require_length(n_times, step, chosen.edge, kind, cuts)
     recording = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
     window = Window(0, n_times, n_times, partial(apply, chosen=chosen))

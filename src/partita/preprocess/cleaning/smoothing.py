@@ -186,8 +186,9 @@ def _smooth_piece(
 
 def _convolve(values: np.ndarray, sigmas: tuple[float, ...]) -> np.ndarray:
     for axis, sigma in enumerate(sigmas):
-        if sigma:
+        if sigma:  # what lies beyond the field is nothing, however wide the Gaussian
+            reach = min(_radius(sigma), values.shape[axis] - 1)
             values = ndimage.gaussian_filter1d(
-                values, sigma, axis=axis, mode="constant", truncate=_TRUNCATE
+                values, sigma, axis=axis, mode="constant", radius=reach
             )
     return values
