@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+import dask
+import dask.local
 import numpy as np
 import pytest
 import xarray as xr
@@ -100,6 +102,26 @@ def test_a_lazy_recording_is_not_computed_after_the_disk_is_full(tmp_path, monke
     with pytest.raises(OSError, match="could not be written"):
         write_dataset(counting.to_dataset(), tmp_path / "a.nc")
     assert len(done) < 100
+
+
+def elsewhere(graph, keys, **options):
+    """Stand for a scheduler of dask that works in other processes."""
+    return dask.local.get_sync(graph, keys, **options)
+
+
+@pytest.mark.parametrize("room", [100, 5000, 100_000])
+def test_a_full_disk_is_an_error_too_where_dask_works_elsewhere(tmp_path, monkeypatch, room):
+    values = np.random.default_rng(0).normal(size=(50, 40, 40))
+    new = xr.Dataset({"b": (("time", "y", "x"), values), "c": ("time", np.arange(50.0))})
+    with monkeypatch.context() as patched, dask.config.set(scheduler=elsewhere):
+        patched.setattr("partita.io.stores.full_disk.write_at", Small(room))
+        with pytest.raises(OSError, match=r"a\.nc could not be written.*No space left"):
+            write_dataset(new.chunk(time=7), tmp_path / "a.nc")
+        gc.collect()
+    assert not list(tmp_path.iterdir())
+    with dask.config.set(scheduler=elsewhere):
+        write_dataset(new.chunk(time=3, y=7, x=40), tmp_path / "a.nc")
+    assert read_dataset(tmp_path / "a.nc").identical(new)
 
 
 def test_what_was_dropped_is_read_back_as_it_was_written(tmp_path, monkeypatch):

@@ -124,3 +124,32 @@ def test_a_nifti_file_keeps_labels_or_refuses_them_in_words(tmp_path, kind) -> N
     partita.save(given, tmp_path / "a.nii.gz")
     again = partita.load(tmp_path / "a.nii.gz", chunks=None)
     np.testing.assert_array_equal(again["label"].values, given["label"].values)
+
+
+def dates(*days, calendar="noleap"):
+    cftime = pytest.importorskip("cftime")
+    return [cftime.datetime(2000, 1, day, 3, 4, 5, 678, calendar=calendar) for day in days]
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian"])
+@pytest.mark.parametrize("attrs", [{}, {"units": "s", "calendar": "ours"}])
+def test_dates_of_other_calendars_come_back_identical(tmp_path, suffix, calendar, attrs):
+    pytest.importorskip("zarr" if suffix == ".zarr" else "h5netcdf")
+    pytest.importorskip("cftime")
+    recording = xr.DataArray(np.ones((3, 2)), dims=("time", "x"))
+    index = xr.coding.times.decode_cf_datetime(
+        [0, 1, 3], "days since 2000-01-01", calendar, use_cftime=True
+    )
+    recording = recording.assign_coords(time=("time", index, attrs), day=index[0])
+    partita.save(recording, tmp_path / f"a{suffix}")
+    assert partita.load(tmp_path / f"a{suffix}").identical(recording)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_dates_of_several_calendars_are_refused_in_words(tmp_path, suffix):
+    pytest.importorskip("zarr" if suffix == ".zarr" else "h5netcdf")
+    mixed = np.array([*dates(1, 2), *dates(3, calendar="360_day")], object)
+    recording = xr.DataArray(np.ones((3, 2)), dims=("time", "x"), coords={"day": ("time", mixed)})
+    with pytest.raises(TypeError, match=r"no file could hold.*'day'"):
+        partita.save(recording, tmp_path / f"a{suffix}")

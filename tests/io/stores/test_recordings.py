@@ -136,3 +136,12 @@ def test_chunks_are_refused_where_there_are_none(tmp_path):
     model = partita.PCA(n_components=1).fit(recording + np.arange(4).reshape(4, 1, 1, 1))
     with pytest.raises(ValueError, match="given for PCA"):
         partita.save(model, tmp_path / "a.nc", chunks=2)
+
+
+def test_numbers_too_long_for_zarr_are_refused_in_words(tmp_path):
+    pytest.importorskip("zarr")
+    if np.dtype(np.longdouble).itemsize == 8:
+        pytest.skip("the longest numbers of this machine have 64 bits")
+    recording = xr.DataArray(np.ones((2, 3), np.longdouble), dims=("time", "x"))
+    with pytest.raises(TypeError, match=r"up to 64 bits.*a\.nc"):
+        partita.save(recording, tmp_path / "a.zarr")

@@ -26,7 +26,8 @@ def encoded(dataset: xr.Dataset) -> xr.Dataset:
     for name, variable in dataset.variables.items():
         copied = variable.copy(deep=False)
         copied.encoding = {}
-        taken = _TAKEN_BY_XARRAY | (_TAKEN_BY_TIMES if variable.dtype.kind in "mM" else set())
+        is_time = variable.dtype.kind in "mM" or is_of_cftime(variable)
+        taken = _TAKEN_BY_XARRAY | (_TAKEN_BY_TIMES if is_time else set())
         copied.attrs = _written_attrs(variable.attrs, taken=taken)
         if copied.dtype.kind in "UT":  # fixed lengths of text are not in the Zarr 3 format
             copied = copied.to_base_variable().compute().astype(object)
@@ -34,6 +35,14 @@ def encoded(dataset: xr.Dataset) -> xr.Dataset:
     written = _with_variables(dataset.drop_encoding(), variables)
     written.attrs = _written_attrs(dataset.attrs, taken=_TAKEN_BY_XARRAY)
     return written
+
+
+def is_of_cftime(labels: xr.Variable) -> bool:
+    """Tell whether labels are dates of a calendar other than numpy's."""
+    if labels.dtype != object or not labels.size:
+        return False
+    first = labels[(0,) * labels.ndim].values.item()
+    return type(first).__module__.partition(".")[0] == "cftime"
 
 
 def _with_variables(dataset: xr.Dataset, variables: Mapping[Hashable, xr.Variable]) -> xr.Dataset:

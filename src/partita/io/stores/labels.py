@@ -11,6 +11,7 @@ import xarray as xr
 
 from partita._labels.packing import pack, refuse_unstorable
 from partita._labels.unpacking import unpack
+from partita.io.stores.encoding import is_of_cftime
 
 _PREFIX = "partita_labels"
 _RECIPE = f"{_PREFIX}_recipe"
@@ -63,8 +64,5 @@ def _is_plain(labels: xr.Variable) -> bool:
         return False
     if dtype.kind != "O":
         return dtype.kind in "bcmMUT" or (dtype.kind in "iuf" and dtype.itemsize <= 8)
-    return all(type(one) is str or _is_of_cftime(one) for one in labels.values.ravel())
-
-
-def _is_of_cftime(label: Any) -> bool:
-    return type(label).__module__.partition(".")[0] == "cftime"
+    kinds = {(type(one), getattr(one, "calendar", "")) for one in labels.values.ravel()}
+    return kinds <= {(str, "")} or (len(kinds) == 1 and is_of_cftime(labels))

@@ -17,15 +17,18 @@ import dask.system
 import dask.threaded
 import h5netcdf
 import xarray as xr
+from dask.array.core import slices_from_chunks
 from xarray.backends import H5NetCDFStore
 from xarray.backends.common import ArrayWriter
 
 from partita.io.stores.full_disk import PatientFile
+from partita.io.stores.seal import seal_netcdf
 from partita.io.unfinished import uninterrupted
 
 # A check sum covers a chunk, which is read as one: a few milliseconds.
 _CHUNK_BYTES = 1 << 20
 _SUMMED = "iufbmM"
+_AT_ONCE = 8  # blocks that are fetched from other processes
 
 
 def write_netcdf(
@@ -51,18 +54,18 @@ def write_netcdf(
         name: {**_summed(variable), **encoding.get(name, {})}
         for name, variable in dataset.variables.items()
     }
-    if not _is_here():
-        dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
-        return
-    with PatientFile(path) as file, h5netcdf.File(file, "w") as written, threads() as how:
-        writer = _Writer(file)
-        store = H5NetCDFStore(written, mode="w")
-        dataset.dump_to_store(store, writer=writer, encoding=encoding)
-        writer.sync(chunkmanager_store_kwargs=how)  # type: ignore[no-untyped-call]
+    with PatientFile(path) as file:
+        with h5netcdf.File(file, "w") as written, threads() as how:
+            writer = _Writer(file) if _is_here() else _Fetcher(file)
+            store = H5NetCDFStore(written, mode="w")
+            dataset.dump_to_store(store, writer=writer, encoding=encoding)
+            writer.sync(chunkmanager_store_kwargs=how)  # type: ignore[no-untyped-call]
+        file.refuse_lost()
+        seal_netcdf(file)
 
 
 def _summed(variable: xr.Variable) -> dict[str, Any]:
-    """Return how a variable is stored with check sums; text and single numbers have none."""
+    """Return how a variable is stored with check sums; text and single numbers are sealed."""
     if not variable.ndim or not variable.size or variable.dtype.kind not in _SUMMED:
         return {}
     return {"fletcher32": True, "chunksizes": _chunk_sizes(variable)}
@@ -96,6 +99,24 @@ class _Writer(ArrayWriter):
     def add(self, source: Any, target: Any, region: Any = None) -> None:
         watched = _Watched(target, self.file)
         super().add(source, watched, region)  # type: ignore[no-untyped-call]
+
+
+class _Fetcher(_Writer):
+    """A writer to whom other processes, maybe on other machines, send blocks, a few at a time.
+
+    Only this process writes: one to whom a worker's disk is full would lose that worker.
+    """
+
+    __slots__ = ()
+
+    def sync(self, compute: bool = True, chunkmanager_store_kwargs: Any = None) -> None:
+        for source, target in zip(self.sources, self.targets, strict=True):
+            places = list(slices_from_chunks(source.chunks))
+            for first in range(0, len(places), _AT_ONCE):
+                few = places[first : first + _AT_ONCE]
+                blocks = dask.base.compute(*(source[p] for p in few))  # type: ignore[no-untyped-call]
+                for place, values in zip(few, blocks, strict=True):
+                    target[place] = values
 
 
 class _Watched:

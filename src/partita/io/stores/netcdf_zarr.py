@@ -21,6 +21,7 @@ from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
 from partita.io.stores.netcdf_writing import threads, write_netcdf
 from partita.io.stores.pickles import refuse_pickles
+from partita.io.stores.seal import refuse_broken_netcdf, refuse_broken_zarr, seal_zarr
 
 
 def write_dataset(
@@ -99,6 +100,7 @@ def write(
                 encoding=_with_sums(even, encoding),
                 chunkmanager_store_kwargs=how,
             )
+            seal_zarr(temporary)
         return path
     raise ValueError(
         f"The suffix of {path} must be .nc (NetCDF) or .zarr. Give one of them: "
@@ -177,6 +179,7 @@ def opened(path: Path, *, external: bool = False) -> xr.Dataset:
     if about["engine"] == "h5netcdf":
         with readable(path), h5py.File(path, "r") as file:
             refuse_outside(file, path, external=external)
+            refuse_broken_netcdf(file, path)
     with readable(path):
         coder = xr.coders.CFTimedeltaCoder()  # by what was written, not by units
         read = decoded(xr.open_dataset(path, decode_timedelta=coder, **about))
@@ -202,6 +205,8 @@ def _engine(path: Path) -> dict[str, Any]:
     if path.is_dir():
         named("zarr").require(path)
         refuse_pickles(path)
+        with readable(path):
+            refuse_broken_zarr(path)
         return {"engine": "zarr", "consolidated": False}
     with path.open("rb") as file:
         is_classic = file.read(3) == NETCDF3_MAGIC

@@ -18,6 +18,8 @@ from partita.io.stores.chunked_variable import ChunkedVariable
 from partita.io.stores.labels import put_back, set_aside
 from partita.io.stores.netcdf_zarr import opened, readable, write
 
+_LARGEST_NUMBER = 8  # bytes, in Zarr
+
 
 def write_recording(
     recording: xr.DataArray, path: Path, *, chunks: Any, overwrite: bool = False
@@ -35,10 +37,15 @@ def write_recording(
     overwrite : bool
         Whether it may replace what is no recording of Partita.
     """
+    is_zarr = path.suffix == ".zarr"
+    if is_zarr and recording.dtype.itemsize > _LARGEST_NUMBER:
+        raise TypeError(
+            f"Zarr holds numbers of up to 64 bits, and this recording {recording.dtype}. Convert "
+            f"it first, recording.astype('float64'), or save it as {path.stem}.nc."
+        )
     recording, odd = set_aside(recording)
     name = "" if recording.name is None else str(recording.name)
     variable = name if name.isidentifier() and name not in _names_in(recording) else "recording"
-    is_zarr = path.suffix == ".zarr"
     about = {"variable": variable, "name": _plain_name(recording.name)}
     encoding: dict[str, Any] = {}
     if is_zarr:  # chunks of zeros too, so that one which is not there is known to be lost
