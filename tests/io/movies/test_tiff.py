@@ -224,6 +224,63 @@ def test_a_set_of_ome_files_is_loaded_by_one_of_them(tmp_path, frames):
         partita.load(tmp_path / names[0])
 
 
+OME = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid'
+
+
+@pytest.fixture
+def companion_set(tmp_path):
+    """Return three files of a frame each, described by a companion file, and their frames."""
+    frames = np.random.default_rng(3).integers(0, 99, (3, 8, 9)).astype("u2")
+    blocks = ""
+    for number, frame in enumerate(frames):
+        name = f"t{number}.ome.tif"
+        blocks += (
+            f'<TiffData FirstT="{number}" IFD="0" PlaneCount="1">'
+            f'<UUID FileName="{name}">urn:uuid:{number}</UUID></TiffData>'
+        )
+        only = '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:9"/>'
+        xml = f'<?xml version="1.0"?><OME {OME}:{number}">{only}</OME>'
+        tifffile.imwrite(tmp_path / name, frame, description=xml, metadata=None)
+    xml = (
+        f'<?xml version="1.0" encoding="UTF-8"?><OME {OME}:9"><Image ID="Image:0"><Pixels '
+        'ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="9" SizeY="8" SizeC="1" '
+        'SizeZ="1" SizeT="3" TimeIncrement="0.5" PhysicalSizeX="2" PhysicalSizeY="2">'
+        f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{blocks}</Pixels></Image></OME>'
+    )
+    (tmp_path / "a.companion.ome").write_text(xml, encoding="utf-8")
+    return tmp_path, frames
+
+
+@pytest.mark.parametrize("source", ["", "t0.ome.tif", "t2.ome.tif", "t*.ome.tif"])
+def test_a_set_with_a_companion_file_is_read_whole_and_once(companion_set, source):
+    folder, frames = companion_set
+    recording = partita.load(folder / source)
+    np.testing.assert_array_equal(recording, frames)
+    np.testing.assert_allclose(recording.time, [0, 0.5, 1])
+    np.testing.assert_allclose(recording.x.diff("x"), 0.002)
+
+
+def test_a_companion_file_that_is_missing_damaged_or_elsewhere_is_named(companion_set):
+    folder, _ = companion_set
+    companion = folder / "a.companion.ome"
+    text = companion.read_text()
+    for damaged in (text[:200], "", "<a/>"):
+        companion.write_text(damaged)
+        with pytest.raises(OSError, match=r"a\.companion\.ome is no OME-XML"):
+            partita.load(folder / "t1.ome.tif")
+    companion.unlink()
+    with pytest.raises(OSError, match=r"a\.companion\.ome describes, and that is missing"):
+        partita.load(folder / "t1.ome.tif")
+    outside = folder / "in"
+    outside.mkdir()
+    (folder / "t1.ome.tif").rename(outside / "t1.ome.tif")
+    raw = (outside / "t1.ome.tif").read_bytes()
+    (outside / "t1.ome.tif").write_bytes(raw.replace(b"a.companion.ome", b"../companion.om"))
+    (folder / "companion.om").write_text(text)
+    with pytest.raises(PermissionError, match="allow_external"):
+        partita.load(outside / "t1.ome.tif")
+
+
 # ScanImage
 
 

@@ -16,17 +16,41 @@ def main_file(tiff: Any, path: Path) -> Path | None:
     OSError
         If it is missing.
     """
-    only = _ome(tiff).get("BinaryOnly")
-    named = only.get("MetadataFile") if isinstance(only, dict) else None
-    if not named or not str(named).lower().endswith((".tif", ".tiff")):
+    named = _describing(tiff)
+    if not named:
         return None
-    main = path.parent / str(named)
+    main = path.parent / named
     if not main.is_file():
         raise OSError(
             f"{path} is one of a set of OME-TIFF files, which {named} describes, and that is "
             "missing beside it. Put it into its folder."
         )
     return None if main.resolve() == path.resolve() else main
+
+
+def reader_of(companion: Path) -> Any:
+    """Return tifffile's reader for files that a companion file describes.
+
+    Raises
+    ------
+    OSError
+        If it is damaged.
+    """
+    tifffile = import_module("tifffile")
+    text = companion.read_bytes()
+    try:
+        about = tifffile.xml2dict(text.decode()).get("OME")
+    except (ValueError, SyntaxError) as error:
+        raise OSError(f"{companion} is no OME-XML, or damaged ({error}). Copy it again.") from error
+    if not isinstance(about, dict):
+        raise OSError(f"{companion} is no OME-XML. Copy it again.")
+    return type("DescribedFile", (tifffile.TiffFile,), {"ome_metadata": text.decode()})
+
+
+def _describing(tiff: Any) -> str:
+    """Return the name of the file that describes a set, where a file says only that."""
+    only = _ome(tiff).get("BinaryOnly")
+    return str(only.get("MetadataFile", "")) if isinstance(only, dict) else ""
 
 
 def missing_files(tiff: Any, path: Path) -> list[str]:

@@ -24,7 +24,7 @@ from partita.io.lazy_array import (
     naming,
 )
 from partita.io.movies.description import Movie, name_axes
-from partita.io.movies.ome_sets import main_file, missing_files
+from partita.io.movies.ome_sets import main_file, missing_files, reader_of
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
 from partita.io.request import Wanted
 
@@ -103,8 +103,17 @@ class ScatteredPages(FileArray):
                 into[row] = frame.asarray(maxworkers=1)[within]
 
 
-def read_tiff(path: Path, wanted: Wanted) -> Movie:
+def read_tiff(path: Path, wanted: Wanted, *, companion: Path | None = None) -> Movie:
     """Return the movie in a TIFF file; of its pages the directories are read, not the values.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    wanted : Wanted
+        What the user says of it.
+    companion : pathlib.Path, optional
+        A file of OME-XML that describes it and others.
 
     Raises
     ------
@@ -115,11 +124,13 @@ def read_tiff(path: Path, wanted: Wanted) -> Movie:
     ValueError
         If its images are of several sizes and none is chosen.
     """
-    tifffile = import_module("tifffile")
-    with naming(path), _of_one_size(path), tifffile.TiffFile(path) as tiff:
+    reader = reader_of(companion) if companion else import_module("tifffile").TiffFile
+    with naming(path), _of_one_size(path), reader(path) as tiff:
         main = main_file(tiff, path)
         if main is not None:
             _refuse_elsewhere(main, path, wanted)
+            if main.suffix.lower() not in (".tif", ".tiff"):
+                return read_tiff(path, wanted, companion=main)
             return replace(read_tiff(main, wanted), name=_name(path))
         _refuse_broken_chain(tiff, path)
         _refuse_lost_tags(tiff, path)
