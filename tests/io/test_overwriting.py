@@ -182,3 +182,22 @@ def test_what_is_read_is_found_behind_links_and_inside_stores(tmp_path):
         with pytest.raises(FileExistsError, match="never replaced"):
             refuse_inputs([path], [store])
     refuse_inputs([tmp_path / "b.zarr"], [store])
+
+
+@pytest.mark.parametrize("name", ["a.nc", "a.zarr", "a.nii", "a.nii.gz"])
+def test_what_is_still_read_from_a_file_replaces_it_only_where_that_is_said(tmp_path, name):
+    if name == "a.zarr":
+        pytest.importorskip("zarr")
+    path = tmp_path / name
+    values = np.arange(48, dtype="f4").reshape(4, 1, 3, 4)
+    raw = xr.DataArray(values, dims=("time", "z", "y", "x"), coords={"time": [0.0, 1.0, 2.0, 3.0]})
+    partita.save(raw, path)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    lazy = partita.load(tmp_path / "link" / name, chunks=2)
+    for made in (lazy, lazy * 2, (lazy - lazy.mean("time")).isel(time=slice(1, 3))):
+        with pytest.raises(FileExistsError, match="still read from"):
+            partita.save(made, path)
+    np.testing.assert_array_equal(partita.load(path), raw)
+    partita.save(2 * partita.load(path), path, overwrite=True)
+    partita.save(2 * partita.load(path, chunks=None), path)
+    np.testing.assert_array_equal(partita.load(path), 4 * raw)

@@ -67,7 +67,8 @@ def save(
         If the suffix is none of those above, or the recording does not fit the format; if `chunks`
         is given for a model or NIfTI, or names a dimension that is not there.
     FileExistsError
-        If something of another kind is there, and `overwrite` is not given.
+        If something of another kind is there, or the file that a recording is still read from,
+        and `overwrite` is not given.
     OSError
         If there is no room on the disk; what was there is as it was.
     sklearn.exceptions.NotFittedError

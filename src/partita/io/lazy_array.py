@@ -119,6 +119,13 @@ class FileArray(LazyArray):
         return Stamp.of(self.stamp.path)
 
 
+def files_behind(array: Any) -> list[Path]:
+    """Return the files and stores that an array of dask's reads when it is computed."""
+    layers = getattr(getattr(array, "dask", None), "layers", {})
+    inline = (pair[0] for layer in layers.values() for pair in getattr(layer, "indices", ()))
+    return [one.path for one in inline if isinstance(one, FileArray)]
+
+
 class WholeArray(FileArray):
     """An array that is compressed as one piece: read when first asked, and then kept in memory.
 

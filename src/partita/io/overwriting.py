@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from partita.io.atomic import is_zarr_store
+from partita.io.lazy_array import files_behind
 
 # Attributes by which Partita knows what it wrote to a file or store.
 MODEL, RECORDING, CHECKPOINT, DATASET = (
@@ -83,6 +84,16 @@ def _attrs_of_store(path: Path) -> Mapping[str, Any]:
         return attrs
     older: Mapping[str, Any] = json.loads((path / ".zattrs").read_text(encoding="utf-8"))
     return older
+
+
+def refuse_own_source(path: Path, arrays: Iterable[Any]) -> None:
+    """Refuse to replace the file that what is written is still read from (FileExistsError)."""
+    place = path.resolve()
+    if any(place == file.resolve() for array in arrays for file in files_behind(array)):
+        raise FileExistsError(
+            f"{path} is what the values are still read from, and would be replaced by what was "
+            "made of it. Give another name, or replace it: overwrite=True."
+        )
 
 
 def refuse_inputs(paths: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from partita._labels.checks import refuse_unwritable_names, require_array, requi
 from partita._labels.warn import warn
 from partita.io.atomic import path_of
 from partita.io.formats import by_suffix
+from partita.io.overwriting import refuse_own_source
 
 
 def save_recording(
@@ -61,7 +62,8 @@ def save_recording(
         positions, very large or odd coordinates. ``.nc`` can. If `chunks` names a dimension that
         is not there, or is given for NIfTI, which has none.
     FileExistsError
-        If something else is at the path, and `overwrite` is not given.
+        If something else is at the path, or the file that the recording is still read from, and
+        `overwrite` is not given.
     OSError
         If there is no room on the disk; what was there is as it was.
     ModuleNotFoundError
@@ -91,6 +93,8 @@ def save_recording(
     refuse_unwritable_names(recording, caller="save")
     path = path_of(path, caller="save")
     writer = by_suffix(path).writer(path)
+    if not overwrite:
+        refuse_own_source(path, [recording.data])
     storable = without_unstorable(_in_utc(recording), caller="save")
     return writer(storable, path, chunks=chunks, overwrite=overwrite)
 

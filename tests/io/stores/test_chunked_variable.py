@@ -95,7 +95,7 @@ def test_a_store_that_was_written_anew_is_not_mixed_with_the_old(recording, suff
 
 
 def test_a_store_may_be_read_while_it_is_written_anew(store, recording):
-    pt.save(pt.load(store) * 2, store)
+    pt.save(pt.load(store) * 2, store, overwrite=True)
     np.testing.assert_array_equal(pt.load(store), 2 * recording)
 
 

@@ -89,7 +89,7 @@ def test_the_only_variable_of_a_foreign_file_is_the_recording(tmp_path):
 
 def test_a_recording_can_be_saved_onto_its_own_file(tmp_path, suffix):
     path = save_recording(recording_of(), tmp_path / f"a{suffix}")
-    save_recording(partita.load(path, chunks=5) * 2, path)
+    save_recording(partita.load(path, chunks=5) * 2, path, overwrite=True)
     np.testing.assert_array_equal(partita.load(path).values, recording_of().values * 2)
 
 

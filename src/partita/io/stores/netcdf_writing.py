@@ -114,7 +114,7 @@ class _Fetcher(_Writer):
             places = list(slices_from_chunks(source.chunks))
             for first in range(0, len(places), _AT_ONCE):
                 few = places[first : first + _AT_ONCE]
-                blocks = dask.base.compute(*(source[p] for p in few))  # type: ignore[no-untyped-call]
+                blocks = dask.base.compute(*(source[place] for place in few))
                 for place, values in zip(few, blocks, strict=True):
                     target[place] = values
 

@@ -16,7 +16,7 @@ from partita._labels.attrs import without_unstorable
 from partita.io.atomic import path_of, refuse_missing, replacing, replacing_store
 from partita.io.formats import named
 from partita.io.hdf5_sources import refuse_outside
-from partita.io.overwriting import DATASET, KINDS, refuse_other
+from partita.io.overwriting import DATASET, KINDS, refuse_other, refuse_own_source
 from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
 from partita.io.stores.netcdf_writing import threads, write_netcdf
@@ -69,7 +69,10 @@ def write_dataset(
     """
     checks.refuse_unwritable_names(dataset, caller="write_dataset")
     storable = without_unstorable(dataset, caller="write_dataset")
-    return write(storable, path_of(path, caller="write_dataset"), {}, overwrite=overwrite)
+    path = path_of(path, caller="write_dataset")
+    if not overwrite:
+        refuse_own_source(path, [one.data for one in dataset.data_vars.values() if one.chunks])
+    return write(storable, path, {}, overwrite=overwrite)
 
 
 def write(
