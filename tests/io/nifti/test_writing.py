@@ -291,7 +291,7 @@ def test_equal_recordings_give_equal_files(tmp_path):
 
 def test_a_recording_can_be_saved_onto_its_own_file(tmp_path):
     path = save_recording(recording_of(), tmp_path / "a.nii.gz")
-    save_recording(partita.load(path, chunks=2) * 2, path)
+    save_recording(partita.load(path, chunks=2) * 2, path, overwrite=True)
     np.testing.assert_array_equal(partita.load(path).values, recording_of().values * 2)
 
 
