@@ -17,7 +17,7 @@ Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 _FLUCTUATION = " (fluctuation)"
 
 
-def append_history(array: Labelled, line: str) -> Labelled:
+def append_history(array: Labelled, line: str, *, after: xr.DataArray | None = None) -> Labelled:
     """Return `array` with one more line in ``attrs["history"]``; its values are shared.
 
     Parameters
@@ -27,13 +27,15 @@ def append_history(array: Labelled, line: str) -> Labelled:
     line : str
         A name and parameters, such as ``"zscore(ddof=0)"``: no clock, so that identical runs are
         identical.
+    after : xarray.DataArray, optional
+        What the array was made from, whose history goes before the line; by default its own.
 
     Returns
     -------
     xarray.DataArray or xarray.Dataset
         A shallow copy with the line appended.
     """
-    before = array.attrs.get("history")
+    before = (array if after is None else after).attrs.get("history")
     return array.assign_attrs(history=f"{before}\n{line}" if before else line)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,12 @@ def require_dense(recording: xr.DataArray, *, caller: str) -> None:
             f"{caller} needs a dense recording, and was given {kept.__name__}. "
             "Make it dense first: recording.as_numpy()."
         )
+
+
+def require_choice(name: str, value: object, known: Sequence[str]) -> None:
+    """Refuse what is none of the words that are known (ValueError)."""
+    if value not in known:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, and was {value!r}.")
 
 
 def promote(dtype: np.dtype[Any]) -> np.dtype[Any]:

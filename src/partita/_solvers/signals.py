@@ -19,7 +19,6 @@ def solve_signals(
     penalty: Penalty = NONE,
     weights: Array | RankOne | None = None,
     loss: float = 2.0,
-    W0: Array | None = None,
 ) -> Array:
     """Find the signals W >= 0 that fit X best with the maps H as they are.
 
@@ -36,8 +35,6 @@ def solve_signals(
         any weight gets signals of zero, unless the penalty ties it to others.
     loss : float, default 2.0
         Beta of the divergence: 2 Frobenius, 1 Kullback-Leibler, 0 Itakura-Saito.
-    W0 : ndarray, (n, k), optional
-        A guess, used where the loss is not Frobenius.
 
     Returns
     -------
@@ -55,5 +52,5 @@ def solve_signals(
     if isinstance(X, Stream):
         return signals_for(X, H, penalty)
     if loss != 2.0:
-        return solve_divergence(X, H, beta=loss, penalty=penalty, weights=weights, W0=W0)
+        return solve_divergence(X, H, beta=loss, penalty=penalty, weights=weights)
     return solve_least_squares(X, H, penalty=penalty, weights=weights)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import ndimage, signal
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     require_amounts,
     require_counts,
@@ -26,7 +25,7 @@ from partita.datasets.coordinates import (
     with_history,
 )
 from partita.datasets.neuropil import CELL_RADIUS
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,7 +129,7 @@ def simulate_calcium(
             "component": component_coordinate(n_components),
         },
     )
-    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+    return with_history(truth, CALLER, random_state)
 
 
 def _transients(spikes: Floats, *, decay_time: float, sampling_interval: float) -> Floats:

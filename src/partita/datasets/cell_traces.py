@@ -7,7 +7,6 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import ndimage, signal
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     require_amounts,
     require_counts,
@@ -15,7 +14,7 @@ from partita._labels.numbers import (
     require_positive,
 )
 from partita.datasets.coordinates import FLUORESCENCE, time_coordinate, with_history
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,7 +120,7 @@ def simulate_traces(
             "neuron": xr.Variable("neuron", np.arange(n_neurons), {"long_name": "neuron"}),
         },
     )
-    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+    return with_history(truth, CALLER, random_state)
 
 
 def _draw_baselines(

@@ -1,13 +1,16 @@
-"""Coordinates of simulated recordings: millimetres, seconds, and the grid they lie on."""
+"""What simulated recordings share: coordinates (mm, s), the grid they lie on, their history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+
+from partita._labels.attrs import describe_call
+from partita._labels.numbers import require_shape
+from partita.datasets.seeds import Seed, seed_words
 
 POWER = {"units": "a.u.", "long_name": "Power Doppler"}
 FLUORESCENCE = {"units": "a.u.", "long_name": "Fluorescence"}
@@ -37,11 +40,19 @@ def grid_coordinate() -> xr.Variable:
     )
 
 
-def with_history(dataset: xr.Dataset, line: str) -> xr.Dataset:
+def require_field(caller: str, shape: Sequence[int], *, n_axes: int, least: int) -> tuple[int, ...]:
+    """Return the shape of a field of view, or refuse one too small along y and x (ValueError)."""
+    axes, places = ("y and x", "pixels") if n_axes == 2 else ("z, y and x", "voxels")
+    counts = require_shape(caller, shape, n_axes=[n_axes], axes=axes)
+    if min(counts[-2:]) >= least:
+        return counts
+    raise ValueError(f"{caller} needs at least {least} {places} along y and x; got shape {counts}.")
+
+
+def with_history(
+    dataset: xr.Dataset, caller: str, random_state: Seed, **given: object
+) -> xr.Dataset:
     """Note on the dataset and on its recording how they were made."""
+    line = describe_call(caller, random_state=seed_words(random_state), **given)
     dataset["recording"].attrs["history"] = line
-    return dataset.assign_attrs(_joined(dataset.attrs, line))
-
-
-def _joined(attrs: Mapping[Any, Any], line: str) -> dict[str, Any]:
-    return {**{str(key): value for key, value in attrs.items()}, "history": line}
+    return dataset.assign_attrs(history=line)

@@ -9,23 +9,22 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import ndimage, signal
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     require_amounts,
     require_counts,
     require_floating,
     require_positive,
-    require_shape,
 )
 from partita.datasets.coordinates import (
     SOURCE_MAP,
     component_coordinate,
     grid_coordinate,
+    require_field,
     space_coordinate,
     time_coordinate,
     with_history,
 )
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +112,7 @@ def simulate_fmri(
     {'time': 40, 'z': 1, 'y': 40, 'x': 40}
     """
     kind = require_floating(CALLER, dtype)
-    counts = _require_field(shape)
+    counts = require_field(CALLER, shape, n_axes=3, least=16)
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=20, n_times=n_times)
     require_positive(CALLER, spacing=spacing, repetition_time=repetition_time)
@@ -142,7 +141,7 @@ def simulate_fmri(
         recording=np.abs(frames), head=head, maps=maps, signals=signals, drift=wander,
         beat=beat, shift=shift, suspect=suspect,
     )  # fmt: skip
-    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+    return with_history(truth, CALLER, random_state)
 
 
 def _label(
@@ -223,13 +222,6 @@ def _slope(image: Floats, axis: int, spacing: float) -> Floats:
         return np.zeros_like(image)
     found: Floats = np.gradient(image, spacing, axis=axis)
     return found
-
-
-def _require_field(shape: Sequence[int]) -> tuple[int, ...]:
-    counts = require_shape(CALLER, shape, n_axes=[3], axes="z, y and x")
-    if min(counts[1:]) >= 16:
-        return counts
-    raise ValueError(f"{CALLER} needs at least 16 voxels along y and x; got shape {counts}.")
 
 
 def _draw_maps(head: _Head, count: int, *, rng: np.random.Generator) -> Floats:

@@ -9,14 +9,12 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import signal
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     is_positive,
     require_amounts,
     require_counts,
     require_floating,
     require_positive,
-    require_shape,
 )
 from partita.datasets.brain_phantom import paint_power, paint_regions
 from partita.datasets.canvas import Canvas, lay_canvas
@@ -25,12 +23,13 @@ from partita.datasets.coordinates import (
     SOURCE_MAP,
     component_coordinate,
     grid_coordinate,
+    require_field,
     space_coordinate,
     time_coordinate,
     with_history,
 )
 from partita.datasets.rigid_motion import Motion, affines, draw_motion, render_moving
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 
@@ -141,7 +140,7 @@ def simulate_fusi(
     (('component', 'z', 'y', 'x'), ('time', 'component'))
     """
     kind = require_floating(CALLER, dtype)
-    counts = _require_field(shape)
+    counts = require_field(CALLER, shape, n_axes=3, least=4)
     steps = _require_spacing(spacing)
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=2, n_times=n_times)
@@ -168,15 +167,7 @@ def simulate_fusi(
         maps=canvas.at_voxels(regions),
         signals=signals,
     )
-    line = describe_call(CALLER, random_state=seed_words(random_state), **amounts)
-    return with_history(_add_motion(truth, path), line)
-
-
-def _require_field(shape: Sequence[int]) -> tuple[int, ...]:
-    counts = require_shape(CALLER, shape, n_axes=[3], axes="z, y and x")
-    if min(counts[1:]) >= 4:
-        return counts
-    raise ValueError(f"{CALLER} needs at least 4 voxels along y and x; got shape {counts}.")
+    return with_history(_add_motion(truth, path), CALLER, random_state, **amounts)
 
 
 def _require_spacing(spacing: Sequence[float]) -> tuple[float, ...]:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     require_amounts,
     require_counts,
@@ -22,7 +21,7 @@ from partita.datasets.coordinates import (
     time_coordinate,
     with_history,
 )
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,7 +109,7 @@ def simulate_parts(
             **_places(dims, counts),
         },
     )
-    return with_history(truth, describe_call(CALLER, random_state=seed_words(random_state)))
+    return with_history(truth, CALLER, random_state)
 
 
 def _places(dims: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, xr.Variable]:

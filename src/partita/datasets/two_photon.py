@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from partita._labels.attrs import describe_call
 from partita._labels.numbers import (
     require_amounts,
     require_counts,
     require_floating,
     require_positive,
-    require_shape,
 )
 from partita.datasets.canvas import lay_canvas
 from partita.datasets.coordinates import (
     FLUORESCENCE,
+    require_field,
     space_coordinate,
     time_coordinate,
     with_history,
@@ -26,7 +25,7 @@ from partita.datasets.coordinates import (
 from partita.datasets.neuropil import paint_neuropil
 from partita.datasets.nonrigid_motion import Bending, displacements, draw_bending, render_bent
 from partita.datasets.rigid_motion import draw_motion
-from partita.datasets.seeds import Seed, seed_words, spawn_generators
+from partita.datasets.seeds import Seed, spawn_generators
 
 CALLER = "simulate_two_photon"
 BRIGHTNESS = 100.0
@@ -116,7 +115,7 @@ def simulate_two_photon(
     (('time', 'y', 'x'), ('time', 'axis', 'y', 'x'))
     """
     kind = require_floating(CALLER, dtype)
-    counts = _require_field(shape)
+    counts = require_field(CALLER, shape, n_axes=2, least=4)
     require_counts(CALLER, minimum=2, n_times=n_times)
     require_positive(CALLER, pixel_size=pixel_size, sampling_interval=sampling_interval)
     shaking = {"motion": motion, "transient": transient}
@@ -144,17 +143,8 @@ def simulate_two_photon(
             "x": space_coordinate("x", 0.0, pixel_size, counts[1]),
         },
     )
-    line = describe_call(
-        CALLER, random_state=seed_words(random_state), **shaking, warp=warp, **noise
-    )
-    return with_history(_add_motion(truth, path, kind), line)
-
-
-def _require_field(shape: Sequence[int]) -> tuple[int, ...]:
-    counts = require_shape(CALLER, shape, n_axes=[2], axes="y and x")
-    if min(counts) >= 4:
-        return counts
-    raise ValueError(f"{CALLER} needs at least 4 pixels along y and x; got shape {counts}.")
+    given = {**shaking, "warp": warp, **noise}
+    return with_history(_add_motion(truth, path, kind), CALLER, random_state, **given)
 
 
 def _require_noise(**noise: float | None) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partita._labels.numbers import is_number
+from partita._labels.numbers import is_positive
 
 # How axes are named in files, by a letter or a word.
 AXIS_NAMES = {
@@ -95,7 +95,7 @@ def _checked_dims(dims: Any) -> tuple[str, ...] | None:
 def _checked_rate(rate: Any) -> float | None:
     if rate is None:
         return None
-    if not _is_positive(rate):
+    if not is_positive(rate):
         raise ValueError(
             f"frame_rate is in Hz, a number above 0; given: {rate!r}. For instance: frame_rate=30."
         )
@@ -106,13 +106,9 @@ def _checked_pair(size: Any) -> tuple[float, float] | None:
     if size is None:
         return None
     pair = tuple(size) if isinstance(size, Sequence | np.ndarray) else (size, size)
-    if isinstance(size, str) or len(pair) != 2 or not all(_is_positive(one) for one in pair):
+    if isinstance(size, str) or len(pair) != 2 or not all(is_positive(one) for one in pair):
         raise ValueError(
             "pixel_size is in mm, one number above 0 or a pair (y, x) of them; given: "
             f"{size!r}. For instance, for pixels of 2 µm: pixel_size=0.002."
         )
     return float(pair[0]), float(pair[1])
-
-
-def _is_positive(value: Any) -> bool:
-    return is_number(value) and 0 < value < np.inf

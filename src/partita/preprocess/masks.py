@@ -77,7 +77,7 @@ def intensity_mask(
     image = _image_of(recording, sample_dim=sample_dim, caller="intensity_mask")
     mask = _bright(image, threshold, caller="intensity_mask")
     line = describe_call("intensity_mask", threshold=threshold)
-    return append_history(_worded(mask, recording, "Bright voxels"), line)
+    return append_history(_worded(mask, "Bright voxels"), line, after=recording)
 
 
 def brain_mask(
@@ -140,9 +140,8 @@ def brain_mask(
     flat = bright.values.squeeze()
     brain = ndimage.binary_fill_holes(_largest(flat)).reshape(bright.shape)
     line = describe_call("brain_mask", threshold=threshold)
-    return append_history(
-        _worded(bright.copy(deep=False, data=brain), recording, "Brain mask"), line
-    )
+    mask = _worded(bright.copy(deep=False, data=brain), "Brain mask")
+    return append_history(mask, line, after=recording)
 
 
 def _image_of(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:
@@ -240,10 +239,7 @@ def _largest(bright: np.ndarray) -> np.ndarray:
     return largest
 
 
-def _worded(mask: xr.DataArray, recording: xr.DataArray, long_name: str) -> xr.DataArray:
-    attrs = {"long_name": long_name, "threshold": mask.attrs["threshold"]}
-    if "history" in recording.attrs:
-        attrs["history"] = recording.attrs["history"]
+def _worded(mask: xr.DataArray, long_name: str) -> xr.DataArray:
     result = mask.rename("mask")
-    result.attrs = attrs
+    result.attrs = {"long_name": long_name, "threshold": mask.attrs["threshold"]}
     return result

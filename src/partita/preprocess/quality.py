@@ -171,8 +171,7 @@ def dvars(
     >>> pt.preprocess.dvars(recording).values
     array([nan,  1.,  0.])
     """
-    if normalise not in ("percent", "none"):
-        raise ValueError(f"normalise must be 'percent' or 'none', and was {normalise!r}.")
+    checks.require_choice("normalise", normalise, ("percent", "none"))
     checks.require_recording(recording, sample_dim=sample_dim, caller="dvars")
     checks.require_samples(recording, sample_dim=sample_dim, caller="dvars")
     checks.require_dense(recording, caller="dvars")
@@ -189,9 +188,8 @@ def dvars(
     result = signals.isel(component=0, drop=True).rename("dvars")
     units = "%" if normalise == "percent" else recording.attrs.get("units")
     result.attrs = {"long_name": "DVARS"} | ({"units": units} if units else {})
-    if "history" in recording.attrs:
-        result.attrs["history"] = recording.attrs["history"]
-    return append_history(result, describe_call("dvars", normalise=normalise))
+    line = describe_call("dvars", normalise=normalise)
+    return append_history(result, line, after=recording)
 
 
 def _moments(

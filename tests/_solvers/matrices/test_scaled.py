@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from partita._solvers.matrices.scaled import fill_zeros, prepare
+from partita._solvers.matrices.scaled import prepare
 
 RANK_ONE = np.arange(30.0) % 3, np.arange(700.0) % 5
 ENTRYWISE = np.outer(*RANK_ONE)
@@ -73,11 +73,9 @@ def test_where_logarithms_of_zero_would_be_infinite_zeros_become_small(laid_out,
 
 def test_zeros_become_a_share_of_the_smallest_value_and_the_rest_stays():
     X = np.array([[0.0, 2.0], [8.0, 0.0]])
-    np.testing.assert_array_equal(fill_zeros(X, fraction=0.25), [[0.5, 2], [8, 0.5]])
+    data = prepare(X, beta=0.0)
+    np.testing.assert_allclose(whole(data)[0] / data.scale, [[2e-3, 2], [8, 2e-3]])
     np.testing.assert_array_equal(X, [[0, 2], [8, 0]])
-    full, empty = np.ones((2, 2)), np.zeros((2, 2))
-    assert fill_zeros(full) is full
-    assert fill_zeros(empty) is empty
 
 
 def test_nothing_at_all_has_a_scale():

@@ -45,7 +45,6 @@ def solve_divergence(
     beta: float,
     penalty: Penalty = NONE,
     weights: Array | RankOne | None = None,
-    W0: Array | None = None,
 ) -> Array:
     """Find the signals W >= 0 whose divergence from X, with the maps H as they are, is least.
 
@@ -61,8 +60,6 @@ def solve_divergence(
         In the units of X, as a Solution leaves it; none by default.
     weights : ndarray, (n, p), or tuple of ndarray, (n,) and (p,), optional
         A weight for each entry, or its two rank-one factors.
-    W0 : ndarray, (n, k), optional
-        Where to start; by default a level that fits the mean of each sample.
 
     Returns
     -------
@@ -81,10 +78,8 @@ def solve_divergence(
     data = prepare(X, beta=beta, weights=weights)
     if data.rms == 0.0:
         return np.zeros((X.shape[0], H.shape[0]), data.dtype)
-    kind = data.dtype.type
     short = np.ascontiguousarray(H.T, dtype=data.dtype)
-    rows = _level(data, short) if W0 is None else W0 * kind(data.scale)
-    rows = np.ascontiguousarray(rows, dtype=data.dtype)
+    rows = np.ascontiguousarray(_level(data, short), dtype=data.dtype)
     rows[data.unseen()[0]] = 0
     inner = penalty.scaled(W=1 / data.scale, H=1.0, loss=1 / data.unit)
 
@@ -92,7 +87,7 @@ def solve_divergence(
         return inner.majorise(here.T, H, signals=True)
 
     refit(data.turned(), short, rows, terms_at if penalty.active else None, ahead=True)
-    return np.asarray(rows / kind(data.scale))
+    return np.asarray(rows / data.dtype.type(data.scale))
 
 
 def refit(

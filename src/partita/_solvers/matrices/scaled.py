@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
     Values come multiplied by `scale`, a power of two that brings their rms near 1, so that
     neither float32 nor the floor of Y sees the units of X. Zeros come as `fill`, which is 0
-    unless beta is (see `fill_zeros`).
+    unless beta is.
     """
 
     X: Any
@@ -119,31 +119,3 @@ def _least_positive(data: Data) -> float:
         X, _ = data.take(block)
         least = min(least, float(X.min(where=X > 0, initial=math.inf)))
     return least if math.isfinite(least) else 0.0
-
-
-def fill_zeros(X: Array, *, fraction: float = _ZERO_SHARE) -> Array:
-    """Return X with its zeros replaced as `prepare` does it, so that losses with beta 0 are finite.
-
-    Parameters
-    ----------
-    X : ndarray, (n, p)
-        Non-negative data.
-    fraction : float, default 1e-3
-        Zeros become this share of the smallest positive value.
-
-    Returns
-    -------
-    ndarray, (n, p)
-        A copy where X has zeros and a positive value, else X itself.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> fill_zeros(np.array([[0.0, 2.0]]), fraction=0.5)
-    array([[1., 2.]])
-    """
-    empty = X == 0
-    if not empty.any() or empty.all():
-        return X
-    least = X[~empty].min()
-    return np.asarray(np.where(empty, X.dtype.type(fraction) * least, X))

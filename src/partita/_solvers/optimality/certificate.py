@@ -64,7 +64,7 @@ def floor_share(dtype: Any) -> float:
     return _FLOORS[np.dtype(dtype)]
 
 
-def scale_of(norm2: float, dtype: Any, *, rows: int = 0, worked_in: Any = None) -> Scale:
+def scale_of(norm2: float, dtype: Any, *, rows: int = 0) -> Scale:
     """Return what the slack of a fit is compared with.
 
     Parameters
@@ -80,15 +80,13 @@ def scale_of(norm2: float, dtype: Any, *, rows: int = 0, worked_in: Any = None) 
         longer than the misfit (Cauchy-Schwarz), which tells more than the gradient itself where
         X is explained but for rounding; and there is none where the misfit is no more than the
         rounding of the factors.
-    worked_in : dtype, optional
-        That of the factors, if another than that of X.
 
     Returns
     -------
     Scale
     """
     norm = math.sqrt(norm2)
-    eps = float(np.finfo(dtype if worked_in is None else worked_in).eps)
+    eps = float(np.finfo(dtype).eps)
     return Scale(floor_share(dtype) * norm, _ROUNDINGS * eps * norm if rows else 0.0, rows)
 
 

@@ -82,8 +82,8 @@ def censor(
     """
     checks.require_recording(recording, sample_dim=sample_dim, caller="censor")
     checks.require_dense(recording, caller="censor")
-    _require_known("how", how, ("drop", "interpolate"))
-    _require_known("method", method, tuple(LEAST))
+    checks.require_choice("how", how, ("drop", "interpolate"))
+    checks.require_choice("method", method, tuple(LEAST))
     bad = _frames_of(frames, recording, sample_dim=sample_dim)
     least = 1 if how == "drop" else LEAST[method]
     if (~bad).sum() < least:
@@ -137,8 +137,3 @@ def _frames_of(frames: Any, recording: xr.DataArray, *, sample_dim: str) -> np.n
     matched = match(table, recording, sample_dim=sample_dim, what="The series of frames to censor")
     found: np.ndarray = matched.values[:, 0]
     return found
-
-
-def _require_known(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, and was {value!r}.")

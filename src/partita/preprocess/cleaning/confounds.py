@@ -194,10 +194,8 @@ def compcor(
         )
     )
     found.attrs = {"units": "1", "long_name": "CompCor confound"}
-    if "history" in recording.attrs:
-        found.attrs["history"] = recording.attrs["history"]
     line = describe_call("compcor", n_components=n_components, order=order)
-    return append_history(found.rename("compcor"), line)
+    return append_history(found.rename("compcor"), line, after=recording)
 
 
 def _require_count(n_components: object) -> None:

@@ -145,7 +145,7 @@ def drift_courses(
 
 
 def _polynomials(times: Times, order: int, *, caller: str) -> np.ndarray:
-    if not _is_count(order):
+    if not is_whole(order) or order < 0:
         raise ValueError(
             f"order must be a whole number, 0 or more, and was {order!r}. 1 fits a line."
         )
@@ -157,10 +157,6 @@ def _polynomials(times: Times, order: int, *, caller: str) -> np.ndarray:
     middle, half = (times[0] + times[-1]) / 2, (times[-1] - times[0]) / 2
     # Legendre polynomials are nearly orthogonal over the samples, powers of time are not.
     return np.polynomial.legendre.legvander((times - middle) / half, int(order))[:, 1:]
-
-
-def _is_count(order: object) -> bool:
-    return is_whole(order) and order >= 0
 
 
 def _cosines(times: Times, cutoff: float, *, caller: str) -> np.ndarray:

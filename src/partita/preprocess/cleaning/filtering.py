@@ -280,8 +280,7 @@ def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> 
 def _evenly_sampled(
     recording: xr.DataArray, irregular: str, *, sample_dim: str, caller: str
 ) -> xr.DataArray:
-    if irregular not in ("refuse", "resample"):
-        raise ValueError(f"irregular must be 'refuse' or 'resample', and was {irregular!r}.")
+    checks.require_choice("irregular", irregular, ("refuse", "resample"))
     if irregular == "refuse" or sample_dim not in recording.coords:
         return recording
     times = sample_times(recording, sample_dim=sample_dim, caller=caller)

@@ -104,8 +104,7 @@ def resample_time(
 
 
 def _own_times(recording: xr.DataArray, *, sample_dim: str, method: str) -> np.ndarray:
-    if method not in tuple(LEAST):
-        raise ValueError(f"method must be 'cubic' or 'linear', and was {method!r}.")
+    checks.require_choice("method", method, ("cubic", "linear"))
     times = sample_times(recording, sample_dim=sample_dim, caller="resample_time")
     if recording.sizes[sample_dim] < LEAST[method]:
         raise ValueError(

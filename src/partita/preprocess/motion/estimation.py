@@ -175,6 +175,5 @@ def estimate(
         ) from None
     motion = motion_dataset(tracks, laid, grid, smooth=options.smooth, caller=caller)
     motion.attrs = {"transform": options.transform, "per": options.per}
-    if "history" in recording.attrs:
-        motion.attrs["history"] = recording.attrs["history"]
-    return append_history(motion, describe_call("estimate_motion", **options.said())), grid
+    line = describe_call("estimate_motion", **options.said())
+    return append_history(motion, line, after=recording), grid
