@@ -32,13 +32,13 @@ from reporting import HERE, describe, publish
 
 PRODUCTS = "without the register-blocked product"
 TILES = "without tiles of coordinate descent"
-PARAMETERS: dict[str, dict[str, object]] = {
+PARAMETERS: dict[str, dict[str, Any]] = {
     "whole": {},
     'solver="hals"': {"solver": "hals"},
     PRODUCTS: {},
     "one start": {"n_starts": 1},
 }
-BEFORE: dict[str, dict[str, object]] = {"whole, before": {}, TILES: {}}
+BEFORE: dict[str, dict[str, Any]] = {"whole, before": {}, TILES: {}}
 _TILE = 128  # rows of a tile, in the checkout that had them
 Run = dict[str, float]  # seconds of processor of a fit and of a transform, and the loss
 
@@ -107,16 +107,20 @@ def _fits(
     command = [sys.executable, __file__, "--work", name, "--folder", str(file), "--only", which]
     command += ["--types", dtype, "--rounds", str(options.rounds)]
     environment = {"PYTHONPATH": str(source), "OMP_NUM_THREADS": str(threads)}
-    subprocess.run(command, env=os.environ | environment, check=True)
-    runs: list[dict[str, Run]] = json.loads(file.read_text())[: options.rounds]
+    if len(_kept(file)) < options.rounds:
+        subprocess.run(command, env=os.environ | environment, check=True)
+    runs = _kept(file)[: options.rounds]
     return {part: [run[part] for run in runs] for part in runs[0]}
+
+
+def _kept(file: Path) -> list[dict[str, Run]]:
+    runs: list[dict[str, Run]] = json.loads(file.read_text()) if file.exists() else []
+    return runs
 
 
 def _work(name: str, which: str, dtype: str, rounds: int, file: Path) -> None:
     """Make the fits that a file lacks: a round a seed, every other one backwards."""
-    runs: list[dict[str, Run]] = json.loads(file.read_text()) if file.exists() else []
-    if len(runs) >= rounds:
-        return
+    runs = _kept(file)
     parts = PARAMETERS if which == "now" else BEFORE
     make, k = RECORDINGS[name]
     recording = xr.DataArray(make().astype(dtype, copy=False), dims=("time", "voxel"))
@@ -130,7 +134,7 @@ def _work(name: str, which: str, dtype: str, rounds: int, file: Path) -> None:
 
 
 def _measure(
-    recording: xr.DataArray, k: int, seed: int, part: str, parameters: dict[str, object]
+    recording: xr.DataArray, k: int, seed: int, part: str, parameters: dict[str, Any]
 ) -> Run:
     import partita as pt
 
@@ -153,7 +157,7 @@ def _left_out(part: str) -> Iterator[None]:
     else:
         yield
         return
-    module = importlib.import_module(f"partita._solvers.{owner}")
+    module: Any = importlib.import_module(f"partita._solvers.{owner}")
     kept = getattr(module, name)
     setattr(module, name, value)
     try:
