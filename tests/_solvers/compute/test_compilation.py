@@ -85,6 +85,20 @@ def test_what_no_edit_of_a_kernel_has_made_stale_is_not_compiled_again(house):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="where users keep caches is not in a variable")
+def test_kept_code_is_loaded_without_what_only_compiling_needs(house):
+    program = """
+    import sys
+    import numpy as np
+    from small.outer import total
+    print(total(4), "numba.np.linalg" in sys.modules)
+    print(total(np.int8(4)) if "compile" in sys.argv else "", "numba.np.linalg" in sys.modules)
+    """
+    assert run(house, program) == ["12.0", "True", "True"]
+    assert run(house, program) == ["12.0", "False", "False"]
+    more = program.replace('"compile" in sys.argv', "True")
+    assert run(house, more) == ["12.0", "False", "12.0", "True"]
+
+
 def test_where_no_place_is_writable_kernels_are_compiled_in_memory(house, tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()

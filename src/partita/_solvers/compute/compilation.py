@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.runtime.nrt import rtsys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,10 +33,25 @@ def compiled(function: Function) -> Function:
 
 def _cache(function: Callable[..., Any]) -> FunctionCache:
     """Return numba's cache of a function, stamped with all kernels instead of its own file."""
-    cache = FunctionCache(function)
+    cache: FunctionCache = cast(Any, _Cache)(function)
     files: Any = _Files  # of a library without types
     cache._cache_file = files(cache.cache_path, cache._impl.filename_base, _STAMP)
     return cache
+
+
+class _Cache(FunctionCache):
+    """A cache that loads code without what only compiling needs.
+
+    numba first imports all that it can compile, and every extension that is installed: 0.15 s of a
+    session in which everything is loaded. Where something is compiled, its compiler sees to that.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the code for the types of a call, or None where there is none."""
+        runtime, cache = cast(Any, rtsys), cast(Any, self)  # of a library without types
+        runtime.initialize(target_context)  # of the memory of arrays, which code refers to
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(sig, target_context)
 
 
 class _Files(IndexDataCacheFile):
