@@ -13,6 +13,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from partita import __version__
 from partita.decomposition.registry import estimators
 
+# Where the project lives in public, as "owner" and "repository": while they are empty, pages carry no
+# link to Binder, which runs the gallery in a browser.
+OWNER, REPOSITORY = "", ""
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
@@ -85,7 +89,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"[\\/]plot_",
     "within_subsection_order": "FileNameSortKey",
-    "backreferences_dir": None,
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("partita",),
     "copyfile_regex": r".*\.png",
     "download_all_examples": False,
     "ignore_repr_types": r"matplotlib\.|NotebookFigure|'list'",
@@ -99,6 +104,16 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "abort_on_example_error": False,
 }
+
+if OWNER and REPOSITORY:
+    sphinx_gallery_conf["binder"] = {
+        "org": OWNER,
+        "repo": REPOSITORY,
+        "branch": "main",
+        "binderhub_url": "https://mybinder.org",
+        "dependencies": "../.binder/requirements.txt",
+        "use_jupyter_lab": True,
+    }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
