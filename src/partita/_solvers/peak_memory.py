@@ -73,7 +73,7 @@ def of_nmf(size: Size) -> Budget:
     if multistart.LEAST_GAIN * rank <= short:
         drawn = size.rows(2 * rank + 2 * size.k)  # the sketch, and its copy with room beside it
     else:
-        sampled = next((m for m in (multistart.LARGER, multistart.SAMPLE) if long > 2 * m), 0)
+        sampled = next((m for m in (multistart.LARGER, multistart.SMALLER) if long > 2 * m), 0)
         of_sample = sampled * short * size.itemsize
         drawn = max(size.rows(2 * size.k + multistart.SPARE) - size.factors, 0) + of_sample
     return Budget(_COPIES * size.factors, drawn, _scratch(size))

@@ -34,7 +34,7 @@ MOST = 8
 # there, and of a set of fMRI-like data the best was the end of two starts in 27.
 _FEWEST, _RACE = 4, 0.85
 # Columns that starts are tried on, and those of the first of two samples.
-SAMPLE, _FIRST = 3072, 4096
+SMALLER, _FIRST = 3072, 4096
 # Rounds there. They only bring starts near their minima: which of these is low on a sample, after
 # twice as many, says less of all columns, and of eight starts on fUSI-like data fewer end well.
 _SAMPLE_ROUNDS = 25
@@ -185,7 +185,7 @@ def _starts(task: _Task, problem: Oriented, count: int, rank: int) -> tuple[list
 def _on_sketch(task: _Task, count: int) -> Explored:
     """Race on some columns of the sketch, go on on all of it, and correct it."""
     problem, k = task.problem, task.k
-    sample = _sample(task, SAMPLE)
+    sample = _sample(task, SMALLER)
     starts, found = _starts(task, problem, count, ample(k))
     sketch, passes = Sketch(LongSide(problem), found.Q, found.Z), found.passes
     posed = sketch.posed()
@@ -206,7 +206,7 @@ def _on_samples(task: _Task, count: int) -> Explored:
     """Race on some columns of X itself, and try the best on more of them or on all."""
     problem = task.problem
     twice = problem.matrix.shape[1] > 2 * LARGER
-    sample, larger = _sample(task, _FIRST if twice else SAMPLE), _sample(task, LARGER)
+    sample, larger = _sample(task, _FIRST if twice else SMALLER), _sample(task, LARGER)
     small = _restrict(problem, sample)
     starts, found = _starts(task, small, count, 2 * task.k + SPARE)
     passes, rank = found.passes, found.Q.shape[1]
@@ -286,7 +286,7 @@ def _loss(end: Settled) -> float:
 def _affordable(problem: Oriented) -> int:
     """Return how many starts cost little beside a fit on X, when raced on samples of it."""
     p = problem.matrix.shape[1]
-    size = _FIRST if p > 2 * LARGER else SAMPLE
+    size = _FIRST if p > 2 * LARGER else SMALLER
     return int(np.clip(_RACE * (p / size if p > 2 * size else 1), _FEWEST, 2 * MOST))
 
 

@@ -26,7 +26,7 @@ volumes; 0.4 has 6 to 13 % less in planes and 8 % more in volumes.
 """
 
 
-_ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
+ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
 _HALF_WAVES = 3  # of shading across the field; 1 to 5 have the same error on scenes without any
 _MOST_MISSING = 0.75  # of a frame: one that lacks more cannot show the share that `rigid` asks for
 
@@ -68,7 +68,7 @@ def normalise_frames(frames: Array, *, roots: bool) -> NormalisedFrames:
     if lost is not None:
         flat[lost] = 0
     rms = np.sqrt(np.einsum("nv,nv->n", flat, flat) / count)
-    blank = ~(rms > _ROUNDINGS * np.finfo(np.float32).eps * top)
+    blank = ~(rms > ROUNDINGS * np.finfo(np.float32).eps * top)
     flat /= np.where(blank, 1, rms).astype(np.float32)[:, None]
     missing = np.zeros((len(values), *(0,) * (values.ndim - 1)), dtype=bool)
     if lost is not None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..compute.threads import Crew
 from ..compute.types import Array, Floats
+from .frame_normalisation import ROUNDINGS
 from .frame_resampling import add_up, divide
 from .template import NoContrastError, threshold
 from .translation import TranslationTemplate
@@ -22,7 +23,6 @@ LEAST_KNOWN = 0.5
 _ROUNDS = 3
 _PARTS = 4
 _BINNED = 128  # pixels left along the shorter side
-_ROUNDINGS = 64  # a spread of so many roundings of the largest value is no contrast
 
 
 def build_picture(frames: Array, *, max_shift: Floats, crew: Crew) -> Floats:
@@ -104,7 +104,7 @@ def _standardise(image: Array) -> Array:
     known = np.isfinite(image)
     values = image[known].astype(np.float64)
     centred = np.where(known, image - (values.mean() if values.size else 0.0), np.nan)
-    least = _ROUNDINGS * np.finfo(np.float32).eps * np.abs(values).max(initial=0)
+    least = ROUNDINGS * np.finfo(np.float32).eps * np.abs(values).max(initial=0)
     spread = values.std() if values.size else 0.0
     return (centred / spread if spread > least else 0 * centred).astype(np.float32)
 
