@@ -13,3 +13,5 @@ from .decomposition import estimate_memory as estimate_memory
 from .decomposition import load_model as load_model
 from .decomposition import save as save
 from .io import load as load
+from .io import load_confounds as load_confounds
+from .io import load_events as load_events

@@ -71,9 +71,12 @@ def test_other_files_are_refused_with_what_is_read(tmp_path, start, naming):
 
 
 @pytest.mark.parametrize("name", ["emg.csv", "traces.TSV"])
-def test_a_table_is_refused_with_how_it_becomes_a_recording(tmp_path, name):
-    (tmp_path / name).write_text("a,b\n1,2\n")
-    with pytest.raises(
-        ValueError, match=r"is a table\. Read it as table = pandas.*dims=\('time', "
-    ):
-        partita.load(tmp_path / name)
+def test_text_is_a_table_by_its_suffix_and_what_is_no_text_is_none(tmp_path, name, naming):
+    path = tmp_path / name
+    path.write_text("a,b\n1,2\n")
+    assert recognise(path).name == path.suffix[1:].lower()
+    path.write_bytes(b"\x89HDF\r\n\x1a\n".ljust(600, b"\0"))
+    assert recognise(path).name == "hdf5"
+    path.write_bytes(b"a,b\0\0")
+    with pytest.raises(ValueError, match=naming(path, "has no such content")):
+        recognise(path)

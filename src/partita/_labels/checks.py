@@ -66,6 +66,12 @@ def require_array(array: Any, *, caller: str) -> None:
             f"{caller} needs one DataArray, and was given a Dataset with the variables "
             f"{_names(array.data_vars)}. Choose one: dataset['name']."
         )
+    if type(array).__name__ == "DataFrame":
+        labelled = "table.set_index('time')" if "time" in array.columns else "table"
+        raise TypeError(
+            f"{caller} needs a labelled recording (xarray.DataArray), and was given a DataFrame. "
+            f"Make one of it: xr.DataArray({labelled}, dims=('time', 'feature'))."
+        )
     if not isinstance(array, xr.DataArray):
         raise TypeError(
             f"{caller} needs a labelled recording (xarray.DataArray), and was given "

@@ -40,7 +40,8 @@ def save(
     ----------
     thing : xarray.DataArray or fitted estimator
         A recording is written in the format of the suffix: ``.nii`` or ``.nii.gz`` with a JSON
-        sidecar, ``.nc`` or ``.zarr``. A model goes to ``.nc`` or ``.zarr``, lossless; without a
+        sidecar, ``.nc`` or ``.zarr``; signals over time also as a table, ``.tsv`` or ``.csv``. A
+        model goes to ``.nc`` or ``.zarr``, lossless; without a
         suffix `path` is a prefix, and four things are written as BIDS derivatives name them:
         ``<prefix>_components.nii.gz`` (with signs one file each; maps without y and x become
         ``.tsv``), ``<prefix>_mixing.tsv``, ``<prefix>_decomposition.json`` and ``<prefix>.nc``.
@@ -90,7 +91,7 @@ def save(
     True
     """
     if isinstance(thing, xr.DataArray):
-        return [io.save_recording(thing, path, chunks=chunks, overwrite=overwrite)]
+        return io.saved_at(io.save_recording(thing, path, chunks=chunks, overwrite=overwrite))
     if not registry.is_estimator(thing):
         raise TypeError(
             f"save takes a recording (xarray.DataArray) or a fitted estimator of Partita, and was "

@@ -4,5 +4,8 @@ from .entries import SeveralArrays as SeveralArrays
 from .formats import name_format as name_format
 from .loading import load as load
 from .saving import save_recording as save_recording
+from .saving import saved_at as saved_at
 from .stores.netcdf_zarr import read_dataset as read_dataset
 from .stores.netcdf_zarr import write_dataset as write_dataset
+from .tables.confound_tables import load_confounds as load_confounds
+from .tables.event_tables import load_events as load_events

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
 import itertools
 import json
 import re
@@ -24,8 +22,8 @@ from partita.io.nifti.writing import header_for
 from partita.io.overwriting import another, refuse_other
 from partita.io.stores.encoding import encoded
 from partita.io.stores.netcdf_writing import write_netcdf
+from partita.io.tables.table_writing import MISSING, as_table
 
-_MISSING = "n/a"  # as BIDS tables write it
 # The attribute of a model that tells of which save it is.
 _STAMP = "partita_stamp"
 
@@ -255,7 +253,7 @@ def _map_table(maps: xr.DataArray) -> bytes:
     labels = [_labels(maps, dim) for dim in features]
     rows = ordered.values.reshape(-1, maps.sizes["component"])
     named = itertools.product(*labels)
-    return _table(
+    return as_table(
         [*map(str, features), *_component_names(maps)],
         ([*names, *row] for names, row in zip(named, rows, strict=True)),
     )
@@ -265,7 +263,7 @@ def _signal_table(signals: xr.DataArray) -> bytes:
     (sample_dim,) = (dim for dim in signals.dims if dim != "component")
     rows = signals.transpose(sample_dim, "component").values
     times = _labels(signals, sample_dim)
-    return _table(
+    return as_table(
         [str(sample_dim), *_component_names(signals)],
         ([time, *row] for time, row in zip(times, rows, strict=True)),
     )
@@ -277,21 +275,6 @@ def _labels(array: xr.DataArray, dim: Any) -> list[Any]:
 
 def _component_names(array: xr.DataArray) -> list[str]:
     return [f"component_{label}" for label in _labels(array, "component")]
-
-
-def _table(header: list[str], rows: Iterator[list[Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    """Return a value as the shortest text that reads back the same."""
-    if isinstance(value, float | np.floating) and np.isnan(value):
-        return _MISSING
-    return str(value)
 
 
 def _describe(
@@ -306,7 +289,7 @@ def _describe(
         "Maps": _about(maps),
         "Signals": _about(signals),
         "SampleDimension": str(time),
-        "SampleUnits": str(signals[time].attrs.get("units", _MISSING)),
+        "SampleUnits": str(signals[time].attrs.get("units", MISSING)),
         **{key: plain(value) for key, value in description.items()},
     }
 
@@ -319,6 +302,6 @@ def _about(array: xr.DataArray) -> dict[str, Any]:
     attrs = {key: plain(value) for key, value in storable(array.attrs).items()}
     return {
         "Dimensions": [str(dim) for dim in array.dims],
-        "Units": attrs.get("units", _MISSING),
-        "LongName": attrs.get("long_name", _MISSING),
+        "Units": attrs.get("units", MISSING),
+        "LongName": attrs.get("long_name", MISSING),
     }

@@ -21,6 +21,7 @@ from partita.io.recognition import (
     is_nifti,
     is_nwb,
     is_scan,
+    is_table,
     is_video,
     is_zarr,
     is_zip,
@@ -119,12 +120,12 @@ _ZARR = Package("zarr", "zarr", "zarr")
 FORMATS: tuple[Format, ...] = (
     Format(
         "nifti", "NIfTI", is_nifti, "partita.io.nifti.image:read_nifti",
-        is_movie=False, options=(),
+        is_movie=False, options=("frame_rate",),
         suffixes=(".nii",), write="partita.io.nifti.writing:write_nifti",
     ),
     Format(
         "nifti.gz", "NIfTI, compressed", begins(GZIP_MAGIC), "partita.io.nifti.image:read_nifti",
-        is_movie=False, options=(),
+        is_movie=False, options=("frame_rate",),
         suffixes=(".nii.gz",), write="partita.io.nifti.writing:write_nifti",
     ),
     Format(
@@ -154,6 +155,16 @@ FORMATS: tuple[Format, ...] = (
         "mat73", ".mat, version 7.3", begins(b"MATLAB 7.3"), "partita.io.movies.matlab:read_mat73"
     ),
     Format("scan", "Iconeus scans", inside_hdf5(is_scan), "partita.io.movies.iconeus:read_scan"),
+    Format(
+        "tsv", "TSV", is_table(".tsv"), "partita.io.tables.over_time:read_over_time",
+        is_movie=False, options=("dims", "frame_rate"),
+        suffixes=(".tsv",), write="partita.io.tables.table_writing:write_over_time",
+    ),
+    Format(
+        "csv", "CSV", is_table(".csv"), "partita.io.tables.over_time:read_over_time",
+        is_movie=False, options=("dims", "frame_rate"),
+        suffixes=(".csv",), write="partita.io.tables.table_writing:write_over_time",
+    ),
 )  # fmt: skip
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import xarray as xr
 
 from partita._labels.warn import warn
-from partita.io.formats import Loaded, recognise
+from partita.io.formats import Loaded, named, recognise
+from partita.io.inheritance import inherited
 from partita.io.movies.joining import read_movies
 from partita.io.nifti.image import recording_from_image
-from partita.io.nifti.sidecar import sidecar_path
+from partita.io.nifti.sidecar import sidecar_path, stem
 from partita.io.paths import files_of, is_path_or_paths
 from partita.io.request import Wanted
 
@@ -31,10 +32,10 @@ def load(
     """Load a recording from images, movies and arrays in files, or from a nibabel image.
 
     Read are NIfTI, NetCDF and Zarr; TIFF (plain, ImageJ, OME, ScanImage); HDF5, NWB and Iconeus
-    scans; AVI, MP4 and MOV; ``.npy``, ``.npz`` and MATLAB's ``.mat``. What is in a file decides,
-    not its suffix. The result is lazy: values are read where they are used, by blocks of time.
-    Only ``.npz`` and ``.mat`` before version 7.3, which compress an array as one piece, are read
-    as a whole when first used.
+    scans; AVI, MP4 and MOV; ``.npy``, ``.npz`` and MATLAB's ``.mat``; tables in TSV and CSV. What
+    is in a file decides, not its suffix, but for tables. The result is lazy: values are read where
+    they are used, by blocks of time. Only ``.npz`` and ``.mat`` before version 7.3, which compress
+    an array as one piece, are read as a whole when first used, and tables at once.
 
     Parameters
     ----------
@@ -50,9 +51,11 @@ def load(
         What the axes of the array are, in the order of the file: ``("y", "x", "time")``. Without
         it they are what the file says, else ``(time, y, x)``, ``(time, z, y, x)`` or
         ``(time, neuron)`` by their number; in ``.mat`` files, in the order of MATLAB's ``size``,
-        ``(y, x, time)``, ``(y, x, z, time)`` or ``(neuron, time)``.
+        ``(y, x, time)``, ``(y, x, z, time)`` or ``(neuron, time)``. Of a table, its rows and
+        columns: ``("time", "muscle")``; else ``(time, feature)``.
     frame_rate : float, optional
-        Hz; of whole volumes where there are several planes. Goes before what the file says.
+        Hz; of whole volumes where there are several planes. Goes before what the file, its sidecar
+        or a column of times says.
     pixel_size : float or pair of float, optional
         mm from one pixel to the next, the same along y and x or a pair (y, x). Goes before what
         the file says.
@@ -78,12 +81,16 @@ def load(
         voxel axes are, else along the voxel axes, which a warning says. The scalar coordinate
         ``grid`` holds in its attributes ``affine`` (16 numbers row by row, from the recording's
         own x, y, z to scanner mm), ``qform_code`` and ``sform_code``. ``time`` is the start of
-        each volume: ``VolumeTiming`` of the BIDS sidecar (the same name with ``.json``) as given,
-        else ``DelayAfterTrigger`` + i x ``RepetitionTime``, else what the header says. Numbers of
-        the header are read as the shortest decimals they print as. The other fields of the
-        sidecar become attributes in snake_case.
+        each volume: ``VolumeTiming`` of the BIDS sidecar (the same name with ``.json``, and those
+        up the tree of a data set whose entities all are in the name; the nearer is believed) as
+        given, else ``DelayAfterTrigger`` + i x ``RepetitionTime``, else what the header says.
+        Numbers of the header are read as the shortest decimals they print as. The other fields of
+        the sidecar become attributes in snake_case.
 
         *NetCDF and Zarr* are as they were saved.
+
+        *Tables* have their times in a column ``time`` (s, or ``time [ms]``); the other columns,
+        all of numbers, are one dimension with their names. Cells that are empty or ``n/a`` are NaN.
 
     Raises
     ------
@@ -97,8 +104,9 @@ def load(
     ValueError
         If the format is none of these; if it holds several arrays and none is chosen, or images
         of several sizes; if an option cannot be right or is not for this format; if files to be
-        joined are not alike; if the sidecar is not a JSON object, or its timing is not numeric,
-        not positive, or ``VolumeTiming`` has another length than the recording.
+        joined are not alike; if a table has columns of words or a row without a time; if a sidecar
+        is not a JSON object, or its timing is not numeric, not positive, or ``VolumeTiming`` has
+        another length than the recording.
     TypeError
         If `source` is something else, or holds complex or colour values, or pickled objects.
     ModuleNotFoundError
@@ -114,9 +122,10 @@ def load(
         is. An sform or qform that is not finite or is flat: it is left out, and the next of
         sform, qform, voxel sizes is taken. Voxel sizes of zero: 1 mm is. An oblique affine: the
         coordinates lie along the voxel axes, and the affine is kept exactly. Header and sidecar
-        disagree on the repetition time by more than 1 %: the sidecar is believed. Volumes 100 s
-        apart and more, or less than 10 ms: milliseconds and seconds may have been confused. An
-        image that another program has written since its sidecar was saved.
+        disagree on the repetition time by more than 1 %: the sidecar is believed; sidecars up the
+        tree do: the nearer is. Volumes 100 s apart and more, or less than 10 ms: milliseconds and
+        seconds may have been confused. An image that another program has written since its sidecar
+        was saved. In tables: no column of times.
 
     Examples
     --------
@@ -153,8 +162,9 @@ def load(
         notes, name = [*files.notes, *notes], files.paths[0].name
     elif hasattr(source, "dataobj") and hasattr(source, "affine"):
         image: Any = source
-        _refuse_options(wanted.given, "The image", "NIfTI")
-        recording, notes = recording_from_image(image, chunks=chunks)
+        others = [one for one in wanted.given if one not in named("nifti").options]
+        _refuse_options(others, "The image", "NIfTI")
+        recording, notes = recording_from_image(image, wanted, chunks=chunks)
         name = Path(image.get_filename() or "image").name
     else:
         raise TypeError(
@@ -170,7 +180,8 @@ def load(
 def read_by(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
     """Return the files that loading a recording reads, the sidecars of images among them."""
     paths = files_of(source).paths
-    return [*paths, *(sidecar_path(path) for path in paths)]
+    above = [file for path in paths for file in inherited(path, stem(path))]
+    return [*paths, *(sidecar_path(path) for path in paths), *above]
 
 
 def _read(paths: list[Path], wanted: Wanted, *, chunks: Any) -> Loaded:

@@ -23,8 +23,8 @@ _MATROSKA_MAGIC = b"\x1aE\xdf\xa3"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # What a file in Iconeus' newer, binary layout begins with.
 _BINARY_SCAN = b"scan"
-# Text has no first bytes of its own.
-_TABLES = (".csv", ".tsv")
+# What text in another encoding than UTF-8 begins with.
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 _BYTES = 4096
 
@@ -118,6 +118,16 @@ def is_zip(content: Content) -> bool:
     return content.start.startswith(_ZIP_MAGICS) and zipfile.is_zipfile(content.path)
 
 
+def is_table(suffix: str) -> Test:
+    """Return a test for text in a file of that suffix."""
+
+    def test(content: Content) -> bool:
+        is_text = b"\0" not in content.start or content.start.startswith(_UTF16_MARKS)
+        return content.path.suffix.lower() == suffix and bool(content.start) and is_text
+
+    return test
+
+
 def is_nwb(file: Any) -> bool:
     """Tell whether an open HDF5 file is NWB."""
     return "nwb_version" in file.attrs
@@ -137,11 +147,6 @@ def unknown(content: Content, known: str) -> str:
         return (
             f"{path} looks like an Iconeus scan of the newer, binary layout, which is not "
             "published. Export it as NIfTI or as HDF5 (.scan of the older layout), and load that."
-        )
-    if path.suffix.lower() in _TABLES:
-        return (
-            f"load reads {known}; {path} is a table. Read it as table = pandas.read_csv(path), and "
-            "name its axes: xr.DataArray(table.values, dims=('time', 'channel'))."
         )
     what = "has no such content"
     if _nifti_magic(start):

@@ -13,7 +13,8 @@ from partita._labels.attrs import without_unstorable
 from partita._labels.checks import refuse_unwritable_names, require_array, require_dense
 from partita._labels.warn import warn
 from partita.io.atomic import path_of
-from partita.io.formats import by_suffix
+from partita.io.formats import by_suffix, named
+from partita.io.nifti.sidecar import sidecar_path
 from partita.io.overwriting import refuse_own_source
 
 
@@ -24,22 +25,24 @@ def save_recording(
     chunks: Any = None,
     overwrite: bool = False,
 ) -> Path:
-    """Save a recording as NIfTI with its BIDS sidecar, NetCDF or Zarr; the suffix decides.
+    """Save a recording as NIfTI with its BIDS sidecar, NetCDF, Zarr or a table; the suffix decides.
 
     `load` gives back the same values, coordinates, name and attributes; NIfTI always in the order
     (time, z, y, x, volume), and as float32 or float64. ``.nc`` and ``.zarr`` keep labels of every
     kind, categories, missing ones and several levels too; times of a time zone are told in UTC.
     Attributes are kept as text, numbers, or JSON of lists and mappings of these. A NIfTI file lies
-    on the place of the recording, cropped, decimated, transposed and flipped ones too. A
-    dask-backed recording is written block by block. Everything is written beside its place and then
+    on the place of the recording, cropped, decimated, transposed and flipped ones too. A table has
+    the times in s, the values and the names of their columns, and nothing else. A dask-backed
+    recording is written block by block. Everything is written beside its place and then
     renamed: a failure leaves what was there. Folders are made.
 
     Parameters
     ----------
     recording : xarray.DataArray
-        Real numbers; for NIfTI with dimensions among time, z, y, x and volume.
+        Real numbers; for NIfTI with dimensions among time, z, y, x and volume; for a table with
+        time and at most one dimension more.
     path : str or path-like
-        Ends in ``.nii``, ``.nii.gz``, ``.nc`` or ``.zarr``.
+        Ends in ``.nii``, ``.nii.gz``, ``.nc``, ``.zarr``, ``.tsv`` or ``.csv``.
     chunks : "auto", int, Mapping or None
         How ``.zarr`` and ``.nc`` are cut. None: as the recording is. ``"auto"``: for streaming,
         samples whole and 16 to 32 MB a chunk. A number: so many samples. A mapping: sizes by
@@ -58,9 +61,9 @@ def save_recording(
     TypeError
         If it is not a DataArray of real numbers (truth values too, for masks).
     ValueError
-        If the suffix is another, or NIfTI cannot hold the recording: other dimensions, uneven
-        positions, very large or odd coordinates. ``.nc`` can. If `chunks` names a dimension that
-        is not there, or is given for NIfTI, which has none.
+        If the suffix is another, or NIfTI or a table cannot hold the recording: other dimensions,
+        uneven positions, very large or odd coordinates. ``.nc`` can. If `chunks` names a
+        dimension that is not there, or is given for NIfTI or a table, which have none.
     FileExistsError
         If something else is at the path, or the file that the recording is still read from, and
         `overwrite` is not given.
@@ -72,7 +75,8 @@ def save_recording(
     Warns
     -----
     UserWarning
-        If times had a time zone, or attributes are left out, which no file holds whole.
+        If times had a time zone, attributes are left out, which no file holds whole, or
+        coordinates, which no table does.
 
     Examples
     --------
@@ -97,6 +101,12 @@ def save_recording(
         refuse_own_source(path, [recording.data])
     storable = without_unstorable(_in_utc(recording), caller="save")
     return writer(storable, path, chunks=chunks, overwrite=overwrite)
+
+
+def saved_at(path: Path) -> list[Path]:
+    """Return the files of a recording that was saved at a path: an image has its sidecar."""
+    is_image = path.name.endswith((*named("nifti").suffixes, *named("nifti.gz").suffixes))
+    return [path, sidecar_path(path)] if is_image else [path]
 
 
 def _in_utc(recording: xr.DataArray) -> xr.DataArray:

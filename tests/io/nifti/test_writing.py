@@ -348,7 +348,7 @@ def test_values_that_are_not_real_numbers_are_refused(tmp_path):
 
 
 def test_another_suffix_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"must be .nii, .nii.gz, .nc or .zarr"):
+    with pytest.raises(ValueError, match=r"must be .nii, .nii.gz, .nc, .zarr, .tsv or .csv"):
         save_recording(recording_of(), tmp_path / "a.mat")
 
 

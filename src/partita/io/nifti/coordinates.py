@@ -15,7 +15,7 @@ from partita.io.nifti.affine import affine_of
 from partita.io.nifti.geometry import space_of
 from partita.io.nifti.header import shortest
 from partita.io.nifti.sidecar import OWN
-from partita.io.nifti.timing import HeaderTiming, doubts, time_of
+from partita.io.nifti.timing import HeaderTiming, at_rate, doubts, time_of
 
 DIMS = {
     2: ("y", "x"),
@@ -39,7 +39,13 @@ class Described(NamedTuple):
     time_notes: list[str]
 
 
-def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) -> Described:
+def describe(
+    header: Any,
+    *,
+    fields: Mapping[str, Any],
+    sidecar: Path | None,
+    frame_rate: float | None = None,
+) -> Described:
     """Return the dimensions and coordinates of a recording.
 
     Parameters
@@ -50,6 +56,8 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
         The sidecar, as it was read.
     sidecar : pathlib.Path, optional
         Its path, for messages.
+    frame_rate : float, optional
+        Hz; goes before what the file says of time.
     """
     n_dims, *sizes = (int(number) for number in header["dim"])
     dims = DIMS[min(n_dims, 5)]
@@ -68,6 +76,9 @@ def describe(header: Any, *, fields: Mapping[str, Any], sidecar: Path | None) ->
         coords["volume"] = xr.DataArray(
             np.arange(sizes[4]), dims="volume", attrs={"units": "1", "long_name": "volume"}
         )
+    if frame_rate is not None:
+        time = at_rate(sizes[3], frame_rate, has_time="time" in dims)
+        return Described(dims, {"time": time, **coords}, notes + space.notes, unit_notes, [])
     if "time" not in dims:
         coords |= _only_time(fields)
         return Described(dims, coords, notes + space.notes, unit_notes, [])

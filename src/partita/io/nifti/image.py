@@ -26,11 +26,11 @@ from partita.io.nifti.header import (
     scaling_of,
     stored_dtype,
 )
-from partita.io.nifti.remainder import restore
+from partita.io.nifti.remainder import restore, without_times
 from partita.io.nifti.scaled_voxels import ScaledVoxels
-from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecar, sidecar_path, stem
+from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecars, stem
 from partita.io.nifti.stamp import notes_on
-from partita.io.nifti.timing import unit_of_steps
+from partita.io.nifti.timing import TIMING_FIELDS, unit_of_steps
 from partita.io.recognition import GZIP_MAGIC
 from partita.io.request import Wanted
 
@@ -48,7 +48,6 @@ def read_nifti(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
     OSError
         If the file is truncated or damaged.
     """
-    del wanted  # what it could say, the file says
     header, compressed = read_header(path)
     shape = file_shape(header, path)
     voxels = ScaledVoxels(
@@ -60,10 +59,10 @@ def read_nifti(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         compressed=compressed,
     )
     voxels.refuse_truncated()
-    return _labelled(voxels, header, count_dims(header), path=path, chunks=chunks)
+    return _labelled(voxels, header, wanted, path=path, chunks=chunks)
 
 
-def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
+def recording_from_image(image: Any, wanted: Wanted, *, chunks: Any) -> Loaded:
     """Return the recording in a nibabel image, with the sidecar of the file it came from.
 
     Raises
@@ -89,7 +88,7 @@ def recording_from_image(image: Any, *, chunks: Any) -> Loaded:
     values = _proxy_as_stored(image.dataobj, shape)
     if values is None:
         values = _image_values(image.dataobj, shape, lazy=chunks is not None)
-    return _labelled(values, header, count_dims(header), path=path, chunks=chunks)
+    return _labelled(values, header, wanted, path=path, chunks=chunks)
 
 
 def _image_values(dataobj: Any, shape: tuple[int, ...], *, lazy: bool) -> Any:
@@ -101,12 +100,13 @@ def _image_values(dataobj: Any, shape: tuple[int, ...], *, lazy: bool) -> Any:
     return values.T.reshape(shape).astype(promote(np.dtype(dataobj.dtype)))
 
 
-def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunks: Any) -> Loaded:
-    beside = None if path is None else sidecar_path(path)
-    fields = {} if beside is None else read_sidecar(beside)
-    described = describe(header, fields=fields, sidecar=beside)
+def _labelled(
+    values: Any, header: Any, wanted: Wanted, *, path: Path | None, chunks: Any
+) -> Loaded:
+    fields, beside, told = _told(path, wanted)
+    described = describe(header, fields=fields, sidecar=beside, frame_rate=wanted.frame_rate)
     recording = xr.DataArray(
-        _arranged(_materialised(values, described.dims, chunks), n_dims),
+        _arranged(_materialised(values, described.dims, chunks), count_dims(header)),
         dims=described.dims,
         coords=described.coords,
         attrs={**_meaning(path, fields), **attrs_of(fields), **_untold(fields, described)},
@@ -122,7 +122,20 @@ def _labelled(values: Any, header: Any, n_dims: int, *, path: Path | None, chunk
         ) from error
     if path is not None:
         recording.encoding["source"] = str(path)
-    return Loaded(recording, [*notes_on(header, fields.get(OWN), beside), *notes])
+    return Loaded(recording, [*told, *notes_on(header, fields.get(OWN), beside), *notes])
+
+
+def _told(path: Path | None, wanted: Wanted) -> tuple[dict[str, Any], Path | None, list[str]]:
+    """Return what sidecars say, less what the user says, where they say it, and what to tell."""
+    if path is None:
+        return {}, None, []
+    fields, beside, notes = read_sidecars(path)
+    if wanted.frame_rate is None:
+        return fields, beside, notes
+    fields = {field: value for field, value in fields.items() if field not in TIMING_FIELDS}
+    if isinstance(fields.get(OWN), dict):
+        fields[OWN] = without_times(fields[OWN])
+    return fields, beside, []
 
 
 def _untold(fields: Mapping[str, Any], described: Described) -> dict[str, Any]:

@@ -85,6 +85,13 @@ def restore(
     return restored, notes
 
 
+def without_times(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the remainder of a recording whose times come from elsewhere."""
+    kept = {name: one for name, one in own.get("Coordinates", {}).items() if name != "time"}
+    absent = [name for name in own.get("Absent", []) if name != "time"]
+    return {**own, "Coordinates": kept, "Absent": absent}
+
+
 def _is_described(coordinate: xr.DataArray, described: xr.DataArray | None) -> bool:
     if described is None or described.dtype != coordinate.dtype:
         return False

@@ -1,4 +1,4 @@
-"""BIDS sidecars: the JSON file beside a recording, as attributes and back."""
+"""BIDS sidecars: the JSON files beside and above a recording, as attributes and back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from partita._labels.attrs import plain, storable
 from partita._labels.numbers import is_number
+from partita.io.inheritance import inherited, read_fields
 from partita.io.nifti.timing import TIMING_FIELDS
 
 # The object in a sidecar that holds what BIDS has no field for.
@@ -34,29 +35,53 @@ def stem(path: Path) -> str:
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """Return the fields of a sidecar; none where there is no such file.
+class Sidecars(NamedTuple):
+    """What sidecars say of an image, the file that its timing is from, and what to tell of them."""
+
+    fields: dict[str, Any]
+    path: Path
+    notes: list[str]
+
+
+def read_sidecars(path: Path) -> Sidecars:
+    """Return what the sidecar of a NIfTI file says, and those that it inherits from.
+
+    The nearer is believed. A sidecar that Partita wrote says all by itself.
 
     Raises
     ------
     ValueError
-        If the file is not JSON, or JSON but not an object.
+        If a file is not JSON, or JSON but not an object.
     """
-    if not path.is_file():
-        return {}
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"The sidecar {path} is not JSON: {error}. Correct it, or move it away to load the "
-            "recording without it."
-        ) from error
-    if not isinstance(fields, dict):
-        raise ValueError(
-            f"The sidecar {path} holds a JSON {type(fields).__name__}, and a sidecar is an object "
-            "of fields. Correct it, or move it away to load the recording without it."
-        )
-    return fields
+    beside = sidecar_path(path)
+    own = read_fields(beside)
+    if OWN in own:
+        return Sidecars(own, beside, [])
+    fields: dict[str, Any] = {}
+    told_by: dict[str, Path] = {}
+    notes: list[str] = []
+    for file in [*inherited(path, stem(path)), beside]:
+        layer = read_fields(file) if file != beside else own
+        layer = {field: value for field, value in layer.items() if field != OWN}
+        timed = [field for field in TIMING_FIELDS if field in layer]
+        notes += [_contradiction(f, fields, layer, told_by[f], file) for f in timed if f in fields]
+        if {"RepetitionTime", "VolumeTiming"} & set(layer):  # each says what the other would
+            fields = {f: v for f, v in fields.items() if f not in TIMING_FIELDS[:2]}
+        fields |= layer
+        told_by |= dict.fromkeys(layer, file)
+    timing = next((told_by[field] for field in TIMING_FIELDS if field in fields), beside)
+    return Sidecars(fields, timing, [note for note in notes if note])
+
+
+def _contradiction(
+    field: str, far: Mapping[str, Any], near: Mapping[str, Any], far_file: Path, near_file: Path
+) -> str:
+    if far[field] == near[field]:
+        return ""
+    return (
+        f"{field} is {str(far[field])[:40]} in {far_file} and {str(near[field])[:40]} in "
+        f"{near_file}; the latter, which is nearer, is believed."
+    )
 
 
 def attrs_of(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,22 @@ def time_of(
     return Timing(xr.DataArray(np.arange(n_volumes), dims="time", attrs=_VOLUMES_ATTRS), notes)
 
 
+def at_rate(n_volumes: int, frame_rate: float, *, has_time: bool) -> xr.DataArray:
+    """Return the start of each volume where the user says how many there are in a second.
+
+    Raises
+    ------
+    ValueError
+        If the file has no volumes over time.
+    """
+    if not has_time:
+        raise ValueError(
+            "frame_rate was given, and the image has no fourth axis, which time would be. Leave it "
+            "out."
+        )
+    return _seconds(np.arange(n_volumes) / frame_rate)
+
+
 def unit_of_steps(header: Any) -> str:
     """Return the unit of time of a nibabel header that is not NIfTI's, as NIfTI calls it.
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from partita._labels.placement import grid_affine
 from partita.io.atomic import replacing
+from partita.io.inheritance import read_fields
 from partita.io.nifti.coordinates import describe
 from partita.io.nifti.geometry import (
     grid_codes,
@@ -24,7 +25,7 @@ from partita.io.nifti.geometry import (
 )
 from partita.io.nifti.header import read_header
 from partita.io.nifti.remainder import remainder
-from partita.io.nifti.sidecar import OWN, fields_of, read_sidecar, sidecar_path, stem
+from partita.io.nifti.sidecar import OWN, fields_of, sidecar_path, stem
 from partita.io.nifti.stamp import MARK, stamp_in, stamp_of
 from partita.io.nifti.timing import timing_fields
 from partita.io.overwriting import another
@@ -92,7 +93,7 @@ def _is_our_image(path: Path) -> bool:
 
 def _is_our_sidecar(path: Path) -> bool:
     with contextlib.suppress(ValueError):
-        return OWN in read_sidecar(path)
+        return OWN in read_fields(path)
     return False
 
 
