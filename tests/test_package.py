@@ -12,7 +12,7 @@ import pytest
 
 import partita
 
-ROOMS = ("datasets", "decomposition", "io", "plotting", "preprocess")
+ROOMS = ("datasets", "decomposition", "inference", "io", "plotting", "preprocess")
 PACKAGES = ("partita", *(f"partita.{room}" for room in ROOMS))
 HEAVY = ("sklearn", "matplotlib", "nibabel", "pooch", "distributed", "numba", "h5netcdf", "zarr")
 

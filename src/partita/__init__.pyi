@@ -1,5 +1,6 @@
 from . import datasets as datasets
 from . import decomposition as decomposition
+from . import inference as inference
 from . import io as io
 from . import plotting as plotting
 from . import preprocess as preprocess

@@ -1,0 +1,1 @@
+from .event_correlation import correlate_events as correlate_events
