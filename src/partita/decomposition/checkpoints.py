@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels.background import is_background
 from partita._labels.stack import Stacker
 from partita._labels.warn import warn
 from partita._solvers.matrices import products
@@ -190,7 +191,11 @@ def fingerprint(
     }
     if isinstance(seed, int | np.integer):
         kept["random_state"] = int(seed)
-    coords = [(str(name), coord) for name, coord in sorted(stacker.coords.coords.items(), key=str)]
+    coords = [
+        (str(name), coord)
+        for name, coord in sorted(stacker.coords.coords.items(), key=str)
+        if not is_background(name, coord, sample_dim=stacker.sample_dim)
+    ]
     facts: dict[str, Any] = {name: _short(value) for name, value in kept.items()}
     facts["version of Partita"] = __version__
     facts["sizes"] = dict(sorted(stacker.sizes.items()))

@@ -28,13 +28,14 @@ def save_recording(
     """Save a recording as NIfTI with its BIDS sidecar, NetCDF, Zarr or a table; the suffix decides.
 
     `load` gives back the same values, coordinates, name and attributes; NIfTI always in the order
-    (time, z, y, x, volume), and as float32 or float64. ``.nc`` and ``.zarr`` keep labels of every
-    kind, categories, missing ones and several levels too; times of a time zone are told in UTC.
-    Attributes are kept as text, numbers, or JSON of lists and mappings of these. A NIfTI file lies
-    on the place of the recording, cropped, decimated, transposed and flipped ones too. A table has
-    the times in s, the values and the names of their columns, and nothing else. A dask-backed
-    recording is written block by block. Everything is written beside its place and then
-    renamed: a failure leaves what was there. Folders are made.
+    (time, z, y, x, volume), as float32 or float64, and without the coordinate `background`.
+    ``.nc`` and ``.zarr`` keep labels of every kind, categories, missing ones and several levels
+    too; times of a time zone are told in UTC. Attributes are kept as text, numbers, or JSON of
+    lists and mappings of these. A NIfTI file lies on the place of the recording, cropped,
+    decimated, transposed and flipped ones too. A table has the times in s, the values and the names
+    of their columns, and nothing else. A dask-backed recording is written block by block.
+    Everything is written beside its place and then renamed: a failure leaves what was there.
+    Folders are made.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from partita._labels.stack import Stacker
 from partita._labels.warn import warn
 from partita.preprocess.voxels import moments
 from partita.preprocess.voxels.cutting import BLOCK, spans_of
-from partita.preprocess.voxels.gaps import refuse_isolated
+from partita.preprocess.voxels.gaps import places_of, refuse_isolated
 
 
 def temporal_mean(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
@@ -202,7 +202,7 @@ def _moments(
     axis = recording.get_axis_num(sample_dim)
     take = moments.over_time if recording.chunks is None else moments.over_chunks
     found = take(recording.data, axis=axis)
-    refuse_isolated(found, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
+    refuse_isolated(found, places_of(recording, sample_dim=sample_dim), caller=caller)
     return found
 
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call, long_name_with
+from partita._labels.background import leave_background
 from partita._labels.numbers import is_whole
-from partita._labels.stack import Stacker
 from partita._labels.warn import warn
 from partita.preprocess.voxels import gaps, moments
 
@@ -41,7 +41,8 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
     Returns
     -------
     xarray.DataArray, same dimensions and coordinates as `recording`
-        z-scores (units "1"); float32 for float32, else float64.
+        z-scores (units "1"); float32 for float32, else float64. The mean that was taken away is
+        left as the coordinate `background`, unless the recording has one.
 
     Raises
     ------
@@ -76,14 +77,15 @@ def zscore(recording: xr.DataArray, *, ddof: int = 0, sample_dim: str = "time") 
     values, axis = recording.data, recording.get_axis_num(sample_dim)
     lazy = recording.chunks is not None
     found = (moments.over_chunks if lazy else moments.over_time)(values, axis=axis)
-    stacker = Stacker.of(recording, sample_dim=sample_dim)
-    gaps.refuse_isolated(found, stacker, caller="zscore")
+    places = gaps.places_of(recording, sample_dim=sample_dim)
+    gaps.refuse_isolated(found, places, caller="zscore")
     dtype = checks.promote(recording.dtype)
     sd = _spread(found, ddof, dtype)
     mean, sd = np.expand_dims(found.mean, axis), np.expand_dims(sd, axis)
     apply = _standardise_lazily if lazy else moments.standardise
     result = recording.copy(deep=False, data=apply(values, mean, sd, axis=axis, dtype=dtype))
     result.attrs.update(units="1", long_name=long_name_with(recording, "z-score", alone="z-score"))
+    result = leave_background(result, found.mean, of=recording, sample_dim=sample_dim)
     return append_history(result, describe_call("zscore", ddof=ddof))
 
 

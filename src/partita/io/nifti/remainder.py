@@ -1,6 +1,7 @@
 """What a recording has and NIfTI with BIDS does not: kept in Partita's own object of the sidecar.
 
-Coordinates stand there only where the header and the fields of BIDS would give others.
+Coordinates stand there only where the header and the fields of BIDS would give others. The
+background is left out: an image as text would be larger than many a recording.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import plain, storable
+from partita._labels.background import is_background
 from partita._labels.grid import GRID_TOLERANCE, same_places
 from partita._labels.placement import SPACE
 from partita._labels.time import seconds_of
@@ -45,6 +47,7 @@ def remainder(recording: xr.DataArray, described: Described) -> dict[str, Any]:
         str(name): _encoded(name, coordinate)
         for name, coordinate in recording.coords.items()
         if not _is_described(coordinate, described.coords.get(str(name)))
+        and not is_background(name, coordinate, sample_dim="time")
     }
     return {**own, "Coordinates": coordinates} if coordinates else own
 

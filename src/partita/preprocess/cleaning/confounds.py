@@ -9,7 +9,7 @@ import scipy.linalg
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, as_fluctuation, describe_call
+from partita._labels.attrs import append_history, describe_call
 from partita._labels.numbers import is_whole
 from partita._labels.stack import Stacker
 from partita.preprocess.cleaning.drifts import drift_courses, times_of
@@ -57,7 +57,8 @@ def regress_out(
     Returns
     -------
     xarray.DataArray, same dimensions and coordinates as `recording`
-        The residual, in the same units; float32 for float32, else float64.
+        The residual, in the same units; float32 for float32, else float64. A mean that was taken
+        away is left as the coordinate `background`, unless the recording has one.
 
     Raises
     ------
@@ -98,12 +99,11 @@ def regress_out(
             f"independent, for {len(basis)} samples: with the mean they explain every sample, and "
             "nothing would be left. Choose fewer, such as the first components of a PCA."
         )
-    values = take_out(
+    result = take_out(
         recording, basis, keep_mean=keep_mean, sample_dim=sample_dim, caller="regress_out"
     )
     line = describe_call("regress_out", n_confounds=design.shape[1], keep_mean=keep_mean)
-    result = recording.copy(deep=False, data=values)
-    return append_history(result if keep_mean else as_fluctuation(result), line)
+    return append_history(result, line)
 
 
 def compcor(

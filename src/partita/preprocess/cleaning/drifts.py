@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.attrs import append_history, as_fluctuation, describe_call
+from partita._labels.attrs import append_history, describe_call
 from partita._labels.numbers import is_positive, is_whole
 from partita._labels.time import merely_numbered, require_seconds
 from partita.preprocess.cleaning.projection import orthonormal, take_out
@@ -61,7 +61,9 @@ def detrend(
     Returns
     -------
     xarray.DataArray, same dimensions and coordinates as `recording`
-        The recording without its drifts, in the same units; float32 for float32, else float64.
+        The recording without its drifts, in the same units; float32 for float32, else float64. A
+        mean that was taken away is left as the coordinate `background`, unless the recording has
+        one.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def detrend(
         recording, sample_dim=sample_dim, in_seconds=drift == "cosine", caller="detrend"
     )
     courses = drift_courses(times, drift=drift, order=order, cutoff=cutoff, caller="detrend")
-    values = take_out(
+    result = take_out(
         recording,
         orthonormal(courses),
         keep_mean=keep_mean,
@@ -107,8 +109,7 @@ def detrend(
     )
     shape = {"order": order} if drift == "polynomial" else {"cutoff": cutoff}
     line = describe_call("detrend", drift=drift, **shape, keep_mean=keep_mean)
-    result = recording.copy(deep=False, data=values)
-    return append_history(result if keep_mean else as_fluctuation(result), line)
+    return append_history(result, line)
 
 
 def times_of(

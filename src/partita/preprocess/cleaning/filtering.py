@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from partita._labels import checks
 from partita._labels.attrs import append_history, as_fluctuation, describe_call
+from partita._labels.background import leave_background
 from partita._labels.grid import is_even
 from partita._labels.time import sample_times, sampling_interval
 from partita._solvers.compute.memory import available_memory
@@ -20,7 +22,7 @@ from partita.preprocess.cleaning.butterworth import (
     require_order,
 )
 from partita.preprocess.cleaning.resampling import resample_time
-from partita.preprocess.voxels.columns import Window, transform
+from partita.preprocess.voxels.columns import Window, transform, transform_with_mean
 
 # Of a recording that is put together along time: as it is read, as it is cut, and filtered.
 _COPIES = 3
@@ -136,7 +138,8 @@ def highpass(
     Returns
     -------
     xarray.DataArray, same dimensions and coordinates as `recording`
-        The filtered recording, in the same units; float32 for float32, else float64.
+        The filtered recording, in the same units; float32 for float32, else float64. A mean
+        that was taken away is left as the coordinate `background`, unless the recording has one.
 
     Raises
     ------
@@ -195,7 +198,8 @@ def bandpass(
     Returns
     -------
     xarray.DataArray, same dimensions and coordinates as `recording`
-        The filtered recording, in the same units; float32 for float32, else float64.
+        The filtered recording, in the same units; float32 for float32, else float64. A mean
+        that was taken away is left as the coordinate `background`, unless the recording has one.
 
     Raises
     ------
@@ -244,14 +248,18 @@ def _filtered(
     require_order(order, n_times, kind)
     chosen = design(kind, cuts, order, 1 / step, keep_mean=keep_mean)
     require_length(n_times, step, chosen.edge, kind, cuts)
-    recording = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
-    window = Window(0, n_times, n_times, partial(apply, chosen=chosen))
-    values = transform(recording, [window], sample_dim=sample_dim, caller=kind)
-    result = recording.copy(deep=False, data=values)
-    if kind == "lowpass":
-        return append_history(result, describe_call(kind, **cuts, order=order))
-    line = describe_call(kind, **cuts, order=order, keep_mean=keep_mean)
-    return append_history(result if keep_mean else as_fluctuation(result), line)
+    whole = _whole_courses(recording, sample_dim=sample_dim, caller=kind)
+    how: dict[str, Any] = {"sample_dim": sample_dim, "caller": kind}
+    work = partial(apply, chosen=chosen)
+    said = {"order": order} if kind == "lowpass" else {"order": order, "keep_mean": keep_mean}
+    line = describe_call(kind, **cuts, **said)
+    if kind == "lowpass" or keep_mean:
+        values = transform(whole, [Window(0, n_times, n_times, work)], **how)
+        return append_history(whole.copy(deep=False, data=values), line)
+    values, mean = transform_with_mean(whole, work, cut=recording, **how)
+    result = as_fluctuation(whole.copy(deep=False, data=values))
+    result = leave_background(result, mean, of=recording, sample_dim=sample_dim)
+    return append_history(result, line)
 
 
 def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> xr.DataArray:

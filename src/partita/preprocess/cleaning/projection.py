@@ -18,9 +18,10 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.stack import Stacker
-from partita.preprocess.voxels.columns import Window, transform
-from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
+from partita._labels.attrs import as_fluctuation
+from partita._labels.background import leave_background
+from partita.preprocess.voxels.columns import transform_with_mean
+from partita.preprocess.voxels.gaps import Gaps, find_gaps, places_of, refuse_isolated
 
 # A residual of this many roundings of a voxel's largest value is nothing, as in `Moments`.
 _ROUNDINGS = 8
@@ -63,8 +64,8 @@ def take_out(
     keep_mean: bool,
     sample_dim: str,
     caller: str,
-) -> Any:
-    """Return the values of a recording less their projection on a basis, and less their mean.
+) -> xr.DataArray:
+    """Return a recording less its projection on a basis, and less its mean, left as `background`.
 
     Parameters
     ----------
@@ -86,14 +87,21 @@ def take_out(
     n_times = recording.sizes[sample_dim]
     if not keep_mean:
         basis = np.column_stack([np.full(n_times, n_times**-0.5), basis])
-    if recording.chunks is None:
-        dtype = checks.promote(recording.dtype)
-        work = partial(residual, basis=basis, keep_mean=keep_mean, dtype=dtype)
-        window = Window(0, n_times, n_times, work)
-        return transform(recording, [window], sample_dim=sample_dim, caller=caller)
-    return _take_out_lazily(
-        recording, basis, keep_mean=keep_mean, sample_dim=sample_dim, caller=caller
-    )
+    how: dict[str, Any] = {"keep_mean": keep_mean, "sample_dim": sample_dim, "caller": caller}
+    take = _take_out if recording.chunks is None else _take_out_lazily
+    values, mean = take(recording, basis, **how)
+    result = recording.copy(deep=False, data=values)
+    if keep_mean:
+        return result
+    return leave_background(as_fluctuation(result), mean, of=recording, sample_dim=sample_dim)
+
+
+def _take_out(
+    recording: xr.DataArray, basis: np.ndarray, *, keep_mean: bool, sample_dim: str, caller: str
+) -> tuple[np.ndarray, np.ndarray]:
+    dtype = checks.promote(recording.dtype)
+    work = partial(residual, basis=basis, keep_mean=keep_mean, dtype=dtype)
+    return transform_with_mean(recording, work, cut=recording, sample_dim=sample_dim, caller=caller)
 
 
 def residual(
@@ -135,27 +143,24 @@ class _Sums(NamedTuple):
 
 
 def _take_out_lazily(
-    recording: xr.DataArray,
-    basis: np.ndarray,
-    *,
-    keep_mean: bool,
-    sample_dim: str,
-    caller: str,
-) -> Any:
+    recording: xr.DataArray, basis: np.ndarray, *, keep_mean: bool, sample_dim: str, caller: str
+) -> tuple[Any, np.ndarray]:
+    """Return the residual, and the mean of what it is the residual of."""
     values, axis, n_times = recording.data, recording.get_axis_num(sample_dim), len(basis)
     first = np.take(values, 0, axis=axis).compute()
     sums, found = _sum_over_time(values, basis, first, axis)
-    refuse_isolated(found, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
+    refuse_isolated(found, places_of(recording, sample_dim=sample_dim), caller=caller)
     work = partial(
         _residual_lazily, values, basis, sums.weights, first, axis=axis, keep_mean=keep_mean
     )
-    mean = first + sums.total / n_times if keep_mean else np.zeros(first.shape)
+    mean = first + sums.total / n_times
+    level = mean if keep_mean else np.zeros(first.shape)
     nothing = _is_doubtful(sums, n_times, keep_mean=keep_mean)
     if nothing.any():
-        left = abs(work(np.full(first.shape, np.nan)) - np.expand_dims(mean, axis)).max(axis=axis)
+        left = abs(work(np.full(first.shape, np.nan)) - np.expand_dims(level, axis)).max(axis=axis)
         reach = _rounding(n_times, checks.promote(values.dtype)) * sums.size
         nothing &= left.compute() <= reach
-    return work(np.where(nothing, mean, np.nan))
+    return work(np.where(nothing, level, np.nan)), mean
 
 
 def _is_doubtful(sums: _Sums, n_times: int, *, keep_mean: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.attrs import append_history, describe_call, long_name_with
+from partita._labels.background import leave_background
 from partita._labels.numbers import is_finite
 from partita._labels.warn import warn
 from partita._solvers.baselines.design import BaselineDesign, design_baseline
@@ -88,7 +89,8 @@ def delta_f_over_f(
     xarray.DataArray, same dimensions and coordinates as `recording`
         ΔF/F, a ratio (units "1"). Lazy for a dask-backed recording, of which only the baseline at
         its knots is computed when the function is called, in one streaming pass (see
-        `estimate_baseline`).
+        `estimate_baseline`). The mean fluorescence is left as the coordinate `background`, unless
+        the recording has one.
     xarray.DataArray
         With ``return_baseline=True``: F0 as used, in the units of `recording`, NaN where ΔF/F is.
 
@@ -137,6 +139,8 @@ def delta_f_over_f(
     result = recording.copy(deep=False, data=write(how=RISE if rectify else CHANGE))
     named = long_name_with(recording, "ΔF/F", alone="ΔF/F")
     result.attrs.update(units="1", long_name=named)
+    mean = found.sums[0] / recording.sizes[sample_dim]
+    result = leave_background(result, mean, of=recording, sample_dim=sample_dim)
     described |= {"offset": offset, "rectify": rectify}
     result = append_history(result, describe_call(caller, **described))
     if not return_baseline:

@@ -10,7 +10,6 @@ import xarray as xr
 from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call, long_name_with
 from partita._labels.numbers import is_number, is_positive
-from partita._labels.stack import Stacker
 from partita._labels.time import sample_times
 from partita._solvers.baselines.design import BaselineDesign, design_baseline
 from partita._solvers.baselines.running_baseline import Baselines
@@ -164,7 +163,7 @@ def refuse_isolated(
     """Refuse voxels that lack some of their values, not all (ValueError)."""
     n_bad, first_bad, n_nan = found.bad
     missing = gaps.Gaps(recording.sizes[sample_dim], n_nan, n_bad, first_bad)
-    gaps.refuse_isolated(missing, Stacker.of(recording, sample_dim=sample_dim), caller=caller)
+    gaps.refuse_isolated(missing, gaps.places_of(recording, sample_dim=sample_dim), caller=caller)
 
 
 def describe(baseline: str, window: float | None, percentile: float) -> dict[str, object]:

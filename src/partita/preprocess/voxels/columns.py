@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 
 from partita._labels import checks
-from partita._labels.stack import Stacker
+from partita._labels.layout import Layout
 from partita._solvers.compute.threads import Crew, single_blas
 from partita.preprocess.voxels.cutting import BLOCK, as_cube
-from partita.preprocess.voxels.gaps import Gaps, find_gaps, refuse_isolated
+from partita.preprocess.voxels.gaps import Gaps, find_gaps, places_of, refuse_isolated
 
 Work = Callable[[np.ndarray], np.ndarray]
 
@@ -55,22 +55,43 @@ def transform(
     ValueError
         If voxels lack some of their values.
     """
-    axis = recording.get_axis_num(sample_dim)
-    dtype = checks.promote(recording.dtype)
-    stacker = Stacker.of(recording, sample_dim=sample_dim)
-    inside = partial(_of_block, stacker=stacker, axis=axis, dtype=dtype, caller=caller)
-    values = recording.data
+    axis, values = recording.get_axis_num(sample_dim), recording.data
+    inside = _inside(recording, sample_dim=sample_dim, caller=caller)
     if recording.chunks is None:
-        corner = (0,) * (values.ndim - 1)
-        done = [
-            inside(_window(values, window, axis), window=window, corner=corner, threads=None)
-            for window in windows
-        ]
+        done = [inside(_window(values, window, axis), window=window) for window in windows]
         return done[0] if len(done) == 1 else np.concatenate(done, axis=axis)
     import dask.array as da
 
     lazy = [_lazily(_window(values, window, axis), window, inside, axis) for window in windows]
     return da.concatenate(lazy, axis=axis)
+
+
+def transform_with_mean(
+    recording: xr.DataArray, work: Work, *, cut: xr.DataArray, sample_dim: str, caller: str
+) -> tuple[Any, Any]:
+    """Return the values that work on whole courses makes of a recording, and its mean (*features).
+
+    Both are lazy where the recording is. The mean is then a sum over the chunks of `cut`, the same
+    recording before it was put together along time: alone it holds none of them, and with the
+    values it reads nothing twice.
+    """
+    axis, count = recording.get_axis_num(sample_dim), recording.sizes[sample_dim]
+    window = Window(0, count, count, work)
+    values = recording.data
+    if recording.chunks is None:
+        inside = _inside(recording, sample_dim=sample_dim, caller=caller)
+        mean = np.empty(values.shape[:axis] + values.shape[axis + 1 :])
+        return inside(values, window=window, mean=mean), mean
+    made = transform(recording, [window], sample_dim=sample_dim, caller=caller)
+    mean = cut.data.mean(axis=axis, dtype=np.float64)
+    return made, mean.rechunk(made.chunks[:axis] + made.chunks[axis + 1 :])
+
+
+def _inside(recording: xr.DataArray, *, sample_dim: str, caller: str) -> Callable[..., np.ndarray]:
+    """Return what works on a block of a recording, or on all of it."""
+    axis, dtype = recording.get_axis_num(sample_dim), checks.promote(recording.dtype)
+    places = places_of(recording, sample_dim=sample_dim)
+    return partial(_of_block, places=places, axis=axis, dtype=dtype, caller=caller)
 
 
 def map_columns(
@@ -81,6 +102,7 @@ def map_columns(
     dtype: np.dtype[Any],
     length: int | None = None,
     threads: int | None = None,
+    mean: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Gaps | None]:
     """Work on the columns of an array along `axis`; return the result and what was missing.
 
@@ -98,17 +120,24 @@ def map_columns(
         How many samples come out; as many as go in by default.
     threads : int, optional
         How many blocks are worked on at a time; as many as the process may use by default.
+    mean : numpy.ndarray, (*features), optional
+        Where the mean of the columns is written to.
     """
     length = values.shape[axis] if length is None else length
     cube = as_cube(values, axis)
     result = np.empty((cube.shape[0], length, cube.shape[2]), dtype)
+    means = None if mean is None else mean.reshape(cube.shape[0], cube.shape[2])
 
     def one(block: tuple[slice, slice]) -> Gaps | None:
         before, after = block
         part = cube[before, :, after]
         shape = (part.shape[0], part.shape[2])
         columns = np.array(part.transpose(1, 0, 2), np.float64).reshape(part.shape[1], -1)
-        gaps = find_gaps(columns)
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = columns.sum(axis=0)
+        gaps = None if np.isfinite(total).all() else find_gaps(columns)
+        if means is not None:
+            means[before, after] = total.reshape(shape) / part.shape[1]
         with np.errstate(invalid="ignore"):
             made = work(columns)
         result[before, :, after] = made.reshape(length, *shape).transpose(1, 0, 2)
@@ -129,17 +158,20 @@ def _of_block(
     values: np.ndarray,
     *,
     window: Window,
-    corner: tuple[int, ...],
-    threads: int | None,
-    stacker: Stacker,
+    places: Layout,
     axis: int,
     dtype: np.dtype[Any],
     caller: str,
+    corner: tuple[int, ...] | None = None,
+    threads: int | None = None,
+    mean: np.ndarray | None = None,
 ) -> np.ndarray:
     made, found = map_columns(
-        values, window.work, axis=axis, dtype=dtype, length=window.length, threads=threads
-    )
-    refuse_isolated(found, stacker, caller=caller, origin=(window.start, *corner))
+        values, window.work, axis=axis, dtype=dtype, length=window.length, threads=threads,
+        mean=mean,
+    )  # fmt: skip
+    origin = (window.start, *(corner or (0,) * (values.ndim - 1)))
+    refuse_isolated(found, places, caller=caller, origin=origin)
     return made
 
 

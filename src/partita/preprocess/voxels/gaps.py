@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
+from partita._labels.layout import Layout
 from partita._labels.stack import Stacker
 
 
@@ -41,9 +43,15 @@ def find_gaps(values: np.ndarray) -> Gaps | None:
     return Gaps(count, np.isnan(values).sum(axis=0), bad.sum(axis=0), first)
 
 
+def places_of(recording: xr.DataArray, *, sample_dim: str) -> Layout:
+    """Return the geometry that says where something is missing, and compute nothing for it."""
+    lazy = [name for name, coord in recording.coords.items() if coord.chunks is not None]
+    return Stacker.of(recording.drop_vars(lazy), sample_dim=sample_dim)
+
+
 def refuse_isolated(
     found: Any,
-    stacker: Stacker,
+    stacker: Layout,
     *,
     caller: str,
     origin: tuple[int, ...] | None = None,
@@ -54,7 +62,7 @@ def refuse_isolated(
     ----------
     found : Gaps or Moments or None
         What was found in the recording, or in one block of it.
-    stacker : Stacker
+    stacker : Layout
         The geometry of the whole recording, to say where.
     caller : str
         Who asks, for the message.
