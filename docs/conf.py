@@ -13,8 +13,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from partita import __version__
 from partita.decomposition.registry import estimators
 
-# Where the project lives in public: while these are empty, pages carry no link to Binder, which runs
-# the gallery in a browser.
+# Where the project lives in public: while these are empty, pages carry no link to Binder, which
+# runs the gallery in a browser.
 OWNER, REPOSITORY = "", ""
 
 HERE = Path(__file__).parent
