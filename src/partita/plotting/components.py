@@ -19,7 +19,7 @@ from partita.plotting.backdrops import background_of
 from partita.plotting.events import Shades, named, shade, shades_of
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
-from partita.plotting.profiles import draw_profile, longest_name
+from partita.plotting.profiles import by_weight, draw_profile, longest_name
 from partita.plotting.scales import Scale, choose_scale
 from partita.plotting.sheets import (
     BETWEEN_AXES,
@@ -66,6 +66,7 @@ class Plan(NamedTuple):
     samples: Samples
     shades: Shades
     theme: Theme
+    ordered: bool
 
     @property
     def images(self) -> bool:
@@ -93,6 +94,7 @@ def plot_components(
     times: tuple[Any, Any] | None = None,
     events: Any = None,
     page: int = 1,
+    order: Literal["given", "weight"] = "given",
     width: float | Literal["single", "double"] = 9.0,
     y_axis: Literal["auto", "up", "down"] = "auto",
     theme: Literal["light", "dark"] | None = None,
@@ -136,6 +138,10 @@ def plot_components(
     page : int
         Of more than 16 components, 16 stand on a page, and a line at the foot says which page of
         how many it is.
+    order : {"given", "weight"}
+        In what order one dimension of features is drawn. "weight" lets each feature stand with the
+        component drawn in which it weighs most, the heaviest first: parts become blocks. Of more
+        than 24 features the largest bars of every component are named.
     width : float, "single" or "double"
         Width of the figure in inches, 3 or more, or that of a column (89 mm) or page (183 mm) in
         print; the height follows. Letters have the size of ``matplotlib.rcParams["font.size"]``.
@@ -175,6 +181,7 @@ def plot_components(
     _require_choice(signs, ("merged", "side-by-side"), name="signs")
     _require_choice(limits, ("shared", "each"), name="limits")
     _require_choice(view, ("slices", "ortho"), name="view")
+    _require_choice(order, ("given", "weight"), name="order")
     inches = _inches_of(width)
     chosen = choose_theme(theme)
     caller = "plot_components"
@@ -191,6 +198,8 @@ def plot_components(
         panels = cutter.through_the_peaks() if view == "ortho" else cutter.slices()
     elif view == "ortho":
         raise ValueError("view='ortho' cuts volumes, and these maps are none. Leave it out.")
+    if order == "weight":
+        panels = _by_weight(panels, parts.maps)
     over = grey is not None and panels[0].pictures is not None
     every = [map_ for _, maps in _columns(parts.all_maps, signs) for map_ in _each(maps)]
     scales = [
@@ -203,7 +212,10 @@ def plot_components(
     ]  # fmt: skip
     samples = samples_of(parts.signals, parts.sample_dim)
     heading = explained_in_words(model)
-    plan = Plan(parts, panels, scales, limits == "shared", heading, samples, shades, chosen)
+    plan = Plan(
+        parts, panels, scales, limits == "shared", heading, samples, shades, chosen,
+        ordered=order == "given",
+    )  # fmt: skip
     sheet = _measure(plan, inches)
     figure = open_page(sheet.width, sheet.height, colour=chosen.page)
     with rc_context(chosen.rc):
@@ -238,6 +250,16 @@ def _columns(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
 
 def _each(maps: xr.DataArray) -> list[xr.DataArray]:
     return [maps.isel(component=at) for at in range(maps.sizes["component"])]
+
+
+def _by_weight(panels: list[Panel], maps: xr.DataArray) -> list[Panel]:
+    if panels[0].pictures is not None:
+        raise ValueError(
+            "order='weight' sorts maps with one dimension of features, and these are images. "
+            "Leave it out."
+        )
+    first = by_weight(maps)
+    return [panel._replace(maps=panel.maps.isel({first.dims[0]: first})) for panel in panels]
 
 
 def _is_image(maps: xr.DataArray) -> bool:
@@ -311,9 +333,8 @@ class _Cutter:
 def _measure(plan: Plan, width: float) -> Sheet:
     letters = plan.theme.letters.label / 8
     maps = plan.panels[0].maps.isel(component=0)
-    names = 0 if plan.images else longest_name(maps)
     firsts = [panel.pictures[0] for panel in plan.panels if panel.pictures is not None]
-    return measure(
+    sheet = measure(
         width=width,
         left=(LEFT + 0.06 * max((picture.letters for picture in firsts[:1]), default=0)) * letters,
         rows=len(plan.parts.shares),
@@ -321,10 +342,14 @@ def _measure(plan: Plan, width: float) -> Sheet:
         head=plan.images and plan.shared,
         legend=_legend_rows(plan, width, letters),
         bars=plan.images and not plan.shared,
-        foot=(max(TICKS, 0.28 + 0.052 * names) + (0.2 if plan.parts.pages > 1 else 0)) * letters,
+        foot=(TICKS + (0.2 if plan.parts.pages > 1 else 0)) * letters,
         letters=letters,
         gap=BETWEEN_MAPS if all(map(_same_axis, plan.panels, plan.panels[1:])) else BETWEEN_AXES,
     )
+    if plan.images:
+        return sheet
+    names = longest_name(maps, inches=sheet.map_widths[0], theme=plan.theme)
+    return sheet._replace(foot=sheet.foot + max(0.0, 0.06 * names - 0.18) * letters)
 
 
 def _ratios(pictures: list[Picture]) -> tuple[float, ...]:
@@ -384,8 +409,10 @@ def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int)
     ax = add_panel(figure, sheet.map_box(row, panel))
     dress(ax, plan.theme)
     if pictures is None:
-        colour = plan.theme.lines[0]
-        draw_profile(ax, map_, limits=_bar_limits(plan, row), theme=plan.theme, colour=colour)
+        draw_profile(
+            ax, map_, limits=_bar_limits(plan, row), theme=plan.theme, colour=plan.theme.lines[0],
+            ordered=plan.ordered,
+        )  # fmt: skip
     else:
         ax.set_anchor("W")
         scale = plan.scales[row]
