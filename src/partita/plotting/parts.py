@@ -52,7 +52,7 @@ def parts_of(model: Any, *, components: Any, page: int, at_most: int, caller: st
     ValueError
         If a component or the page is not known.
     """
-    _require_fitted(model, caller=caller)
+    require_fitted(model, caller=caller)
     maps, signals = model.maps_, model.signals_
     chosen = find_components(maps, components)
     pages = max(1, -(-len(chosen) // at_most))
@@ -117,7 +117,8 @@ def explained_in_words(model: Any) -> str:
     return f"{parts}: R² {100 * share:.1f} %" if np.isfinite(share) else parts
 
 
-def _require_fitted(model: Any, *, caller: str) -> None:
+def require_fitted(model: Any, *, caller: str) -> None:
+    """Refuse what is no model, and a model before its fit."""
     if hasattr(model, "maps_") and hasattr(model, "signals_"):
         return
     if isinstance(model, type) or not hasattr(model, "fit"):
