@@ -1,3 +1,4 @@
+from .carpet import plot_carpet as plot_carpet
 from .components import plot_components as plot_components
 from .footprints import plot_footprints as plot_footprints
 from .losses import plot_losses as plot_losses
