@@ -133,7 +133,7 @@ def peak_cut(maps: xr.DataArray, view: View, *, along: tuple[str, ...]) -> list[
     power = (maps.astype(float) ** 2).sum(more).transpose(*along)
     at = np.unravel_index(int(power.values.argmax()), power.shape)
     places = dict(zip(along, map(int, at), strict=True))
-    return [_cut(power, {dim: places[dim] for dim in view.others})]
+    return [cut_at(power, {dim: places[dim] for dim in view.others})]
 
 
 def sides_of(map_: xr.DataArray, view: View) -> tuple[str, str] | None:
@@ -317,7 +317,7 @@ def _reach(values: np.ndarray[Any, Any], at: int) -> float:
 def _all_cuts(map_: xr.DataArray, view: View, chosen: dict[str, list[int]]) -> list[Cut]:
     dims = list(view.others) + [dim for dim in chosen if dim not in view.others]
     ranges = [chosen.get(dim) or _in_order(map_, dim) for dim in dims]
-    return [_cut(map_, dict(zip(dims, at, strict=True))) for at in product(*ranges)]
+    return [cut_at(map_, dict(zip(dims, at, strict=True))) for at in product(*ranges)]
 
 
 def _in_order(map_: xr.DataArray, dim: str) -> list[int]:
@@ -328,7 +328,8 @@ def _in_order(map_: xr.DataArray, dim: str) -> list[int]:
     return [at for at in order if filled[at]] or order
 
 
-def _cut(map_: xr.DataArray, places: dict[str, int]) -> Cut:
+def cut_at(map_: xr.DataArray, places: dict[str, int]) -> Cut:
+    """Return what lies at these places, and where that is in words."""
     words = {dim: _word(map_, dim, at) for dim, at in places.items()}
     long = ", ".join(f"{dim} = {word}" for dim, word in words.items())
     return Cut(places, long, ", ".join(words.values()))
