@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
+import numpy as np
+
+from partita.io.hdf5_coverage import blocks_in, covered, fits, n_uncovered
 
 # Links to links, and virtual data sets of virtual data sets, end here.
 _DEEPEST = 16
@@ -121,7 +126,8 @@ def refuse_sources(array: Any, path: Path, *, external: bool, depth: int = 0) ->
     Raises
     ------
     OSError
-        If a file that it is made of is missing or too short; otherwise it would read as zeros.
+        If a file that it is made of is missing or too short, or a part of it is in none; otherwise
+        it would read as zeros. A fill value of NaN says of a part that it is missing.
     PermissionError
         If one lies outside the folder of `path`.
     """
@@ -135,11 +141,32 @@ def refuse_sources(array: Any, path: Path, *, external: bool, depth: int = 0) ->
         return
     if depth > _DEEPEST:
         raise OSError(f"{path} has virtual data sets that are made of each other. Copy it again.")
-    named = dict.fromkeys(
-        (source.file_name, source.dset_name) for source in array.virtual_sources()
-    )
-    for source in named:
-        _refuse_source(array, *source, path, external=external, depth=depth)
+    known: dict[tuple[str, str], tuple[int, ...]] = {}
+    regions = []
+    for mapping in array.virtual_sources():
+        shapes = []
+        for one in _numbered(array, mapping):
+            if one not in known:
+                known[one] = _source_shape(array, *one, path, external=external, depth=depth)
+            if not fits(mapping, known[one]):
+                raise OSError(
+                    f"{path} is made of {one[1]} in {one[0]}, which has not the sizes that are "
+                    f"taken from it, but {known[one]}. Copy that again."
+                )
+            shapes.append(known[one])
+        regions += covered(mapping, shapes, array.shape)
+    _refuse_uncovered(array, n_uncovered(regions, array.shape), path)
+
+
+def _refuse_uncovered(array: Any, n: int, path: Path) -> None:
+    """Refuse values that nobody gave, unless they read as what is missing."""
+    is_nan = array.dtype.kind == "f" and np.isnan(array.fillvalue)
+    if n and not is_nan:
+        raise OSError(
+            f"{path} is made of other data sets, and {n} of the {array.size} values of "
+            f"{array.name} are in none of them: they would read as {array.fillvalue}. Write it "
+            "again with all its parts, or with fillvalue=numpy.nan."
+        )
 
 
 def refuse_outside(file: Any, path: Path, *, external: bool) -> None:
@@ -159,27 +186,82 @@ def refuse_outside(file: Any, path: Path, *, external: bool) -> None:
         refuse_sources(array, path, external=external)
 
 
-def _refuse_source(
+def _source_shape(
     array: Any, file_name: str, name: str, path: Path, *, external: bool, depth: int
-) -> None:
+) -> tuple[int, ...]:
+    """Return the sizes of a source, after what may be refused of it was."""
     own = Path(array.file.filename)
     if file_name == ".":
         if name not in array.file:
             raise OSError(f"{path} is made of {name} in itself, which is not there. Copy it again.")
-        refuse_sources(array.file[name], path, external=external, depth=depth + 1)
-        return
-    for one in _numbered(file_name):
-        refuse(_unreadable(Path(one), own.parent, path, external=external))
-        found = _found(Path(one), own.parent)
-        refuse(_not_in(found, name) if "%" not in name else None)
+        return _whole_shape(array.file[name], path, external=external, depth=depth)
+    refuse(_unreadable(Path(file_name), own.parent, path, external=external))
+    found = _found(Path(file_name), own.parent)
+    refuse(_not_in(found, name))
+    with h5py.File(found, "r") as file:
+        return _whole_shape(file[name], path, external=external, depth=depth)
+
+
+def _whole_shape(source: Any, path: Path, *, external: bool, depth: int) -> tuple[int, ...]:
+    if not isinstance(source, h5py.Dataset):
+        raise OSError(f"{path} takes values from {source.name}, which is no data set.")
+    refuse_sources(source, path, external=external, depth=depth + 1)
+    shape: tuple[int, ...] = source.shape
+    return shape
+
+
+def _numbered(array: Any, mapping: Any) -> Iterator[tuple[str, str]]:
+    """Yield the files and data sets that a mapping names: all that numbers in names stand for.
+
+    The library reads as far as the numbers go on without a gap, and what follows would be lost.
+    """
+    file_name, name = mapping.file_name, mapping.dset_name
+    n_blocks = 1
+    if _has_number(file_name) or _has_number(name):
+        if _has_number(file_name):
+            folder = Path(array.file.filename).parent
+            numbers = _numbers(file_name, _files_like(file_name, folder))
+        else:
+            numbers = _numbers(name.strip("/"), _names_in(array, _with(file_name, "0")))
+        n_blocks = max(1, blocks_in(mapping.vspace, array.shape), *(n + 1 for n in numbers))
+    for number in map(str, range(n_blocks)):
+        yield _with(file_name, number), _with(name, number)
+
+
+def _has_number(name: str) -> bool:
+    return "%b" in name.replace("%%", "")
+
+
+def _with(name: str, number: str, literal: Callable[[str], str] = str) -> str:
+    """Return a name with something in the place of its number; ``%%`` stands for ``%``."""
+    pieces = re.findall("%[%b]|[^%]+|%", name)
+    return "".join(number if one == "%b" else literal(one.replace("%%", "%")) for one in pieces)
+
+
+def _numbers(name: str, candidates: Iterable[str]) -> list[int]:
+    """Return the numbers with which a name is among candidates."""
+    fits = re.compile(_with(name, r"(\d{1,9})", re.escape))
+    found = [(one, fits.fullmatch(one)) for one in candidates]
+    return [int(m[1]) for one, m in found if m and one == _with(name, str(int(m[1])))]
+
+
+def _files_like(name: str, folder: Path) -> list[str]:
+    """Return the files that may be meant by a name with a number, as that name writes them."""
+    beside = folder / Path(name).name
+    ours = glob.glob(_with(str(beside), "*", glob.escape)) if Path(name).is_absolute() else []
+    named = glob.glob(_with(name, "*", glob.escape), root_dir=folder)
+    return [*named, *(str(Path(name).parent / Path(one).name) for one in ours)]
+
+
+def _names_in(array: Any, file_name: str) -> list[str]:
+    names: list[str] = []
+    found = _found(Path(file_name), Path(array.file.filename).parent)
+    if file_name == ".":
+        array.file.visit(names.append)
+    elif found.is_file():
         with h5py.File(found, "r") as file:
-            if name in file:
-                refuse_sources(file[name], path, external=external, depth=depth + 1)
-
-
-def _numbered(file_name: str) -> list[str]:
-    """Return the first of the files that a name with a number in it stands for."""
-    return [file_name.replace("%b", "0").replace("%%", "%")]
+            file.visit(names.append)
+    return names
 
 
 def refuse(why: str | None) -> None:

@@ -163,7 +163,7 @@ def test_netcdf_of_old_libraries_is_known_by_its_scales(tmp_path, frames):
     recording = xr.DataArray(frames, dims=("trial", "y", "lag"), name="a")
     partita.save(recording, tmp_path / "a.nc")
     with h5py.File(tmp_path / "a.nc", "a") as file:
-        del file.attrs["_NCProperties"]
+        del file.attrs["_NCProperties"], file["partita_seal"]
     np.testing.assert_array_equal(partita.load(tmp_path / "a.nc"), recording)
     assert partita.load(tmp_path / "a.nc").dims == ("trial", "y", "lag")
 
@@ -337,6 +337,118 @@ def test_a_virtual_data_set_without_its_source_is_not_read_as_zeros(tmp_path, fr
     for read in (recording.compute, lambda: partita.load(tmp_path / "a.h5")):
         with pytest.raises(OSError, match=r"part1\.h5"):
             read()
+
+
+def of_numbered(path, frames, file_name="part%b.h5", name="movie"):
+    """Make a virtual data set of as many blocks of frames as there are numbered sources."""
+    endless, block = h5py.h5s.UNLIMITED, frames.shape
+    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    space = h5py.h5s.create_simple(block, (endless, *block[1:]))
+    space.select_hyperslab((0, 0, 0), (endless, 1, 1), (block[0], 1, 1), block)
+    created.set_virtual(space, file_name.encode(), name.encode(), h5py.h5s.create_simple(block))
+    with h5py.File(path, "w") as file:
+        space = h5py.h5s.create_simple(block, (endless, *block[1:]))
+        h5py.h5d.create(file.id, b"movie", h5py.h5t.NATIVE_DOUBLE, space, dcpl=created)
+
+
+@pytest.fixture
+def parts(tmp_path, frames):
+    for number in range(3):
+        with h5py.File(tmp_path / f"part{number}.h5", "w") as part:
+            part["movie"] = frames + 1000 * number
+    return tmp_path
+
+
+def test_numbered_sources_are_read_in_order(parts, frames, load_numbered):
+    of_numbered(parts / "a.h5", frames)
+    whole = np.concatenate([frames + 1000 * number for number in range(3)])
+    np.testing.assert_array_equal(load_numbered(parts / "a.h5"), whole)
+
+
+def test_a_gap_in_the_numbers_of_sources_is_said(parts, frames):
+    of_numbered(parts / "a.h5", frames)
+    (parts / "part1.h5").unlink()
+    with pytest.raises(OSError, match=r"takes values from part1\.h5, and there is no such file"):
+        partita.load(parts / "a.h5")
+
+
+def test_a_gap_in_the_numbers_of_data_sets_is_said(tmp_path, frames, naming):
+    with h5py.File(tmp_path / "parts.h5", "w") as file:
+        file["deep/0"], file["deep/2"] = frames, frames
+    of_numbered(tmp_path / "a.h5", frames, "parts.h5", "/deep/%b")
+    with pytest.raises(OSError, match=r"parts\.h5 is linked to, and has no /deep/1"):
+        partita.load(tmp_path / "a.h5")
+
+
+def test_numbered_sources_lie_inside_the_folder_or_are_refused(parts, frames, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("private") / "own.h5"
+    (parts / "part2.h5").rename(elsewhere)
+    (parts / "part2.h5").symlink_to(elsewhere)
+    of_numbered(parts / "a.h5", frames)
+    with pytest.raises(PermissionError, match=r"part2\.h5, outside its own folder"):
+        partita.load(parts / "a.h5")
+    assert partita.load(parts / "a.h5", allow_external=True, frame_rate=1).sizes["time"] == 36
+
+
+@pytest.mark.parametrize("place", ["beside", "named in full"])
+def test_a_percent_sign_in_the_name_of_a_source_is_no_number(tmp_path, frames, place):
+    source = "50%b of %0.h5"
+    with h5py.File(tmp_path / "50%3 of %0.h5", "w") as file:
+        file["movie"] = frames
+    whole = str(tmp_path / source) if place == "named in full" else source
+    of_numbered(tmp_path / "a.h5", frames, whole.replace("50%", "50%%%").replace("of %", "of %%"))
+    with pytest.raises(OSError, match=r"50%0 of %0\.h5"):
+        partita.load(tmp_path / "a.h5")
+
+
+def made_of(path, frames, places, *, fill=None):
+    layout = h5py.VirtualLayout((24, 8, 6), frames.dtype)
+    for place in places:
+        layout[place] = h5py.VirtualSource("part0.h5", "movie", frames.shape)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("movie", layout, fillvalue=fill)
+
+
+HOLES = {
+    "the end": [np.s_[:12]],
+    "the beginning": [np.s_[12:]],
+    "the middle": [np.s_[:6], np.s_[18:]],
+    "every other frame": [np.s_[::2]],
+}
+
+
+@pytest.mark.parametrize("places", HOLES.values(), ids=HOLES)
+def test_parts_of_a_virtual_data_set_without_a_source_are_not_read_as_zeros(parts, frames, places):
+    with h5py.File(parts / "part0.h5", "a") as file:
+        kept = 12 // len(places)
+        del file["movie"]
+        file["movie"] = frames[:kept]
+    made_of(parts / "a.h5", frames[:kept], places)
+    with pytest.raises(OSError, match=r"576 of the 1152 values of /movie are in none of them"):
+        partita.load(parts / "a.h5")
+
+
+def test_parts_without_a_source_may_be_missing_by_name(parts, frames):
+    with h5py.File(parts / "part0.h5", "w") as file:
+        file["movie"] = frames.astype(float)
+    made_of(parts / "a.h5", frames.astype(float), [np.s_[:12]], fill=np.nan)
+    recording = partita.load(parts / "a.h5", frame_rate=1)
+    np.testing.assert_array_equal(recording[:12], frames)
+    assert recording[12:].isnull().all()
+
+
+def test_sources_that_take_turns_leave_nothing_out(parts, frames):
+    made_of(parts / "a.h5", frames, [np.s_[::2], np.s_[1::2]])
+    recording = partita.load(parts / "a.h5", frame_rate=1)
+    np.testing.assert_array_equal(recording[1::2], frames)
+
+
+def test_a_source_that_became_shorter_is_said(parts, frames):
+    made_of(parts / "a.h5", frames, [np.s_[:12], np.s_[12:]])
+    with h5py.File(parts / "part0.h5", "w") as file:
+        file["movie"] = frames[:7]
+    with pytest.raises(OSError, match=r"movie in part0\.h5, which has not the sizes.*\(7, 8, 6\)"):
+        partita.load(parts / "a.h5")
 
 
 @pytest.mark.parametrize("kept", [None, 0, 100])
