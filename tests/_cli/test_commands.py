@@ -181,7 +181,7 @@ def test_info_says_what_a_recording_holds(recording, capsys):
     for expected in (
         "NIfTI, compressed with sidecar sub-01_ses-1_pwd.json",
         "time 60, z 2, y 6, x 5",
-        "float32, in blocks of at most",
+        "as float32",
         "0 to 29.5 s, step 0.5",
         "0 to 0.8 mm, step 0.2",
         "affine 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1, qform_code 1",
@@ -351,6 +351,27 @@ def test_the_version_is_said_without_loading_anything_heavy():
         [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True
     )
     assert ran.stdout.splitlines() == [f"partita {partita.__version__}", "[]"]
+
+
+@pytest.mark.parametrize("suffix", ["nii.gz", "nc", "zarr", "npy"])
+def test_info_reads_headers_without_dask_and_without_values(suffix):
+    if suffix == "zarr":
+        pytest.importorskip("zarr")
+    if suffix == "npy":
+        np.save("it.npy", np.zeros((6, 4, 3)))
+    else:
+        save_recording(xr.DataArray(np.zeros((6, 1, 4, 3)), dims=("time", *"zyx")), f"it.{suffix}")
+    script = (
+        "import sys\nfrom partita._cli import main\n"
+        f"sys.argv = ['partita', 'info', 'it.{suffix}']\n"
+        "ended = main()\n"
+        "print(ended, [name for name in ('dask', 'numba') if sys.modules.get(name)])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True
+    )
+    assert "time 6" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "0 []"
 
 
 @pytest.mark.realdata

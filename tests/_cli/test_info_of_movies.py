@@ -38,7 +38,7 @@ def test_tiff(tmp_path, frames, told):
     assert facts["file"] == str(path)
     assert "TIFF" in facts["format"]
     assert facts["sizes"] == SIZES
-    assert "as uint16, in blocks of at most 12 x 8 x 6" in facts["memory"]
+    assert facts["memory"].startswith("0.0 MB as uint16")
     assert facts["time"] == "0 to 0.55 s, step 0.05"
     assert facts["y"] == "8, without coordinate"
     assert warned == ""

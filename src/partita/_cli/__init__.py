@@ -21,6 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 0
+    if argv is None and arguments.headers_only:
+        # xarray imports them for its first array, longer than all else here takes, and headers
+        # need neither. The process is this command's own.
+        for module in ("dask", "sparse"):
+            sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     with _brief_warnings():
         return _guarded(arguments.command, arguments)
 

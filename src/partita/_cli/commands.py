@@ -68,12 +68,12 @@ def convert(arguments: argparse.Namespace) -> None:
 
 def info(arguments: argparse.Namespace) -> None:
     """Say what a recording holds."""
-    import partita
-    from partita.io import SeveralArrays
+    from partita.io.entries import SeveralArrays
+    from partita.io.loading import load_headers
 
     path = Path(arguments.recording)
     try:
-        facts = list(words.facts_of(partita.load(path, **_options(arguments)), path))
+        facts = list(words.facts_of(load_headers(path, **_options(arguments)), path))
     except SeveralArrays as several:
         facts = list(words.choice_of(several, path))
     width = max(len(label) for label, _ in facts) + 2

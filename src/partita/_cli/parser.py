@@ -30,12 +30,14 @@ def make_parser() -> argparse.ArgumentParser:
         description="Take a brain recording apart into non-negative parts: maps and signals.",
     )
     parser.add_argument("--version", action="version", version=f"partita {__version__}")
-    parser.set_defaults(command=None)
+    parser.set_defaults(command=None, headers_only=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_run(commands)
     _add_convert(commands)
-    _add_recording(_command(commands, "info", does.info, "say what a recording holds"))
+    info = _command(commands, "info", does.info, "say what a recording holds")
+    info.set_defaults(headers_only=True)
+    _add_recording(info)
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from textwrap import shorten
@@ -80,9 +80,7 @@ def facts_of(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     if "axes" in recording.encoding:
         example = ",".join(reversed([str(dim) for dim in recording.dims]))
         yield "axes", f"{recording.encoding['axes']}; say otherwise: --dims {example}"
-    memory = f"{size_of(recording.nbytes)} as {recording.dtype}"
-    largest = " x ".join(str(max(sizes)) for sizes in recording.chunks or ())
-    yield "memory", f"{memory}, in blocks of at most {largest}"
+    yield "memory", f"{size_of(recording.nbytes)} as {recording.dtype}{_pieces(recording)}"
     for name, coordinate in recording.coords.items():
         yield str(name), _extent(coordinate)
     for dim in recording.dims:
@@ -91,6 +89,12 @@ def facts_of(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     for key, value in recording.attrs.items():
         if key not in ("long_name", "units"):
             yield f"  {key}", _text(value)
+
+
+def _pieces(recording: xr.DataArray) -> str:
+    """Return in which pieces the file stores the values, where it says so."""
+    stored = recording.encoding.get("preferred_chunks", {})
+    return f", stored in pieces of {sizes_in_words(stored)}" if stored else ""
 
 
 def _format(recording: xr.DataArray, path: Path) -> str:
@@ -139,7 +143,12 @@ def _text(value: Any) -> str:
 
 def sizes_of(recording: xr.DataArray) -> str:
     """Return the dimensions and their sizes."""
-    return ", ".join(f"{dim} {size}" for dim, size in recording.sizes.items())
+    return sizes_in_words(recording.sizes)
+
+
+def sizes_in_words(sizes: Mapping[Any, int]) -> str:
+    """Return ``"time 60, y 8, x 6"``."""
+    return ", ".join(f"{dim} {size}" for dim, size in sizes.items())
 
 
 def extension(path: Path) -> str:

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-import dask
-import dask.array as da
-import dask.utils
 import numpy as np
 import xarray as xr
 
@@ -87,10 +84,12 @@ def aligned_chunks(
     stored : tuple of int, optional
         Sizes of the chunks that the file stores, if it does.
     """
+    from dask.array.core import normalize_chunks
+
     wanted: tuple[Any, ...] = tuple(chunks_by_dim(chunks, dims).values())
     if stored is not None and isinstance(chunks, str) and "time" in dims:
         wanted = _whole_stored(stored, dims, shape, dtype)
-    chunked: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(
+    chunked: tuple[tuple[int, ...], ...] = normalize_chunks(
         wanted, shape=shape, dtype=dtype, previous_chunks=stored
     )
     return chunked
@@ -100,6 +99,9 @@ def _whole_stored(
     stored: tuple[int, ...], dims: tuple[Any, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[int, ...]:
     """Put stored chunks together up to dask's chunk size: along space first, then along time."""
+    import dask
+    import dask.utils
+
     sizes = [max(1, min(pair)) for pair in zip(stored, shape, strict=True)]
     most = dask.utils.parse_bytes(dask.config.get("array.chunk-size"))
     inner_first = sorted(range(len(dims)), key=lambda i: (dims[i] == "time", -i))

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import dask.array as da
 import numpy as np
 
 from partita._labels.numbers import is_whole
@@ -16,6 +15,9 @@ from partita._solvers.compute.forks import FreshLock
 
 Array = np.ndarray[Any, Any]
 Slices = tuple[slice, ...]
+
+# What `chunks` is where labels are wanted and no values: zeros then stand for them, without memory.
+HEADERS = object()
 
 
 class Stamp(NamedTuple):
@@ -67,7 +69,11 @@ class LazyArray(ABC):
         """Return the values at slices with positive steps, one for each axis."""
 
     def lazily(self, chunks: Any) -> Any:
-        """Return the array as one of dask's, in such chunks."""
+        """Return the array as one of dask's, in such chunks; zeros without memory for `HEADERS`."""
+        if chunks is HEADERS:
+            return without_values(self.shape, self.dtype)
+        import dask.array as da  # half a second, which headers do without
+
         return da.from_array(
             self, chunks=chunks, fancy=False, inline_array=True, asarray=True,
             meta=np.empty((0,) * self.ndim, self.dtype),
@@ -75,6 +81,11 @@ class LazyArray(ABC):
 
     def _read_safely(self, slices: Slices) -> Array:
         return self.read(slices)
+
+
+def without_values(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """Return zeros that take no memory, where only sizes and labels are asked for."""
+    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
 
 class FileArray(LazyArray):

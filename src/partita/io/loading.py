@@ -12,6 +12,7 @@ import xarray as xr
 from partita._labels.warn import warn
 from partita.io.formats import Loaded, named, recognise
 from partita.io.inheritance import inherited
+from partita.io.lazy_array import HEADERS
 from partita.io.movies.joining import read_movies
 from partita.io.nifti.image import recording_from_image
 from partita.io.nifti.sidecar import sidecar_path, stem
@@ -175,6 +176,19 @@ def load(
     for note in notes:
         warn(f"{name}: {note}")
     return recording
+
+
+def load_headers(source: str | PathLike[str], **options: Any) -> xr.DataArray:
+    """Return a recording with its labels and without its values, which are zeros of no size.
+
+    Parameters
+    ----------
+    source : str or path-like
+        As for `load`.
+    **options
+        As for `load`, but for `chunks`.
+    """
+    return load(source, chunks=HEADERS, **options)
 
 
 def read_by(source: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from partita.io.chunking import aligned_chunks
 from partita.io.formats import Loaded
+from partita.io.lazy_array import HEADERS, without_values
 from partita.io.millimetres import axis_coordinate
 from partita.io.movies.description import Movie
 from partita.io.request import Wanted
@@ -99,6 +100,8 @@ def _read_lazily(movie: Movie, chunks: Any) -> Any:
     values, dtype = movie.values, _worked_with(movie.values.dtype)
     if chunks is None:
         return values[...].astype(dtype, copy=False)
+    if chunks is HEADERS:
+        return without_values(values.shape, dtype)
     chunked = aligned_chunks(
         chunks, movie.dims, shape=values.shape, dtype=dtype, stored=values.blocks
     )

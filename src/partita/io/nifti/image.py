@@ -7,7 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import nibabel as nib
 import numpy as np
 import xarray as xr
@@ -16,6 +15,7 @@ from partita._labels.attrs import storable
 from partita._labels.checks import promote
 from partita.io.chunking import chunks_by_dim
 from partita.io.formats import Loaded
+from partita.io.lazy_array import HEADERS
 from partita.io.nifti.coordinates import Described, describe
 from partita.io.nifti.header import (
     count_dims,
@@ -96,6 +96,8 @@ def _image_values(dataobj: Any, shape: tuple[int, ...], *, lazy: bool) -> Any:
     if isinstance(dataobj, np.ndarray) or not lazy:
         values = np.asarray(dataobj)
     else:
+        import dask.array as da
+
         values = da.from_array(dataobj, chunks=dataobj.shape, lock=True)
     return values.T.reshape(shape).astype(promote(np.dtype(dataobj.dtype)))
 
@@ -156,6 +158,10 @@ def _materialised(values: Any, dims: tuple[str, ...], chunks: Any) -> Any:
     """Return (volume, time, z, y, x) as a dask array, or read where `chunks` is None."""
     if chunks is None:
         return values[...] if isinstance(values, ScaledVoxels) else values
+    if chunks is HEADERS:
+        return values.lazily(chunks)
+    import dask.array as da
+
     by_dim = chunks_by_dim(chunks, dims)
     along = tuple(by_dim.get(axis, -1) for axis in ("volume", "time", "z", "y", "x"))
     wanted = da.core.normalize_chunks(along, shape=values.shape, dtype=values.dtype)

@@ -19,7 +19,6 @@ from partita.io.hdf5_sources import refuse_outside
 from partita.io.overwriting import DATASET, KINDS, refuse_other, refuse_own_source
 from partita.io.recognition import NETCDF3_MAGIC
 from partita.io.stores.encoding import decoded, encoded, evenly_chunked
-from partita.io.stores.netcdf_writing import threads, write_netcdf
 from partita.io.stores.pickles import refuse_pickles
 from partita.io.stores.seal import refuse_broken_netcdf, refuse_broken_zarr, seal_zarr
 
@@ -88,11 +87,15 @@ def write(
     if kind == "dataset":
         dataset = dataset.assign_attrs({DATASET: 1})
     if path.suffix == ".nc":
+        from partita.io.stores.netcdf_writing import write_netcdf
+
         _refuse_null(dataset, path)
         with replacing(path) as (temporary,):
             write_netcdf(encoded(dataset), temporary, encoding)
         return path
     if path.suffix == ".zarr":
+        from partita.io.stores.netcdf_writing import threads
+
         named("zarr").require(path)
         with replacing_store(path) as temporary, threads() as how:
             even = evenly_chunked(encoded(dataset))

@@ -13,6 +13,7 @@ import xarray as xr
 from partita._labels.time import in_seconds
 from partita.io.chunking import chunks_by_dim
 from partita.io.formats import Loaded
+from partita.io.lazy_array import HEADERS
 from partita.io.request import Wanted
 from partita.io.tables.table_reading import line_of, read_numbers
 
@@ -50,7 +51,7 @@ def read_over_time(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         values, dims=(rows, columns), coords={**along, columns: (columns, names)}
     )
     recording.encoding["source"] = str(path)
-    if chunks is not None and chunks != "auto":
+    if chunks not in (None, "auto", HEADERS):
         recording = recording.chunk(chunks_by_dim(chunks, recording.dims))
     return Loaded(recording, notes)
 
