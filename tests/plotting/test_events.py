@@ -10,6 +10,9 @@ from matplotlib.colors import same_color
 from matplotlib.dates import date2num
 
 from partita.plotting import plot_components, plot_signals
+from partita.plotting.events import during, shades_of
+from partita.plotting.style import choose_theme
+from partita.plotting.traces import samples_of
 from partita.preprocess import estimate_motion
 
 EVENTS = pd.DataFrame(
@@ -167,3 +170,69 @@ def test_many_parts_fill_pages(listed):
         with pytest.raises(ValueError, match=f"There is no page {page}"):
             plot_components(model, page=page)
     assert plot_signals(model.signals_).figure.get_size_inches()[1] <= 11
+
+
+def two_runs(session=False, times=None):
+    times = np.tile(np.arange(5) * 2.0, 2) if times is None else times
+    coords = {"time": ("time", times, {"units": "s"})}
+    if session:
+        coords["session"] = ("time", ["one"] * 5 + ["two"] * 5)
+    return xr.DataArray(np.arange(10.0)[:, None], dims=("time", "component"), coords=coords)
+
+
+def table(onset, duration, kind="look"):
+    return {"onset": ("event", onset), "duration": ("event", duration)} | {
+        "trial_type": ("event", [kind] * len(onset))
+    }
+
+
+FIRST, SECOND = (xr.Dataset(table([onset], [4.0])) for onset in (2.0, 6.0))
+
+
+def spans_of(signals, events, times=None):
+    whole = samples_of(signals, "time")
+    shades = shades_of(events, whole, theme=choose_theme("light"), caller="plot_signals")
+    return during(shades, whole, signals, times).spans
+
+
+@pytest.mark.parametrize(
+    ("session", "events"),
+    [(False, [FIRST, SECOND]), (True, [FIRST, SECOND]), (True, {"two": SECOND, "one": FIRST})],
+)
+def test_the_events_of_each_run_lie_on_its_own_samples(session, events):
+    assert sorted(spans_of(two_runs(session), events)["look"]) == [(1.0, 3.0), (8.0, 9.5)]
+
+
+def test_events_of_runs_with_times_that_go_on_lie_on_those_times():
+    signals = two_runs(session=True, times=np.arange(10) * 2.0)
+    later = xr.Dataset(table([12.0], [4.0]))
+    assert spans_of(signals, [FIRST, later])["look"] == [(2.0, 6.0), (12.0, 16.0)]
+
+
+def test_events_keep_their_place_where_a_stretch_of_each_run_is_drawn():
+    drawn = spans_of(two_runs(), [FIRST, SECOND], times=(2.0, 6.0))["look"]
+    assert drawn == [(0.0, 2.0), (5.0, 5.5)]
+
+
+def test_a_session_without_events_may_be_left_out():
+    assert spans_of(two_runs(session=True), {"two": SECOND})["look"] == [(8.0, 9.5)]
+
+
+@pytest.mark.parametrize(
+    ("events", "complaint"),
+    [
+        ([FIRST], "1 tables of events for 2 runs"),
+        ({"three": FIRST}, "events of 'three', and the signals have no such session"),
+        (FIRST, "or give the events of each run"),
+        ([FIRST, xr.Dataset(table([60.0], [1.0]))], "outside the recording"),
+    ],
+)
+def test_events_that_fit_no_run_are_refused(events, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        spans_of(two_runs(session=True), events)
+
+
+def test_runs_without_times_that_rise_are_refused():
+    signals = two_runs(session=True, times=np.r_[4.0, 3, 2, 1, 0, 0, 2, 4, 6, 8])
+    with pytest.raises(ValueError, match="by the times of each run"):
+        spans_of(signals, [FIRST, SECOND])

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from partita._labels.numbers import is_finite
 from partita.plotting.backdrops import background_of
-from partita.plotting.events import Shades, named, shade, shades_of
+from partita.plotting.events import Shades, during, named, shade, shades_of
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
 from partita.plotting.profiles import by_weight, draw_profile, longest_name
@@ -132,9 +132,9 @@ def plot_components(
         every component scales of its own, for map and time course.
     times : (start, stop), optional
         The stretch of time to draw, in the units of the time coordinate.
-    events : xarray.Dataset over `event`, or pandas.DataFrame, optional
+    events : xarray.Dataset over `event`, pandas.DataFrame, or list or mapping of them, optional
         What happened: `onset` and `duration` in s, and `trial_type`, shaded under every course and
-        named above them.
+        named above them. Of several runs one table each, in their order, or by session.
     page : int
         Of more than 16 components, 16 stand on a page, and a line at the foot says which page of
         how many it is.
@@ -188,6 +188,7 @@ def plot_components(
     parts = parts_of(model, components=components, page=page, at_most=_MOST_ROWS, caller=caller)
     whole = samples_of(parts.signals, parts.sample_dim)
     shades = shades_of(events, whole, theme=chosen, caller=caller)
+    shades = during(shades, whole, parts.signals, times)
     parts = parts.during(times, caller=caller)
     grey = background_of(parts.maps, background)
     columns = _columns(parts.maps, signs)

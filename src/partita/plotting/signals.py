@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from partita._labels import checks
 from partita._labels.grid import same_grid
 from partita._labels.numbers import is_number
-from partita.plotting.events import Shades, named, shade, shades_of
+from partita.plotting.events import Shades, during, named, shade, shades_of
 from partita.plotting.parts import find_components
 from partita.plotting.sheets import open_page
 from partita.plotting.style import (
@@ -79,8 +79,9 @@ def plot_signals(
         "each" stretches every stacked trace to the same height, and leaves out the scale bar.
     times : (start, stop), optional
         The stretch of time to draw, in the units of the time coordinate.
-    events : xarray.Dataset over `event`, or pandas.DataFrame, optional
-        What happened: `onset` and `duration` in s, and `trial_type`, shaded below and named.
+    events : xarray.Dataset over `event`, pandas.DataFrame, or list or mapping of them, optional
+        What happened: `onset` and `duration` in s, and `trial_type`, shaded below and named. Of
+        several runs one table each, in their order, or by session.
     behind : xarray.DataArray, (time, component) in any order, optional
         A second course of each component, drawn thin behind the first at the same height and scale:
         the raw signals behind the denoised.
@@ -116,7 +117,9 @@ def plot_signals(
     _require_offset(offset)
     table = _table(signals)
     dim = str(table.dims[0])
-    shades = shades_of(events, samples_of(table, dim), theme=chosen, caller="plot_signals")
+    whole = samples_of(table, dim)
+    shades = shades_of(events, whole, theme=chosen, caller="plot_signals")
+    shades = during(shades, whole, table, times)
     behind = None if behind is None else _second(behind, table)
     table = within(table, dim, times, caller="plot_signals")
     shown = find_components(table, components)
