@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from partita._labels import align
-from partita._labels.placement import grid_affine, placed_like, refuse_elsewhere
+from partita._labels.placement import grid_affine, placed_like, refuse_elsewhere, with_direction
 
 SIZES = {"x": 4, "y": 5, "z": 3}
 
@@ -143,3 +143,29 @@ def test_an_affine_that_is_none_is_refused() -> None:
     image = image_on(np.eye(4)).assign_coords(grid=((), 0, {"affine": np.ones(3)}))
     with pytest.raises(ValueError, match="16 finite numbers"):
         placed_like(image, image_on(np.eye(4)), caller="The image")
+
+
+@pytest.mark.parametrize(
+    ("places", "affine", "direction"),
+    [
+        ([0.0, 1, 2], np.eye(4), "down"),
+        ([-3.0, -2], np.eye(4), "up"),
+        ([-3.0, -2], np.diag([1.0, -1, 1, 1]), "down"),
+        ([0.0, 1], np.array([[1, 0, 0, 0], [0, 1, 0, -5], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "up"),
+    ],
+)
+def test_y_goes_down_where_it_is_a_depth_or_goes_back(places, affine, direction):
+    coords = {
+        "y": xr.DataArray(places, dims="y", attrs={"units": "mm"}),
+        "grid": xr.DataArray(0, attrs={"affine": affine.ravel()}),
+    }
+    told = with_direction(coords)
+    assert told["y"].attrs == {"units": "mm", "positive": direction}
+    assert "positive" not in coords["y"].attrs
+    kept = told["y"].assign_attrs(positive="sideways")
+    assert with_direction({"y": kept})["y"].attrs["positive"] == "sideways"
+
+
+def test_rows_that_are_named_have_no_direction():
+    coords = {"y": xr.DataArray(["a", "b"], dims="y")}
+    assert with_direction(coords)["y"].attrs == {}

@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
 from matplotlib.text import Text
 
+import partita
 from partita.plotting import plot_map
 
 
@@ -75,6 +76,17 @@ def test_depth_grows_downwards_and_scanner_coordinates_upwards(fusi, fmri):
     assert not plot_map(fmri.maps_[0]).yaxis_inverted()
     assert plot_map(fmri.maps_[0], y_axis="down").yaxis_inverted()
     assert not plot_map(fusi().maps_[0], y_axis="up").yaxis_inverted()
+
+
+def test_a_crop_is_drawn_the_same_way_up_as_the_whole(tmp_path):
+    y = {"y": ("y", np.arange(-3.0, 4.0), {"units": "mm"})}
+    values = xr.DataArray(np.ones((4, 7, 5), np.float32), y, ("time", "y", "x"))
+    values.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    simulated = partita.datasets.simulate_fmri(random_state=0).recording
+    for whole in (simulated.isel(z=0), partita.load(tmp_path / "a.nc")):
+        still = whole.isel(time=0)
+        for part in (still, still.isel(y=slice(-2, None)), still.isel(y=slice(0, 2))):
+            assert not plot_map(part).yaxis_inverted()
 
 
 @pytest.mark.parametrize(

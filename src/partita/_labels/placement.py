@@ -61,6 +61,49 @@ def grid_affine(recording: Labelled, name: str = "affine") -> Array:
     return numbers.astype(float).reshape(4, 4)
 
 
+def direction_of_y(y: Any, grid: Any) -> str:
+    """Return which way y grows in a picture, as CF's attribute `positive` says it: "up" or "down".
+
+    Down where, in scanner coordinates, it is never negative, as depths and rows are, or grows
+    towards the back. It is asked of whole recordings: a part of one has other ends.
+
+    Parameters
+    ----------
+    y : xarray.DataArray or xarray.Variable, (y,)
+        Numbers.
+    grid : xarray.DataArray or xarray.Variable, optional
+        The scalar coordinate with the affine.
+    """
+    slope, start = _along_scanner_y(grid)
+    return "down" if slope < 0 or bool((slope * y + start).min() >= 0) else "up"
+
+
+def _along_scanner_y(grid: Any) -> tuple[float, float]:
+    """Return slope and start of the scanner's y along that of the map: 1 and 0 unless oblique."""
+    affine = None if grid is None else grid.attrs.get("affine")
+    if affine is None or np.size(affine) != 16:
+        return 1.0, 0.0
+    slope, start = np.reshape(affine, (4, 4))[1, [1, 3]]
+    # Where another axis of the scanner is nearer, this one tells nothing.
+    return (float(slope), float(start)) if abs(slope) > 0.5 else (1.0, 0.0)
+
+
+def with_direction(coords: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return coordinates with the attribute `positive` on y, unless it says that already.
+
+    Parameters
+    ----------
+    coords : Mapping
+        Arrays, or variables, by name; those of a whole recording.
+    """
+    y = coords.get("y")
+    if y is None or y.ndim > 1 or y.dtype.kind not in "iuf" or not y.size or "positive" in y.attrs:
+        return dict(coords)
+    told = y.copy(deep=False)
+    told.attrs = {**y.attrs, "positive": direction_of_y(y, coords.get("grid"))}
+    return {**coords, "y": told}
+
+
 def placed_like(array: xr.DataArray, template: Labelled, *, caller: str) -> Placed:
     """Return an array with x, y and z as the template counts them, or refuse it.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partita._labels.attrs import describe_call
 from partita._labels.numbers import require_shape
+from partita._labels.placement import with_direction
 from partita.datasets.seeds import Seed, seed_words
 
 POWER = {"units": "a.u.", "long_name": "Power Doppler"}
@@ -25,7 +26,8 @@ def time_coordinate(times: NDArray[np.float64]) -> xr.Variable:
 def space_coordinate(name: str, start: float, spacing: float, count: int) -> xr.Variable:
     """Centres of the voxels along one axis, mm, free of the dust of repeated addition."""
     places = np.round(start + spacing * np.arange(count), 9)
-    return xr.Variable(name, places, {"units": "mm", "long_name": name, "step": spacing})
+    attrs = {"units": "mm", "long_name": name, "step": spacing}
+    return with_direction({name: xr.Variable(name, places, attrs)})[name]
 
 
 def component_coordinate(count: int) -> xr.Variable:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.grid import is_even
-from partita._labels.placement import grid_affine
+from partita._labels.placement import direction_of_y, grid_affine
 from partita.plotting.style import axis_label
 
 SPACE = ("z", "y", "x")
@@ -208,23 +208,7 @@ def _points_down(map_: xr.DataArray, dim: str) -> bool:
         return str(coordinate.attrs["positive"]).lower() == "down"
     if "depth" in str(coordinate.attrs.get("long_name", "")).lower():
         return True
-    return dim == "y" and _is_depth_or_backwards(map_)
-
-
-def _is_depth_or_backwards(map_: xr.DataArray) -> bool:
-    """Whether y, in scanner coordinates, is never negative, or grows towards the back."""
-    slope, start = _along_scanner_y(map_)
-    return bool((slope * map_["y"] + start).min() >= 0) or slope < 0
-
-
-def _along_scanner_y(map_: xr.DataArray) -> tuple[float, float]:
-    """Return slope and start of the scanner's y along that of the map: 1 and 0 unless oblique."""
-    affine = map_.coords["grid"].attrs.get("affine") if "grid" in map_.coords else None
-    if affine is None or np.size(affine) != 16:
-        return 1.0, 0.0
-    slope, start = np.reshape(affine, (4, 4))[1, [1, 3]]
-    # Where another axis of the scanner is nearer, this one tells nothing.
-    return (float(slope), float(start)) if abs(slope) > 0.5 else (1.0, 0.0)
+    return dim == "y" and direction_of_y(coordinate, map_.coords.get("grid")) == "down"
 
 
 def _is_depth(map_: xr.DataArray, dim: str) -> bool:

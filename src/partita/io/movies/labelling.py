@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from partita._labels.placement import with_direction
 from partita.io.chunking import aligned_chunks
 from partita.io.formats import Loaded
 from partita.io.lazy_array import HEADERS, without_values
@@ -51,6 +52,7 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
         for name, coordinate in movie.coords.items()
         if set(coordinate.dims) <= set(movie.dims) and name not in coords
     }
+    coords = with_direction(coords)
     recording = xr.DataArray(
         _read_lazily(movie, chunks), dims=movie.dims, coords=coords, attrs=dict(movie.attrs)
     ).transpose(*ordered(movie.dims))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.grid import GRID_TOLERANCE, even_spacing
-from partita._labels.placement import MILLIMETRES_PER_UNIT, SPACE, grid_affine
+from partita._labels.placement import MILLIMETRES_PER_UNIT, SPACE, grid_affine, with_direction
 from partita.io.lazy_array import Array
 from partita.io.millimetres import axis_coordinate
 
@@ -72,7 +72,7 @@ def space_of(
         for name, origin, step, size in zip(SPACE, own[:3, 3], np.diag(own)[:3], shape, strict=True)
     }
     coords["grid"] = xr.DataArray(0, attrs=attrs)
-    return Space(coords, [] if aligned else [_oblique_note(affine, steps)])
+    return Space(with_direction(coords), [] if aligned else [_oblique_note(affine, steps)])
 
 
 def _oblique_note(affine: Array, steps: Array) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from partita._labels.placement import with_direction
 from partita.io.chunking import aligned_chunks, chunks_by_dim, cut_for, stored_chunks
 from partita.io.entries import Entry, SeveralArrays
 from partita.io.formats import Loaded
@@ -104,6 +105,8 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         recording = recording.assign_coords({k: c.load() for k, c in recording.coords.items()})
         if about:
             recording = put_back(recording, dataset.variables)
+    if not about and "y" in recording.coords:
+        recording = recording.assign_coords(y=with_direction(recording.coords)["y"])
     stored = dataset[chosen].encoding.get("preferred_chunks", {})
     recording.encoding = {"source": str(path), "preferred_chunks": stored}
     if chunks is None:
