@@ -59,9 +59,9 @@ def test_its_files_are_known_by_what_is_in_them_and_joined_as_movies_are(tmp_pat
 
 def test_messages_list_it(tmp_path, toy, recording):
     (tmp_path / "a.txt").write_text("none of them", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"load reads NIfTI, .*Iconeus scans and toy movies; "):
+    with pytest.raises(ValueError, match=r"load reads NIfTI, .*TSV, CSV and toy movies; "):
         partita.load(tmp_path / "a.txt")
-    with pytest.raises(ValueError, match=r"must be \.nii, \.nii\.gz, \.nc, \.zarr or \.toy; it"):
+    with pytest.raises(ValueError, match=r"must be \.nii, .*\.zarr, \.tsv, \.csv or \.toy;"):
         partita.save(recording, tmp_path / "a.mkv")
     partita.save(recording, tmp_path / "a.toy")
     with pytest.raises(ValueError, match="holds one movie, and dataset='b' chooses"):

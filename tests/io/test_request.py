@@ -71,8 +71,8 @@ def test_options_for_dimensions_that_are_not_there_are_refused(path, naming):
 def test_options_are_refused_by_what_says_it_itself(tmp_path):
     image = nib.Nifti1Image(np.zeros((4, 3, 2, 5), np.float32), np.eye(4))
     nib.save(image, tmp_path / "a.nii")
-    with pytest.raises(ValueError, match=r"a\.nii is NIfTI.*what frame_rate and pixel_size"):
-        partita.load(tmp_path / "a.nii", frame_rate=1, pixel_size=1)
+    with pytest.raises(ValueError, match=r"a\.nii is NIfTI.*what dataset and pixel_size"):
+        partita.load(tmp_path / "a.nii", frame_rate=1, dataset="a", pixel_size=1)
     with pytest.raises(ValueError, match=r"The image is NIfTI.*what dims would"):
         partita.load(image, dims=("x", "y", "z", "time"))
 

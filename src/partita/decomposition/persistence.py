@@ -17,6 +17,7 @@ from partita._labels.warn import warn
 from partita._version import __version__
 from partita.decomposition import registry, validation
 from partita.io.atomic import path_of
+from partita.io.nifti.components import description_path
 from partita.io.overwriting import MODEL, refuse_other
 
 # The variable of a saved model that says how to put it together. A hyphen stands where it has to
@@ -125,7 +126,7 @@ def places_of(path: Path) -> list[Path]:
         return [path]
     parts = ["mixing.tsv", "components.tsv"]
     parts += [f"{sign}components.nii.gz" for sign in ("", "sign-positive_", "sign-negative_")]
-    described = io.derivatives.description_path(str(path))
+    described = description_path(str(path))
     return [Path(f"{path}.nc"), described, *(Path(f"{path}_{part}") for part in parts)]
 
 

@@ -18,7 +18,8 @@ import xarray as xr
 from partita._labels.attrs import plain, storable
 from partita._version import __version__
 from partita.io.atomic import replacing
-from partita.io.nifti.writing import header_for
+from partita.io.nifti.components import COMPONENTS_MARK, description_path, read_description
+from partita.io.nifti.writing import as_volumes, header_for
 from partita.io.overwriting import another, refuse_other
 from partita.io.stores.encoding import encoded
 from partita.io.stores.netcdf_writing import write_netcdf
@@ -159,11 +160,6 @@ def _component_files(maps: xr.DataArray, signals: xr.DataArray, prefix: str) -> 
     return {**_map_files(maps, prefix), Path(f"{prefix}_mixing.tsv"): _signal_table(signals)}
 
 
-def description_path(prefix: str) -> Path:
-    """Return where the description of maps and signals under a prefix is."""
-    return Path(f"{prefix}_decomposition.json")
-
-
 def refuse_other_files(paths: Iterable[Path], prefix: str) -> None:
     """Refuse to replace what the description under a prefix does not name (FileExistsError)."""
     about = read_description(prefix)
@@ -171,17 +167,6 @@ def refuse_other_files(paths: Iterable[Path], prefix: str) -> None:
     for path in paths:
         if path.is_file() and path.name not in ours:
             raise FileExistsError(another(path, None, "a part of a model"))
-
-
-def read_description(prefix: str) -> dict[str, Any]:
-    """Return the description under a prefix; empty where there is none that Partita wrote."""
-    try:
-        about = json.loads(description_path(prefix).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    makers = about.get("GeneratedBy") if isinstance(about, dict) else None
-    names = [one.get("Name") for one in makers or () if isinstance(one, dict)]
-    return about if "Partita" in names else {}
 
 
 def _refuse_unlabelled(maps: xr.DataArray, signals: xr.DataArray) -> None:
@@ -241,8 +226,8 @@ def _image(part: xr.DataArray) -> bytes:
         ordered = ordered.expand_dims("z", axis=1)
     values = np.asarray(ordered.values)
     dtype = np.dtype(values.dtype).newbyteorder("<")
-    as_volumes = part.rename(component="time").drop_vars("time", errors="ignore")
-    header = header_for(as_volumes, (1, *values.shape), dtype=dtype, step=0.0)
+    header = header_for(as_volumes(part)[0], (1, *values.shape), dtype=dtype, step=0.0)
+    header["descrip"] = COMPONENTS_MARK
     raw = header.binaryblock + b"\0" * 4 + np.ascontiguousarray(values, dtype).tobytes()
     return gzip.compress(raw, mtime=0)
 

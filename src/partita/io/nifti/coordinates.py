@@ -25,6 +25,10 @@ DIMS = {
 }
 
 
+# What a fourth axis is that is not time.
+COMPONENT = "component"
+
+
 class Described(NamedTuple):
     """A file's dimensions and coordinates, and what its user should be told.
 
@@ -44,6 +48,7 @@ def describe(
     *,
     fields: Mapping[str, Any],
     sidecar: Path | None,
+    fourth: str = "time",
     frame_rate: float | None = None,
 ) -> Described:
     """Return the dimensions and coordinates of a recording.
@@ -56,11 +61,13 @@ def describe(
         The sidecar, as it was read.
     sidecar : pathlib.Path, optional
         Its path, for messages.
+    fourth : {"time", "component"}
+        What the fourth axis is, where there is one.
     frame_rate : float, optional
         Hz; goes before what the file says of time.
     """
     n_dims, *sizes = (int(number) for number in header["dim"])
-    dims = DIMS[min(n_dims, 5)]
+    dims = tuple(fourth if dim == "time" else dim for dim in DIMS[min(n_dims, 5)])
     sizes = [*sizes[:n_dims], *(1,) * (5 - n_dims)]
     notes: list[str] = []
     space_unit, time_unit = _units(header)
@@ -79,6 +86,8 @@ def describe(
     if frame_rate is not None:
         time = at_rate(sizes[3], frame_rate, has_time="time" in dims)
         return Described(dims, {"time": time, **coords}, notes + space.notes, unit_notes, [])
+    if COMPONENT in dims:
+        coords = {COMPONENT: _components(sizes[3]), **coords}
     if "time" not in dims:
         coords |= _only_time(fields)
         return Described(dims, coords, notes + space.notes, unit_notes, [])
@@ -92,6 +101,10 @@ def describe(
     questions = [] if OWN in fields else doubts(timing.time)
     time_notes = [*timing.notes, *questions]
     return Described(dims, coords, notes + space.notes, unit_notes, time_notes)
+
+
+def _components(count: int) -> xr.DataArray:
+    return xr.DataArray(np.arange(count), dims=COMPONENT, attrs={"long_name": COMPONENT})
 
 
 def _only_time(fields: Mapping[str, Any]) -> dict[str, xr.DataArray]:

@@ -16,7 +16,8 @@ from partita._labels.checks import promote
 from partita.io.chunking import chunks_by_dim
 from partita.io.formats import Loaded
 from partita.io.lazy_array import HEADERS
-from partita.io.nifti.coordinates import Described, describe
+from partita.io.nifti.components import is_components, with_names
+from partita.io.nifti.coordinates import COMPONENT, Described, describe
 from partita.io.nifti.header import (
     count_dims,
     data_offset,
@@ -28,7 +29,7 @@ from partita.io.nifti.header import (
 )
 from partita.io.nifti.remainder import restore, without_times
 from partita.io.nifti.scaled_voxels import ScaledVoxels
-from partita.io.nifti.sidecar import OWN, attrs_of, read_sidecars, stem
+from partita.io.nifti.sidecar import FOURTH_AXIS, OWN, attrs_of, read_sidecars, stem
 from partita.io.nifti.stamp import notes_on
 from partita.io.nifti.timing import TIMING_FIELDS, unit_of_steps
 from partita.io.recognition import GZIP_MAGIC
@@ -106,7 +107,10 @@ def _labelled(
     values: Any, header: Any, wanted: Wanted, *, path: Path | None, chunks: Any
 ) -> Loaded:
     fields, beside, told = _told(path, wanted)
-    described = describe(header, fields=fields, sidecar=beside, frame_rate=wanted.frame_rate)
+    fourth = _fourth_axis(header, fields)
+    described = describe(
+        header, fields=fields, sidecar=beside, fourth=fourth, frame_rate=wanted.frame_rate
+    )
     recording = xr.DataArray(
         _arranged(_materialised(values, described.dims, chunks), count_dims(header)),
         dims=described.dims,
@@ -123,8 +127,16 @@ def _labelled(
             "Correct it, or remove that field to load the recording without it."
         ) from error
     if path is not None:
+        if is_components(header):
+            recording = with_names(recording, path)
         recording.encoding["source"] = str(path)
     return Loaded(recording, [*told, *notes_on(header, fields.get(OWN), beside), *notes])
+
+
+def _fourth_axis(header: Any, fields: Mapping[str, Any]) -> str:
+    own = fields.get(OWN)
+    says = own.get(FOURTH_AXIS) if isinstance(own, Mapping) else None
+    return COMPONENT if says == COMPONENT or is_components(header) else "time"
 
 
 def _told(path: Path | None, wanted: Wanted) -> tuple[dict[str, Any], Path | None, list[str]]:
@@ -163,7 +175,8 @@ def _materialised(values: Any, dims: tuple[str, ...], chunks: Any) -> Any:
     import dask.array as da
 
     by_dim = chunks_by_dim(chunks, dims)
-    along = tuple(by_dim.get(axis, -1) for axis in ("volume", "time", "z", "y", "x"))
+    fourth = COMPONENT if COMPONENT in dims else "time"
+    along = tuple(by_dim.get(axis, -1) for axis in ("volume", fourth, "z", "y", "x"))
     wanted = da.core.normalize_chunks(along, shape=values.shape, dtype=values.dtype)
     if isinstance(values, ScaledVoxels):
         return values.lazily(wanted)

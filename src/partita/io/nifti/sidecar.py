@@ -17,6 +17,8 @@ from partita.io.nifti.timing import TIMING_FIELDS
 
 # The object in a sidecar that holds what BIDS has no field for.
 OWN = "Partita"
+# The field of it that says what the fourth axis is, where that is not time.
+FOURTH_AXIS = "FourthAxis"
 
 # Attributes that xarray would take for instructions on how values are stored.
 _MEANT_FOR_STORAGE = {

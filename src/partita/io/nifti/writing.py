@@ -17,7 +17,7 @@ import xarray as xr
 from partita._labels.placement import grid_affine
 from partita.io.atomic import replacing
 from partita.io.inheritance import read_fields
-from partita.io.nifti.coordinates import describe
+from partita.io.nifti.coordinates import COMPONENT, describe
 from partita.io.nifti.geometry import (
     grid_codes,
     space_unit_is_known,
@@ -25,7 +25,7 @@ from partita.io.nifti.geometry import (
 )
 from partita.io.nifti.header import read_header
 from partita.io.nifti.remainder import remainder
-from partita.io.nifti.sidecar import OWN, fields_of, sidecar_path, stem
+from partita.io.nifti.sidecar import FOURTH_AXIS, OWN, fields_of, sidecar_path, stem
 from partita.io.nifti.stamp import MARK, stamp_in, stamp_of
 from partita.io.nifti.timing import timing_fields
 from partita.io.overwriting import another
@@ -45,16 +45,19 @@ def write_nifti(
             f"NIfTI has no chunks, and chunks={chunks!r} was given for {path.name}. Leave it "
             "out, or save as .zarr."
         )
-    _refuse_dims(recording, path)
+    volumes, fourth = as_volumes(recording)
+    _refuse_dims(volumes, path)
     dtype = _storable_dtype(recording.dtype, path)
-    is_timed = "time" in recording.dims and "time" in recording.coords
-    timing, step = timing_fields(recording["time"]) if is_timed else ({}, 0.0)
-    values = _in_file_order(recording)
-    header = header_for(recording, values.shape, dtype=dtype, step=step)
+    is_timed = "time" in volumes.dims and "time" in volumes.coords
+    timing, step = timing_fields(volumes["time"]) if is_timed else ({}, 0.0)
+    values = _in_file_order(volumes)
+    header = header_for(volumes, values.shape, dtype=dtype, step=step)
     fields, verbatim = fields_of(recording.attrs)
     fields.update(timing)
     own: dict[str, Any] = {"Attributes": verbatim}
-    described = describe(header, fields=fields, sidecar=None)
+    if fourth != "time":
+        own[FOURTH_AXIS] = fourth
+    described = describe(header, fields=fields, sidecar=None, fourth=fourth)
     fields[OWN] = {**own, **remainder(recording, described)}
     fields[OWN]["Stamp"] = stamp_of(header, fields)
     header["descrip"] = f"{MARK} {fields[OWN]['Stamp']}"
@@ -67,6 +70,14 @@ def write_nifti(
             _write_header(header, file)
             _write_values(values, dtype, file)
     return path
+
+
+def as_volumes(recording: xr.DataArray) -> tuple[xr.DataArray, str]:
+    """Return maps with their components in the place of times, and what the fourth axis is."""
+    if COMPONENT not in recording.dims or "time" in recording.dims:
+        return recording, "time"
+    volumes = recording.drop_vars("time", errors="ignore").rename({COMPONENT: "time"})
+    return volumes.drop_vars("time", errors="ignore"), COMPONENT
 
 
 def _refuse_other(path: Path, text: str) -> None:
@@ -100,9 +111,12 @@ def _is_our_sidecar(path: Path) -> bool:
 def _refuse_dims(recording: xr.DataArray, path: Path) -> None:
     foreign = [dim for dim in recording.dims if dim not in _FILE_ORDER]
     if foreign:
+        remedy = f"select along {foreign[0]!r}"
+        if "sign" in foreign:
+            remedy = "make one of both signs: partita.preprocess.merge_sign(maps)"
         raise ValueError(
-            f"NIfTI holds the dimensions time, z, y, x and volume, and this recording also has "
-            f"{foreign}. Save it as {_netcdf_name(path)} instead, or select along {foreign[0]!r}."
+            f"NIfTI holds the dimensions time (or component), z, y, x and volume, and this "
+            f"recording also has {foreign}. Save it as {_netcdf_name(path)} instead, or {remedy}."
         )
     if not {"x", "y", "z"} & set(recording.dims) or recording.size == 0:
         raise ValueError(
