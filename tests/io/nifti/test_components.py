@@ -20,7 +20,7 @@ def test_signed_maps_are_one_image_with_components_along_the_fourth_axis(model, 
     assert nib.load(tmp_path / "maps.nii.gz").shape[3] == 3
     again = partita.load(tmp_path / "maps.nii.gz", chunks=None)
     assert again.dims[0] == "component"
-    xr.testing.assert_identical(again, maps.transpose(*again.dims))
+    xr.testing.assert_identical(again, maps.drop_vars("background").transpose(*again.dims))
 
 
 def test_maps_are_read_lazily_by_component(model, tmp_path) -> None:
@@ -28,7 +28,7 @@ def test_maps_are_read_lazily_by_component(model, tmp_path) -> None:
     partita.save(maps, tmp_path / "maps.nii")
     again = partita.load(tmp_path / "maps.nii", chunks={"component": 1})
     assert again.chunks[0] == (1, 1, 1)
-    xr.testing.assert_equal(again, maps.transpose(*again.dims))
+    np.testing.assert_array_equal(again, maps.transpose(*again.dims))
     with pytest.raises(ValueError, match="no fourth axis, which time would be"):
         partita.load(tmp_path / "maps.nii", frame_rate=2)
 

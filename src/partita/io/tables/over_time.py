@@ -14,7 +14,6 @@ from partita._labels.time import in_seconds
 from partita.io.chunking import chunks_by_dim
 from partita.io.formats import Loaded
 from partita.io.lazy_array import HEADERS
-from partita.io.lazy_array import HEADERS
 from partita.io.request import Wanted
 from partita.io.tables.table_reading import line_of, read_numbers
 
