@@ -5,4 +5,5 @@ from .footprints import plot_footprints as plot_footprints
 from .losses import plot_losses as plot_losses
 from .maps import plot_map as plot_map
 from .motion import plot_motion as plot_motion
+from .pages import view_components as view_components
 from .signals import plot_signals as plot_signals

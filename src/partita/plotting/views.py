@@ -321,7 +321,8 @@ def cut_at(map_: xr.DataArray, places: dict[str, int]) -> Cut:
 
 def _word(map_: xr.DataArray, dim: str, at: int) -> str:
     label = map_[dim].values[at] if dim in map_.coords else at
-    text = f"{label:.4g}" if isinstance(label, float | np.floating) else str(label)
+    # 0.0 is added to a number: -0.0 has no sign that anyone would read.
+    text = f"{label + 0.0:.4g}" if isinstance(label, float | np.floating) else str(label)
     units = map_[dim].attrs.get("units", "") if dim in map_.coords else ""
     return f"{text.replace('-', _MINUS)} {units}".rstrip() if _is_numeric(map_, dim) else text
 
