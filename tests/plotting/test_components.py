@@ -101,7 +101,7 @@ def test_signs_are_merged_or_stand_side_by_side(fusi):
     assert "map (positive − negative)" in texts(merged)
     side = plot_components(model, signs="side-by-side")
     headings = [ax.get_title(loc="left") for ax in maps(side)]
-    assert headings == ["positive", "negative"] * 2
+    assert headings == ["positive", "negative", "", ""]
     assert all(ax.images[0].cmap.name == "partita_light" for ax in maps(side))
 
 
@@ -254,6 +254,24 @@ def test_words_fit_at_every_width_and_size_of_letters(fusi, width, inches, size)
     with mpl.rc_context({"font.size": size}):
         figure = plot_components(fusi(2, signs=True), width=width)
     assert figure.get_size_inches()[0] == pytest.approx(inches, abs=1e-3)
+    found = [*boxes(figure), *(text.get_window_extent() for text in figure.texts)]
+    assert all(box.x0 >= -1 and box.x1 <= figure.bbox.width + 1 for box in found)
+    for one, other in combinations(found, 2):
+        across = min(one.x1, other.x1) - max(one.x0, other.x0)
+        up = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert min(across, up) < 2
+
+
+def test_a_scale_bar_stands_below_the_last_row_alone(fusi):
+    figure = plot_components(fusi(3, signs=True), signs="side-by-side", scale_bar=True)
+    bars = [[line for line in ax.lines if line.get_label() == "_scale"] for ax in maps(figure)]
+    assert [len(lines) for lines in bars] == [0, 0, 0, 0, 1, 1]
+    assert not any(len(ax.get_xticks()) or len(ax.get_yticks()) for ax in maps(figure))
+
+
+@pytest.mark.parametrize("width", ["single", "double", 3.0, 12.0])
+def test_cuts_along_three_axes_fit_any_width(fmri, width):
+    figure = plot_components(fmri, view="ortho", width=width)
     found = [*boxes(figure), *(text.get_window_extent() for text in figure.texts)]
     assert all(box.x0 >= -1 and box.x1 <= figure.bbox.width + 1 for box in found)
     for one, other in combinations(found, 2):

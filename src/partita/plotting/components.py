@@ -25,6 +25,7 @@ from partita.plotting.sheets import (
     BETWEEN_AXES,
     BETWEEN_MAPS,
     LEFT,
+    NARROW,
     RIGHT,
     TICKS,
     Sheet,
@@ -196,7 +197,8 @@ def plot_components(
     if _is_image(columns[0][1]):
         how = {"mask": mask, "threshold": threshold, "scale_bar": scale_bar, "background": grey}
         cutter = _Cutter(columns, slices, slice_dim, y_axis, how)
-        panels = cutter.through_the_peaks() if view == "ortho" else cutter.slices()
+        narrow = inches < NARROW * chosen.letters.label / 8
+        panels = cutter.through_the_peaks(narrow) if view == "ortho" else cutter.slices()
     elif view == "ortho":
         raise ValueError("view='ortho' cuts volumes, and these maps are none. Leave it out.")
     if order == "weight":
@@ -298,15 +300,20 @@ class _Cutter:
         pictures = [self._picture(view, some) for some in cuts]
         return [Panel(heading, maps, pictures) for heading, maps in self.columns]
 
-    def through_the_peaks(self) -> list[Panel]:
-        """Return panels of three cuts, each across one axis of space."""
+    def through_the_peaks(self, narrow: bool) -> list[Panel]:
+        """Return panels of three cuts, each across one axis of space.
+
+        On a narrow page there is room for them, and for a scale bar, but for no axes.
+        """
         axes = [dim for dim in SPACE if self.first.sizes.get(dim, 1) > 1]
         if len(axes) < 3:
             raise ValueError(
-                "view='ortho' cuts volumes along z, y and x, and these maps have the dimensions "
-                f"{tuple(map(str, self.first.dims))}. Leave it out."
+                "view='ortho' cuts volumes along z, y and x, and these maps have the sizes "
+                f"{dict(self.first.sizes)}. Leave it out."
             )
         views = [self._view(dim) for dim in axes]
+        if narrow and all(view.physical for view in views):
+            self.how["scale_bar"] = True
         cut = [
             [self._picture(view, self._peak(row, view)) for row in range(self.rows)]
             for view in views
@@ -337,7 +344,7 @@ def _measure(plan: Plan, width: float) -> Sheet:
     firsts = [panel.pictures[0] for panel in plan.panels if panel.pictures is not None]
     sheet = measure(
         width=width,
-        left=(LEFT + 0.06 * max((picture.letters for picture in firsts[:1]), default=0)) * letters,
+        left=_left(firsts) * letters,
         rows=len(plan.parts.shares),
         ratios=_ratios(firsts) if firsts else (1.6,) * len(plan.panels),
         head=plan.images and plan.shared,
@@ -351,6 +358,13 @@ def _measure(plan: Plan, width: float) -> Sheet:
         return sheet
     names = longest_name(maps, inches=sheet.map_widths[0], theme=plan.theme)
     return sheet._replace(foot=sheet.foot + max(0.0, 0.06 * names - 0.18) * letters)
+
+
+def _left(pictures: list[Picture]) -> float:
+    """Return the room that the first vertical axis needs, in inches for usual letters."""
+    if pictures and pictures[0].bar:
+        return 2 * RIGHT
+    return LEFT + 0.06 * max((picture.letters for picture in pictures[:1]), default=0)
 
 
 def _ratios(pictures: list[Picture]) -> tuple[float, ...]:
@@ -417,10 +431,14 @@ def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int)
     else:
         ax.set_anchor("W")
         scale = plan.scales[row]
-        mappable = draw_picture(ax, map_, pictures[row], scale=scale, theme=plan.theme)
+        last = row == sheet.rows - 1
+        picture = pictures[row] if last else pictures[row]._replace(bar=False)
+        mappable = draw_picture(ax, map_, picture, scale=scale, theme=plan.theme)
+        if pictures[row].bar:
+            ax.set(xticks=[], yticks=[])
         if not plan.shared and panel == len(plan.panels) - 1:
             add_colour_bar(ax, mappable, label=axis_label(maps), scale=scale)
-    if heading and (not panel or heading != plan.panels[panel - 1].heading):
+    if row == 0 and heading and (not panel or heading != plan.panels[panel - 1].heading):
         small, faint = plan.theme.letters.tick, plan.theme.faint
         ax.set_title(heading, fontsize=small, color=faint, loc="left", pad=3)
     if panel and _same_axis(plan.panels[panel - 1], plan.panels[panel]):
@@ -432,6 +450,8 @@ def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int)
 def _same_axis(left: Panel, right: Panel) -> bool:
     """Tell whether two neighbours have the same vertical axis, which is named once."""
     if left.pictures is None or right.pictures is None:
+        return True
+    if left.pictures[0].bar:  # which stands in place of the axes
         return True
     return left.pictures[0].view.vertical == right.pictures[0].view.vertical
 
@@ -460,11 +480,17 @@ def _draw_trace(figure: Figure, plan: Plan, sheet: Sheet, *, row: int) -> Axes:
     label = parts.signals["component"].values[row]
     share = share_in_words(parts.shares[row])
     name = str(label) if sheet.narrow else f"Component {label}"
-    ax.set_title(
-        f"{name} · {share}" if share else name,
-        fontsize=plan.theme.letters.title, loc="left", pad=4,
-    )  # fmt: skip
+    title = f"{name} · {share}" if share else name
+    room = sheet.trace_box(row)[2] + RIGHT
+    if _inches_of_words(title, plan.theme.letters.title) > room:
+        title = name
+    ax.set_title(title, fontsize=plan.theme.letters.title, loc="left", pad=4)
     return ax
+
+
+def _inches_of_words(words: str, size: float) -> float:
+    """Return how long words are about: a letter is 0.6 of its size in points wide."""
+    return 0.6 * size / 72 * len(words)
 
 
 def _leave_labels_to_the_last_row(axes: list[Axes]) -> None:
@@ -482,18 +508,21 @@ def _leave_ticks_to_the_last_row(axes: list[Axes]) -> None:
 
 def _draw_shared_bar(figure: Figure, plan: Plan, sheet: Sheet) -> None:
     scale, size = plan.scales[0], sheet.letters
-    across = min(max(sheet.maps_width, 1.2), 2.4)
+    maps = plan.panels[0].maps
+    signed = scale.signed and "sign" in plan.parts.maps.dims
+    label = f"{axis_label(maps)} ({MERGED})" if signed else axis_label(maps)
+    words = _inches_of_words(label, plan.theme.letters.label)
+    room = (sheet.width - sheet.left - RIGHT - words) / 1.06
+    across = max(min(max(sheet.maps_width, 1.2), 2.4, room), 0.4)
     below = (0.37 if sheet.narrow else 0.17) * size
     bar_axes = add_panel(figure, (sheet.left, sheet.height - below, across, 0.08))
     mappable = ScalarMappable(scale.norm, scale.colours)
     bar = figure.colorbar(mappable, cax=bar_axes, orientation="horizontal", extend=scale.extend)
     bar.outline.set_visible(False)
-    bar.locator = MaxNLocator(4)
+    bar.locator = MaxNLocator(4 if across > 1.6 * size else 2)
     bar_axes.tick_params(length=2, width=0.6, labelsize=plan.theme.letters.tick)
-    maps = plan.panels[0].maps
-    signed = scale.signed and "sign" in plan.parts.maps.dims
     bar_axes.text(
-        1.06, 0.5, f"{axis_label(maps)} ({MERGED})" if signed else axis_label(maps),
+        1.06, 0.5, label,
         transform=bar_axes.transAxes, ha="left", va="center",
         fontsize=plan.theme.letters.label, color=plan.theme.ink,
     )  # fmt: skip

@@ -305,7 +305,10 @@ def _label_tile(
 
 
 def _name_sides(ax: Axes, picture: Picture, *, theme: Theme) -> None:
-    """Write L and R at the edges of the tile whose ticks are drawn."""
+    """Write L and R at the edges of the tile whose ticks are drawn, where they have room."""
+    across, up = _tile_in_points(ax, picture)
+    if across < 3 * theme.letters.tick or up < 1.6 * theme.letters.tick:
+        return
     for letter, side, edge in zip(picture.sides or (), ("left", "right"), (0, -1), strict=False):
         low = picture.vertical.edges[-1 if picture.view.down else 0]
         ax.annotate(
@@ -332,6 +335,15 @@ def _draw_scale_bar(ax: Axes, picture: Picture, *, theme: Theme) -> None:
         color=theme.ink, annotation_clip=False,
     )  # fmt: skip
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+
+
+def _tile_in_points(ax: Axes, picture: Picture) -> tuple[float, float]:
+    """Return width and height of a tile on paper."""
+    box, (width, height) = ax.get_window_extent(), picture.size
+    scales = 72 / ax.figure.dpi * box.width / width, 72 / ax.figure.dpi * box.height / height
+    if picture.view.physical:
+        scales = min(scales), min(scales)
+    return picture.horizontal.span * scales[0], picture.vertical.span * scales[1]
 
 
 def _inches(ax: Axes) -> float:
