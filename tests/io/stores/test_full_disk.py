@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -135,3 +136,68 @@ def test_what_was_dropped_is_read_back_as_it_was_written(tmp_path, monkeypatch):
     file.close()
     with pytest.raises(OSError, match="No space"):
         file.refuse_lost()
+
+
+class Interrupting:
+    """Stands for `write_at` while Ctrl-C is pressed, at the write of a number."""
+
+    def __init__(self, number):
+        self.left = number
+
+    def __call__(self, file, values, place):
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+        return write_at(file, values, place)
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Press Ctrl-C at the write of a number; return what tells whether it came so far."""
+
+    def press(number):
+        pressed = Interrupting(number)
+        monkeypatch.setattr("partita.io.stores.full_disk.write_at", pressed)
+        return lambda: pressed.left <= 0
+
+    return press
+
+
+LARGE = xr.Dataset(
+    {"b": (("time", "y", "x"), np.random.default_rng(0).normal(size=(50, 40, 40)))},
+    coords={"time": np.arange(50.0)},
+)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_ctrl_c_in_the_midst_of_a_write_leaves_the_old_file(tmp_path, ctrl_c, lazy):
+    """It would be lost in the library, which goes on without what was to be written."""
+    old = write_dataset(xr.Dataset({"a": ("y", [1.0, 2.0])}), tmp_path / "a.nc")
+    new, whole = LARGE.chunk(time=10) if lazy else LARGE, old.read_bytes()
+    for number in range(1, 200):
+        came = ctrl_c(number)
+        with dask.config.set(scheduler="synchronous"):
+            try:
+                write_dataset(new, old, overwrite=True)
+            except KeyboardInterrupt:
+                gc.collect()
+                assert old.read_bytes() == whole
+                assert [one.name for one in tmp_path.iterdir()] == ["a.nc"]
+            else:
+                break
+    assert not came()
+    assert number > 5
+    xr.testing.assert_identical(read_dataset(old), LARGE)
+
+
+def test_a_program_that_only_takes_note_of_ctrl_c_has_its_file_whole(tmp_path, ctrl_c):
+    noted = []
+    before = signal.signal(signal.SIGINT, lambda *about: noted.append(about))
+    try:
+        for number in (1, 3, 5):
+            ctrl_c(number)
+            write_dataset(LARGE, tmp_path / "a.nc")
+            xr.testing.assert_identical(read_dataset(tmp_path / "a.nc"), LARGE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(noted) == 3

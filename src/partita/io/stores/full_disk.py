@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
+import weakref
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
 # Metadata are read back while a file is written; values of recordings are not.
 _KEPT_BYTES = 1 << 16
+# The methods that the library does not call.
+_OURS = ("refuse_lost", "__enter__")
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
 
 
@@ -31,7 +37,9 @@ class PatientFile(io.RawIOBase):
     """A new file whose writes never fail.
 
     The HDF5 library ends the process where a file cannot be written: it tries again when the file
-    is collected. So what the disk does not take is dropped, and raised by `refuse_lost`.
+    is collected. So what the disk does not take is dropped, and raised by `refuse_lost`. Ctrl-C
+    that comes while the library is at work here would be such a failure, or be lost: it is held
+    back until the library has answered.
 
     Parameters
     ----------
@@ -45,27 +53,58 @@ class PatientFile(io.RawIOBase):
         self._place = 0
         self._size = 0
         self._kept: dict[int, bytes] = {}
-        self._error: OSError | None = None
+        self._error: BaseException | None = None
+        self._interrupted: Any = None
+        self._held: list[tuple[Any, ...]] = []
 
     def refuse_lost(self) -> None:
-        """Raise what the disk said (OSError), if it has not taken all."""
+        """Raise what the disk said (OSError), if it has not taken all, and what was held back."""
         if self._error is not None:
             raise self._error
+        if self._held and threading.current_thread() is threading.main_thread():
+            self._interrupted(*self._held.pop())
 
     def __exit__(self, *about: Any) -> None:
         """Close the file; what was dropped is the cause of whatever else went wrong."""
         self.close()
+        if self._interrupted is not None:
+            signal.signal(signal.SIGINT, self._interrupted)
         if about[0] is None or issubclass(about[0], Exception):
             self.refuse_lost()
 
     def __enter__(self) -> Self:
         """Return the file."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            self._interrupted = before
+            signal.signal(signal.SIGINT, self._hold_back)
         return self
+
+    def _hold_back(self, number: int, frame: FrameType | None) -> None:
+        """Answer Ctrl-C: at once, or where the library is at work here, afterwards."""
+        if not self._is_at_work(frame):
+            self._interrupted(number, frame)
+        elif self._interrupted is signal.default_int_handler:
+            self._error = self._error or KeyboardInterrupt()
+        else:
+            self._held.append((number, frame))
+
+    def _is_at_work(self, frame: FrameType | None) -> bool:
+        """Tell whether the library has called what is interrupted."""
+        while frame is not None:
+            # What is raised where an object of the library is collected would be lost.
+            is_collected = frame.f_code.co_filename == weakref.__file__
+            is_called = frame.f_locals.get("self") is self and frame.f_code.co_name not in _OURS
+            if is_collected or is_called:
+                return True
+            frame = frame.f_back
+        return False
 
     def close(self) -> None:
         """Close the file."""
+        file, self._file = self._file, -1  # a number that no other file is given
         if not self.closed:
-            self._trying(os.close, self._file)
+            self._trying(os.close, file)
         super().close()
 
     def readable(self) -> bool:
