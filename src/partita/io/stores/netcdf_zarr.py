@@ -95,9 +95,10 @@ def write(
         return path
     if path.suffix == ".zarr":
         from partita.io.stores.netcdf_writing import threads
+        from partita.io.stores.zarr_tasks import settled
 
         named("zarr").require(path)
-        with replacing_store(path) as temporary, threads() as how:
+        with replacing_store(path) as temporary, settled(), threads() as how:
             even = evenly_chunked(encoded(dataset))
             even.to_zarr(
                 temporary,
