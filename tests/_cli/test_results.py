@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,80 @@ def test_the_recording_that_is_read_is_never_replaced(recording, force, way, cap
     said = capsys.readouterr().err
     assert "never replaced" in said or "with a prefix and no suffix" in said
     assert content() == before
+
+
+def linked(recording):
+    Path("soft" + Path(recording).suffix).symlink_to(recording)
+    return "soft" + Path(recording).suffix
+
+
+def linked_hard(recording):
+    if Path(recording).is_dir():
+        pytest.skip("folders have one name")
+    os.link(recording, "hard" + Path(recording).suffix)
+    return "hard" + Path(recording).suffix
+
+
+def linked_folder(recording):
+    Path("folder").symlink_to(Path().absolute(), target_is_directory=True)
+    return f"folder/{recording}"
+
+
+def by_way_of_above(recording):
+    return f"../{Path().absolute().name}/{recording}"
+
+
+def in_full(recording):
+    return str(Path(recording).absolute())
+
+
+def at_home(recording):
+    return f"~/{recording}"
+
+
+WAYS = [linked, linked_hard, linked_folder, by_way_of_above, in_full, at_home]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("command", ["run", "convert", "checkpoint"])
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_its_name_the_recording_that_is_read_is_never_replaced(
+    recording, way, command, turned, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    if command == "convert" and recording != "rec.zarr":
+        pytest.skip("converts to Zarr")
+    before, names = content(), [recording, way(recording)]
+    source, out = reversed(names) if turned else names
+    words = {
+        "run": ["run", source, "-k", "2", "--quiet", "--out", out, "--force"],
+        "convert": ["convert", source, out, "--force", "--quiet"],
+        "checkpoint": ["run", source, "-k", "2", "--quiet", "--out", "new.nc", "--checkpoint", out],
+    }
+    assert _cli.main(words[command]) == 2
+    assert capsys.readouterr().err
+    after = content()
+    assert {name: after.get(name) for name in before} == before
+    assert not Path("~").exists()
+
+
+def test_results_at_home_are_all_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    partita.save(recording_of(), "rec.nii")
+    command = ["run", "rec.nii", "-k", "2", "--quiet", "--out=~/mine", "--checkpoint=~/kept.nc"]
+    assert _cli.main(command) == 0
+    assert not Path("~").exists()
+    assert {"mine.nc", "mine_components.png"} <= {one.name for one in (tmp_path / "home").iterdir()}
+
+
+def test_a_checkpoint_is_never_where_the_results_go(capsys):
+    partita.save(recording_of(), "rec.nc")
+    command = ["run", "rec.nc", "-k", "2", "--quiet", "--out", "m.nc", "--checkpoint", "./m.nc"]
+    assert _cli.main(command) == 2
+    assert "m.nc" in capsys.readouterr().err
+    assert not Path("m.nc").exists()
 
 
 @pytest.mark.parametrize("name", ["mine.nc", "mine_mixing.tsv", "mine_map.png"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -184,6 +186,27 @@ def test_what_is_read_is_found_behind_links_and_inside_stores(tmp_path):
     refuse_inputs([tmp_path / "b.zarr"], [store])
 
 
+def test_what_is_read_is_found_under_every_name_that_the_file_system_knows(tmp_path, monkeypatch):
+    store, image = tmp_path / "a.zarr", tmp_path / "scan.nii"
+    store.mkdir()
+    image.touch()
+    (tmp_path / "A.ZARR").symlink_to(store)
+    os.link(image, tmp_path / "SCAN.NII")
+    # As where case tells nothing apart: there names do not lead to one place.
+    monkeypatch.setattr(Path, "resolve", Path.absolute)
+    for path in ("A.ZARR", "A.ZARR/inside.nc", "SCAN.NII"):
+        with pytest.raises(FileExistsError, match="never replaced"):
+            refuse_inputs([tmp_path / path], [store, image])
+
+
+def test_what_is_read_is_found_in_the_folder_of_its_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for path, source in (("~/a.nc", tmp_path / "a.nc"), (tmp_path / "a.nc", "~/a.nc")):
+        with pytest.raises(FileExistsError, match="never replaced"):
+            refuse_inputs([Path(path)], [Path(source)])
+
+
 @pytest.mark.parametrize("name", ["a.nc", "a.zarr", "a.nii", "a.nii.gz"])
 def test_what_is_still_read_from_a_file_replaces_it_only_where_that_is_said(tmp_path, name):
     if name == "a.zarr":
@@ -194,6 +217,10 @@ def test_what_is_still_read_from_a_file_replaces_it_only_where_that_is_said(tmp_
     partita.save(raw, path)
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     lazy = partita.load(tmp_path / "link" / name, chunks=2)
+    if name != "a.zarr":
+        os.link(path, tmp_path / f"second-{name}")
+        with pytest.raises(FileExistsError, match="still read from"):
+            partita.save(lazy, tmp_path / f"second-{name}")
     for made in (lazy, lazy * 2, (lazy - lazy.mean("time")).isel(time=slice(1, 3))):
         with pytest.raises(FileExistsError, match="still read from"):
             partita.save(made, path)

@@ -113,7 +113,7 @@ def _take_apart(
     parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
     model = partita.NMF(n_components=k, **parameters)
     model.check_parameters()  # before any work is lost
-    results.refuse_place(out, source, force=force)
+    results.refuse_place(out, source, checkpoint, force=force)
     cut: dict[str, Any] = {}
     if workplace.chunks is not None:
         cut["chunks"] = dict(workplace.chunks)
@@ -139,8 +139,9 @@ def _destination(out: str | None, source: Path) -> Path:
     name = _named_after(source)
     if out is None:
         return Path("derivatives") / name
-    folder = out.endswith(("/", os.sep)) or Path(out).is_dir()
-    return Path(out) / name if folder and Path(out).suffix != ".zarr" else Path(out)
+    place = Path(out).expanduser()  # no shell does, after an equals sign
+    folder = out.endswith(("/", os.sep)) or place.is_dir()
+    return place / name if folder and place.suffix != ".zarr" else place
 
 
 def _named_after(source: Path) -> str:

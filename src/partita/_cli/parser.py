@@ -46,7 +46,7 @@ def _add_demo(commands: Any) -> None:
     _add_quiet(demo)
     demo.add_argument(
         "--out",
-        type=Path,
+        type=workplace.path,
         default=Path("partita-demo"),
         metavar="DIR",
         help="folder for the results (default: %(default)s)",
@@ -94,7 +94,9 @@ def _add_convert(commands: Any) -> None:
         commands, "convert", does.convert, "write a recording as a Zarr store that fits read fast"
     )
     _add_recording(convert)
-    convert.add_argument("out", type=Path, metavar="OUT", help="the store, which ends in .zarr")
+    convert.add_argument(
+        "out", type=workplace.path, metavar="OUT", help="the store, which ends in .zarr"
+    )
     _add_quiet(convert)
     conversion.add_options(convert)
 

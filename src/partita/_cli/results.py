@@ -15,7 +15,7 @@ WHOLE = (".nc", ".zarr")
 _PICTURES = ("components", "map")
 
 
-def refuse_place(out: Path, source: Path, *, force: bool) -> None:
+def refuse_place(out: Path, source: Path, checkpoint: Path | None, *, force: bool) -> None:
     """Refuse, before there is work to lose, to write the results over what is read or foreign.
 
     Parameters
@@ -24,6 +24,8 @@ def refuse_place(out: Path, source: Path, *, force: bool) -> None:
         The one file, or the prefix of the results.
     source : pathlib.Path
         The recording, as `partita.load` takes it.
+    checkpoint : pathlib.Path, optional
+        Where the state of the fit is kept.
     force : bool
         Whether what is no result of Partita may be replaced.
 
@@ -32,14 +34,21 @@ def refuse_place(out: Path, source: Path, *, force: bool) -> None:
     FileExistsError
         If a result would replace a part of the recording, or something else without `force`.
     ValueError
-        If `out` ends as files do that are no models.
+        If `out` ends as files do that are no models, or the checkpoint is one of the results.
     """
     from partita.decomposition.persistence import places_of, refuse_places
     from partita.io.loading import read_by
-    from partita.io.overwriting import refuse_inputs, refuse_other
+    from partita.io.overwriting import is_within, refuse_inputs, refuse_other
 
     pictures = [] if out.suffix in WHOLE else [_picture(out, kind) for kind in _PICTURES]
-    refuse_inputs([*places_of(out), *pictures], read_by(source))
+    places, read = [*places_of(out), *pictures], read_by(source)
+    kept = [] if checkpoint is None else [checkpoint]
+    refuse_inputs([*places, *kept], read)
+    if any(is_within(one, place) for one in kept for place in places):
+        raise ValueError(
+            f"--checkpoint {checkpoint} is where a result goes, which would replace the state of "
+            "the fit. Give another name."
+        )
     refuse_places(out, overwrite=force)
     for path in pictures:
         refuse_other(path, "picture", overwrite=force)

@@ -77,7 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--checkpoint",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="a .nc that keeps the state of the fit; the same command, repeated after it was "
         "killed, goes on from there",
@@ -98,6 +98,11 @@ def workplace_of(arguments: argparse.Namespace) -> Workplace:
         arguments.scheduler,
         not arguments.no_intermediate,
     )
+
+
+def path(text: str) -> Path:
+    """Return a path; no shell writes ``~`` out after an equals sign."""
+    return Path(text).expanduser()
 
 
 def chunks(text: str) -> dict[str, int]:

@@ -88,8 +88,7 @@ def _attrs_of_store(path: Path) -> Mapping[str, Any]:
 
 def refuse_own_source(path: Path, arrays: Iterable[Any]) -> None:
     """Refuse to replace the file that what is written is still read from (FileExistsError)."""
-    place = path.resolve()
-    if any(place == file.resolve() for array in arrays for file in files_behind(array)):
+    if any(_is_same(path, file) for array in arrays for file in files_behind(array)):
         raise FileExistsError(
             f"{path} is what the values are still read from, and would be replaced by what was "
             "made of it. Give another name, or replace it: overwrite=True."
@@ -98,11 +97,25 @@ def refuse_own_source(path: Path, arrays: Iterable[Any]) -> None:
 
 def refuse_inputs(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Refuse to write where the same command reads (FileExistsError)."""
-    read = [path.resolve() for path in inputs]
+    read = [one.expanduser().resolve() for one in inputs]
     for path in paths:
-        place = path.resolve()
-        if any(place == one or one in place.parents or place in one.parents for one in read):
+        place = path.expanduser().resolve()
+        if any(is_within(place, one) or is_within(one, place) for one in read):
             raise FileExistsError(
                 f"{path} is what the command reads, or a part of it, and is never replaced. Give "
                 "another name for what is written."
             )
+
+
+def is_within(place: Path, folder: Path) -> bool:
+    """Tell whether a path leads to another one, or into it where that is a folder."""
+    place = place.expanduser().absolute()
+    return any(_is_same(one, folder) for one in (place, *place.parents))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file: links have names of their own, and so may case."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return one.resolve() == other.resolve()
