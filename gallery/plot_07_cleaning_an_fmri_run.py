@@ -66,10 +66,10 @@ ventricles = truth["ventricles"] & brain
 def filtered(array: xr.DataArray) -> xr.DataArray:
     """Interpolate over the spoilt frames, and take the slow drifts out."""
     array = pp.censor(array, suspect, how="interpolate")
-    return pp.detrend(array, drift="cosine", cutoff=128, keep_mean=True)
+    return pp.detrend(array, drift="cosine", longest_period=128, keep_mean=True)
 
 
-detrended = pp.detrend(raw, drift="cosine", cutoff=128, keep_mean=True)
+detrended = pp.detrend(raw, drift="cosine", longest_period=128, keep_mean=True)
 censored = filtered(raw)
 still = pp.regress_out(censored, filtered(moved), keep_mean=True)
 noise = pp.compcor(still, ventricles, n_components=5)

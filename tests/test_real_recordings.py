@@ -186,8 +186,8 @@ def test_cleaning_an_fmri_run_makes_it_steadier(real_data: Path, run: int) -> No
     brain = pt.preprocess.brain_mask(recording)
     assert 0.5 < float(brain.mean()) < 0.7
     inside = recording.where(brain)
-    detrended = pt.preprocess.detrend(inside, drift="cosine", cutoff=128, keep_mean=True)
-    shifts = pt.preprocess.detrend(linear_shifts(recording), drift="cosine", cutoff=128)
+    detrended = pt.preprocess.detrend(inside, drift="cosine", longest_period=128, keep_mean=True)
+    shifts = pt.preprocess.detrend(linear_shifts(recording), drift="cosine", longest_period=128)
     still = pt.preprocess.regress_out(detrended, shifts, keep_mean=True)
     steadiness = [float(pt.preprocess.tsnr(step).median()) for step in (inside, detrended, still)]
     assert steadiness[0] < steadiness[1] < steadiness[2]

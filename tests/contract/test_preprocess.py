@@ -148,7 +148,7 @@ ROWS = {
     "censor": Row(parameters={"frames": frames}, same_times=False, promotes=False),
     "censor, interpolated": Row(parameters={"frames": frames, "how": "interpolate"}),
     "censor, interpolated by splines": Row(
-        parameters={"frames": frames, "how": "interpolate", "method": "cubic"}
+        parameters={"frames": frames, "how": "interpolate", "interpolation": "cubic"}
     ),
     "compcor": Row(
         parameters={"mask": outside, "n_components": 2},
@@ -161,7 +161,7 @@ ROWS = {
         parameters={"baseline": "percentile", "return_baseline": True}, units="1", takes_mean=True
     ),
     "detrend": Row(parameters={"order": 2}, takes_mean=True),
-    "detrend, cosine": Row(parameters={"drift": "cosine", "cutoff": 60, "keep_mean": True}),
+    "detrend, cosine": Row(parameters={"drift": "cosine", "longest_period": 60, "keep_mean": True}),
     "dvars": Row(computes="in memory", units="%", same_attrs=False),
     "estimate_baseline": Row(),
     "estimate_motion": Row(
@@ -179,7 +179,9 @@ ROWS = {
     "register": Row(moving, {"transform": "translation"}),
     "regress_out": Row(parameters={"confounds": confounds}, takes_mean=True),
     "resample_time, coarser": Row(parameters={"step": 4.0}, same_times=False),
-    "resample_time, finer": Row(parameters={"rate": 0.7, "method": "linear"}, same_times=False),
+    "resample_time, finer": Row(
+        parameters={"rate": 0.7, "interpolation": "linear"}, same_times=False
+    ),
     "smooth": Row(parameters={"fwhm": 0.25}),
     "split_sign": Row(signed, same_order=False, unsigned=False),
     "temporal_mean": Row(computes="in memory"),

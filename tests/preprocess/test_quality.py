@@ -92,7 +92,7 @@ def test_dvars_is_the_rms_of_the_change_in_percent_of_the_median_brightness(labe
     given = recording.transpose("y", "time", "x", "z")
     given = given if chunks is None else given.chunk(chunks)
     rms = np.sqrt((recording.diff("time") ** 2).mean(["z", "y", "x"]))
-    plain = dvars(given, normalise="none")
+    plain = dvars(given, normalize="none")
     assert np.isnan(plain[0])
     np.testing.assert_allclose(plain[1:], rms)
     assert plain.attrs["units"] == "a.u."
@@ -115,23 +115,23 @@ def test_only_voxels_inside_count(labelled):
     with pytest.raises(ValueError, match="mask lies on another grid"):
         dvars(recording, mask=mask.assign_coords(y=mask.y + 3))
     with pytest.raises(ValueError, match="no voxel inside the mask that holds values"):
-        dvars(recording, mask=~mask, normalise="none")
+        dvars(recording, mask=~mask, normalize="none")
 
 
-@pytest.mark.parametrize(("normalise", "passes"), [("percent", 2), ("none", 1)])
-def test_dvars_reads_a_lazy_recording_as_often_as_documented(labelled, counted, normalise, passes):
+@pytest.mark.parametrize(("normalize", "passes"), [("percent", 2), ("none", 1)])
+def test_dvars_reads_a_lazy_recording_as_often_as_documented(labelled, counted, normalize, passes):
     dask = pytest.importorskip("dask")
     lazy, reads = counted(labelled().chunk(time=20))
     with dask.config.set(scheduler="synchronous"):
-        dvars(lazy, normalise=normalise)
+        dvars(lazy, normalize=normalize)
     assert sum(reads) == passes * lazy.size
 
 
 def test_dvars_in_percent_needs_the_mean(labelled):
     with pytest.raises(ValueError, match="in percent needs a recording with its mean"):
         dvars(detrend(labelled()))
-    with pytest.raises(ValueError, match="normalise must be 'percent' or 'none'"):
-        dvars(labelled(), normalise="mode")
+    with pytest.raises(ValueError, match="normalize must be 'percent' or 'none'"):
+        dvars(labelled(), normalize="mode")
 
 
 def test_dvars_marks_the_spoilt_frames_of_a_run_and_regression_lowers_the_rest():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,8 @@ from partita._labels.warn import warn
 from partita.preprocess.voxels import moments
 from partita.preprocess.voxels.cutting import BLOCK, spans_of
 from partita.preprocess.voxels.gaps import places_of, refuse_isolated
+
+Normalize = Literal["percent", "none"]
 
 
 def temporal_mean(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
@@ -115,7 +117,7 @@ def tsnr(recording: xr.DataArray, *, sample_dim: str = "time") -> xr.DataArray:
 def dvars(
     recording: xr.DataArray,
     *,
-    normalise: str = "percent",
+    normalize: Normalize = "percent",
     mask: xr.DataArray | None = None,
     sample_dim: str = "time",
 ) -> xr.DataArray:
@@ -128,13 +130,13 @@ def dvars(
     median over the voxels of their means over time: their 5 is 0.5.
 
     Computed in float64 when the function is called. A lazy recording is read twice, once for the
-    median (not with ``normalise="none"``), and never held.
+    median (not with ``normalize="none"``), and never held.
 
     Parameters
     ----------
     recording : xarray.DataArray, (time, *features) in any order
         Any real values in any units; with its mean, for percent.
-    normalise : {"percent", "none"}
+    normalize : {"percent", "none"}
         Whether to divide by the median brightness.
     mask : xarray.DataArray of bool, (some feature dimensions), optional
         The voxels that count, matched by label; all by default. Voxels that are NaN at all times
@@ -154,7 +156,7 @@ def dvars(
         If `recording` is not a dense DataArray of real numbers, or the mask not one of truth
         values.
     ValueError
-        If there are fewer than two samples; `normalise` is not known; the median brightness is not
+        If there are fewer than two samples; `normalize` is not known; the median brightness is not
         above 0; the mask is empty or lies on another grid; or some values of a voxel are NaN or
         infinite.
 
@@ -171,24 +173,24 @@ def dvars(
     >>> pt.preprocess.dvars(recording).values
     array([nan,  1.,  0.])
     """
-    checks.require_choice("normalise", normalise, ("percent", "none"))
+    checks.require_choice("normalize", normalize, get_args(Normalize))
     checks.require_recording(recording, sample_dim=sample_dim, caller="dvars")
     checks.require_samples(recording, sample_dim=sample_dim, caller="dvars")
     checks.require_dense(recording, caller="dvars")
     stacker = Stacker.of(recording, sample_dim=sample_dim, mask=mask)
     inside = stacker.inside_mask()
     brightness = 1.0
-    if normalise == "percent":
+    if normalize == "percent":
         brightness = _brightness(recording, inside, sample_dim=sample_dim)
     squares = _mean_squares(recording, inside, sample_dim=sample_dim)
-    scale = 100 / brightness if normalise == "percent" else 1.0
+    scale = 100 / brightness if normalize == "percent" else 1.0
     jumps = np.concatenate([[np.nan], scale * np.sqrt(squares)])
     dtype = checks.promote(recording.dtype)
     signals = stacker.signals(jumps.astype(dtype)[:, None], component=[0])
     result = signals.isel(component=0, drop=True).rename("dvars")
-    units = "%" if normalise == "percent" else recording.attrs.get("units")
+    units = "%" if normalize == "percent" else recording.attrs.get("units")
     result.attrs = {"long_name": "DVARS"} | ({"units": units} if units else {})
-    line = describe_call("dvars", normalise=normalise)
+    line = describe_call("dvars", normalize=normalize)
     return append_history(result, line, after=recording)
 
 
@@ -256,7 +258,7 @@ def _brightness(recording: xr.DataArray, inside: xr.DataArray, *, sample_dim: st
         raise ValueError(
             f"dvars in percent needs a recording with its mean; the median over the voxels is "
             f"{median:g}. Keep the mean, detrend(recording, keep_mean=True), leave out what is "
-            "dark, mask=brain_mask(recording), or take normalise='none'."
+            "dark, mask=brain_mask(recording), or take normalize='none'."
         )
     return median
 

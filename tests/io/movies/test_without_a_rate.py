@@ -13,8 +13,8 @@ NEEDS_SECONDS = {
     "delta_f_over_f": lambda r: pp.delta_f_over_f(r, window=4),
     "lowpass": lambda r: pp.lowpass(r, cutoff=2),
     "resample_time": lambda r: pp.resample_time(r, step=0.2),
-    "detrend": lambda r: pp.detrend(r, drift="cosine", cutoff=5),
-    "estimate_motion with smooth=": lambda r: pp.estimate_motion(r, smooth=0.5),
+    "detrend": lambda r: pp.detrend(r, drift="cosine", longest_period=5),
+    "estimate_motion with smooth_fwhm=": lambda r: pp.estimate_motion(r, smooth_fwhm=0.5),
 }
 NEEDS_NONE = {
     "detrend": lambda r: pp.detrend(r),

@@ -37,13 +37,13 @@ def test_integers_stay_integers_when_frames_are_dropped(labelled, frames):
     assert censor(labelled(dtype="int16"), frames).dtype == "int16"
 
 
-@pytest.mark.parametrize("method", ["linear", "cubic"])
-def test_kept_frames_stay_and_suspect_ones_follow_scipy(recording, frames, method):
-    left = censor(recording, frames, how="interpolate", method=method)
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_kept_frames_stay_and_suspect_ones_follow_scipy(recording, frames, interpolation):
+    left = censor(recording, frames, how="interpolate", interpolation=interpolation)
     np.testing.assert_allclose(left[~BAD], recording[~BAD], atol=1e-10)
     times, inner = recording["time"].values, slice(2, 119)
     flat = recording.values[~BAD].reshape(113, -1)
-    if method == "linear":
+    if interpolation == "linear":
         expected = np.array([np.interp(times, times[~BAD], course) for course in flat.T]).T
     else:
         expected = scipy.interpolate.CubicSpline(times[~BAD], flat)(times)
@@ -53,15 +53,15 @@ def test_kept_frames_stay_and_suspect_ones_follow_scipy(recording, frames, metho
     np.testing.assert_array_equal(left["censored"], BAD)
 
 
-@pytest.mark.parametrize("method", ["linear", "cubic"])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
 @pytest.mark.parametrize("chunks", [None, {"time": 20}])
-def test_what_suspect_frames_hold_does_not_matter(recording, frames, method, chunks):
+def test_what_suspect_frames_hold_does_not_matter(recording, frames, interpolation, chunks):
     spoilt = recording.copy()
     spoilt[BAD] = np.nan
     given = spoilt if chunks is None else spoilt.chunk(chunks)
     np.testing.assert_allclose(
-        censor(given, frames, how="interpolate", method=method),
-        censor(recording, frames, how="interpolate", method=method),
+        censor(given, frames, how="interpolate", interpolation=interpolation),
+        censor(recording, frames, how="interpolate", interpolation=interpolation),
         atol=1e-9,
     )
 
@@ -116,7 +116,7 @@ def test_too_few_frames_for_interpolation_are_refused(recording, frames):
     few = frames.copy(data=np.arange(120) > 1)
     assert censor(recording, few, how="interpolate").sizes["time"] == 120
     with pytest.raises(ValueError, match="would leave 2 of 120 frames, and cubic interpolation"):
-        censor(recording, few, how="interpolate", method="cubic")
+        censor(recording, few, how="interpolate", interpolation="cubic")
     one = frames.copy(data=np.arange(120) > 0)
     with pytest.raises(ValueError, match="would leave 1 of 120 frames, and linear interpolation"):
         censor(recording, one, how="interpolate")
@@ -125,8 +125,10 @@ def test_too_few_frames_for_interpolation_are_refused(recording, frames):
 def test_unknown_ways_are_refused(recording, frames):
     with pytest.raises(ValueError, match="how must be 'drop' or 'interpolate', and was 'zero'"):
         censor(recording, frames, how="zero")
-    with pytest.raises(ValueError, match="method must be 'linear' or 'cubic', and was 'nearest'"):
-        censor(recording, frames, method="nearest")
+    with pytest.raises(
+        ValueError, match="interpolation must be 'cubic' or 'linear', and was 'nearest'"
+    ):
+        censor(recording, frames, interpolation="nearest")
 
 
 @pytest.mark.parametrize("chunks", [None, {"time": 20}])
@@ -137,3 +139,32 @@ def test_frames_that_were_interpolated_before_stay_marked(recording, chunks):
     assert np.flatnonzero(twice["censored"]).tolist() == [3, 7, 8]
     left = censor(censor(given, first, how="interpolate"), second)
     assert np.flatnonzero(left["censored"]).tolist() == [3]
+
+
+@pytest.mark.parametrize("kept", [np.flatnonzero(~BAD), np.flatnonzero(~BAD).tolist(), ~BAD])
+def test_a_sample_mask_of_nilearn_holds_the_good_frames(recording, frames, kept):
+    left = censor(recording, sample_mask=kept)
+    xr.testing.assert_identical(left, censor(recording, frames))
+
+
+@pytest.mark.parametrize(
+    ("kept", "kind", "message"),
+    [
+        (np.ones(119, bool), ValueError, "a sample_mask of 119 truth values for 120 frames"),
+        ([0, 1, 120], ValueError, "keeps the frames 0 to 120, and the recording has 120"),
+        ([-1, 4], ValueError, "keeps the frames -1 to 4"),
+        ([0.5, 1.0], TypeError, "or True for each; given: float64"),
+        ([[0, 1], [2, 3]], TypeError, "int64 with 2 dimensions. Of several runs, censor each"),
+        ([], TypeError, "or True for each"),
+    ],
+)
+def test_a_sample_mask_of_another_kind_or_recording_is_refused(recording, kept, kind, message):
+    with pytest.raises(kind, match=message):
+        censor(recording, sample_mask=kept)
+
+
+def test_bad_frames_or_good_ones_are_given_not_both(recording, frames):
+    with pytest.raises(ValueError, match=r"given: neither. Where nilearn answers None"):
+        censor(recording, sample_mask=None)
+    with pytest.raises(ValueError, match="given: both"):
+        censor(recording, frames, sample_mask=[0, 1])

@@ -27,16 +27,16 @@ def bad_frames() -> xr.DataArray:
 
 STEPS = {
     "detrend": lambda r: pp.detrend(r, order=2),
-    "detrend, cosine": lambda r: pp.detrend(r, drift="cosine", cutoff=60, keep_mean=True),
+    "detrend, cosine": lambda r: pp.detrend(r, drift="cosine", longest_period=60, keep_mean=True),
     "regress_out": lambda r: pp.regress_out(r, confounds()),
     "lowpass": lambda r: pp.lowpass(r, cutoff=0.1),
     "highpass": lambda r: pp.highpass(r, cutoff=0.02, keep_mean=True),
     "bandpass": lambda r: pp.bandpass(r, lowcut=0.02, highcut=0.1, order=2),
     "censor": lambda r: pp.censor(r, bad_frames(), how="interpolate"),
-    "censor, cubic": lambda r: pp.censor(r, bad_frames(), how="interpolate", method="cubic"),
+    "censor, cubic": lambda r: pp.censor(r, bad_frames(), how="interpolate", interpolation="cubic"),
     "smooth": lambda r: pp.smooth(r, fwhm=0.15),
     "resample_time, finer": lambda r: pp.resample_time(r, step=1.5),
-    "resample_time, coarser": lambda r: pp.resample_time(r, rate=0.2, method="linear"),
+    "resample_time, coarser": lambda r: pp.resample_time(r, rate=0.2, interpolation="linear"),
 }
 SAME_TIMES = [name for name in STEPS if not name.startswith("resample")]
 NAMES = {name: name.split(",")[0] for name in STEPS}

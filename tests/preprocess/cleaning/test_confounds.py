@@ -69,6 +69,8 @@ def test_every_kind_of_table_means_the_same(recording):
         pd.DataFrame(columns, index=time.values),
         array.expand_dims(plane=2),
         array.chunk(time=10),
+        [array[:, 0], pd.DataFrame(columns[:, 1:])],
+        (xr.Dataset({"a": array[:, 0]}), [array[:, 1], pd.Series(columns[:, 2])]),
     ]
     for table in tables:
         np.testing.assert_allclose(regress_out(recording, table), expected, atol=1e-9)
@@ -116,6 +118,8 @@ def test_confounds_of_other_times_are_refused(recording):
         ),
         (xr.Dataset(), ValueError, "confounds without any column. Check the names"),
         (pd.DataFrame(index=range(120)), ValueError, "without any column"),
+        ([], ValueError, "without any column"),
+        (["trans_x", "trans_y"], TypeError, "or a list of these, and was given str"),
         (xr.DataArray(courses(count=0), dims=("time", "confound")), ValueError, "without any col"),
         (
             xr.Dataset({"a": ("time", np.ones(120)), "centre": ("axis", [1.0, 2.0])}),

@@ -41,7 +41,7 @@ def test_cosines_are_those_of_spm():
     n = 200
     times = 2.0 * np.arange(n)
     basis = np.array([np.cos(np.pi * k * (2 * np.arange(n) + 1) / (2 * n)) for k in range(1, 9)]).T
-    left = detrend(of_courses(basis, times), drift="cosine", cutoff=128)
+    left = detrend(of_courses(basis, times), drift="cosine", longest_period=128)
     np.testing.assert_allclose(left[:, :6], 0, atol=1e-12)
     np.testing.assert_allclose(left[:, 6:], basis[:, 6:], atol=1e-12)
 
@@ -54,9 +54,11 @@ def test_the_cutoff_is_in_seconds_whatever_the_unit():
     stamps = seconds.assign_coords(
         time=np.datetime64("2026-01-01") + 2 * np.arange(n) * np.timedelta64(1, "s")
     )
-    expected = detrend(seconds, drift="cosine", cutoff=100)
+    expected = detrend(seconds, drift="cosine", longest_period=100)
     for other in (millis, stamps):
-        np.testing.assert_allclose(detrend(other, drift="cosine", cutoff=100), expected, atol=1e-12)
+        np.testing.assert_allclose(
+            detrend(other, drift="cosine", longest_period=100), expected, atol=1e-12
+        )
 
 
 def test_without_times_samples_are_counted(labelled):
@@ -85,10 +87,13 @@ def test_detrending_twice_changes_nothing(labelled):
         ({"order": 1.5}, "order must be a whole number"),
         ({"order": True}, "order must be a whole number"),
         ({"order": 119}, "needs more than 120 samples, and was given 120"),
-        ({"drift": "cosine", "cutoff": 0}, "cutoff must be a period above 0 s"),
-        ({"drift": "cosine", "cutoff": "slow"}, "above 0 s, and was 'slow'. SPM takes 128"),
-        ({"drift": "cosine", "cutoff": 1e4}, "no cosine slower than 10000 s in a recording of 240"),
-        ({"drift": "cosine", "cutoff": 1}, "has 480 cosines for 120 samples"),
+        ({"drift": "cosine", "longest_period": 0}, "longest_period must be above 0 s"),
+        ({"drift": "cosine", "longest_period": "slow"}, "above 0 s, and was 'slow'. SPM takes 128"),
+        (
+            {"drift": "cosine", "longest_period": 1e4},
+            "no cosine slower than 10000 s in a recording of 240",
+        ),
+        ({"drift": "cosine", "longest_period": 1}, "has 480 cosines for 120 samples"),
     ],
 )
 def test_drifts_that_cannot_be_fitted_are_refused(labelled, given, message):

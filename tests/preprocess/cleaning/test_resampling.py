@@ -26,7 +26,7 @@ def test_uneven_samples_of_a_wave_come_out_even():
     np.testing.assert_allclose(np.diff(left["time"]), 0.3, atol=1e-12)
     expected = waves(left["time"].values, 0.1, 0.3)
     np.testing.assert_allclose(left, expected, atol=2e-3)
-    line = resample_time(recording, step=0.3, method="linear")
+    line = resample_time(recording, step=0.3, interpolation="linear")
     assert abs(left - expected).max() < 0.1 * abs(line - expected).max()
 
 
@@ -39,13 +39,13 @@ def test_what_is_too_fast_for_the_new_rate_leaves_no_alias(given):
     assert float(abs(left[15:-15, 1:]).max()) < 3e-3
 
 
-@pytest.mark.parametrize("method", ["linear", "cubic"])
-def test_a_whole_number_of_steps_is_what_scipy_decimates(method):
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_a_whole_number_of_steps_is_what_scipy_decimates(interpolation):
     rng = np.random.default_rng(0)
     values = rng.standard_normal((400, 6))
     recording = xr.DataArray(values, {"time": 0.5 * np.arange(400)}, ("time", "voxel"))
     expected = scipy.signal.resample_poly(values, 1, 4, axis=0)
-    left = resample_time(recording, step=2, method=method)
+    left = resample_time(recording, step=2, interpolation=interpolation)
     np.testing.assert_allclose(left[10:-10], expected[10:-10], atol=1e-9)
 
 
@@ -61,14 +61,14 @@ def test_lines_and_constants_stay_lines_and_constants(step):
 
 
 @pytest.mark.parametrize("step", [0.2, 0.3, 0.7, 3.0])
-@pytest.mark.parametrize("method", ["linear", "cubic"])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
 @pytest.mark.parametrize("chunk", [25, 333])
-def test_chunks_change_nothing(step, method, chunk):
+def test_chunks_change_nothing(step, interpolation, chunk):
     times = uneven(600)
     rng = np.random.default_rng(0)
     recording = xr.DataArray(rng.standard_normal((600, 3)), {"time": times}, ("time", "voxel"))
-    expected = resample_time(recording, step=step, method=method)
-    left = resample_time(recording[:, :1].chunk(time=chunk), step=step, method=method)
+    expected = resample_time(recording, step=step, interpolation=interpolation)
+    left = resample_time(recording[:, :1].chunk(time=chunk), step=step, interpolation=interpolation)
     np.testing.assert_allclose(left, expected[:, :1], atol=1e-9)
 
 
@@ -80,7 +80,7 @@ def test_given_times_are_met_and_may_be_uneven():
     np.testing.assert_allclose(left, waves(times, 0.1), atol=1e-3)
     same = resample_time(recording, times=recording["time"])
     np.testing.assert_allclose(same, recording, atol=1e-12)
-    assert same.attrs["history"] == "resample_time(n_times=300, method='cubic')"
+    assert same.attrs["history"] == "resample_time(n_times=300, interpolation='cubic')"
 
 
 def test_times_keep_their_units_and_kind():
@@ -115,7 +115,7 @@ def test_other_coordinates_on_time_go_along(labelled):
     assert left["time"].attrs == recording["time"].attrs
     for name in ("x", "y", "z", "grid", "depth"):
         xr.testing.assert_identical(left[name].variable, recording[name].variable)
-    assert left.attrs["history"] == "load()\nresample_time(step=1.0, method='cubic')"
+    assert left.attrs["history"] == "load()\nresample_time(step=1.0, interpolation='cubic')"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_other_coordinates_on_time_go_along(labelled):
         ({"times": [[3.0, 4.0]]}, "times must be a row of times .*Given: 2 dimensions"),
         ({"rate": "fast"}, "rate must be a number above 0, and was 'fast'"),
         ({"times": [3.0, 2.0]}, "resample_time needs times that increase"),
-        ({"step": 1, "method": "nearest"}, "method must be 'cubic' or 'linear'"),
+        ({"step": 1, "interpolation": "nearest"}, "interpolation must be 'cubic' or 'linear'"),
     ],
 )
 def test_times_that_cannot_be_are_refused(labelled, given, message):
@@ -147,7 +147,7 @@ def test_recordings_without_rising_times_or_too_few_are_refused(labelled):
         resample_time(recording.drop_vars("time"), step=1)
     with pytest.raises(ValueError, match="resample_time needs times that increase"):
         resample_time(recording[::-1], step=1)
-    with pytest.raises(ValueError, match="at least 4 samples for method='cubic', and was given 3"):
+    with pytest.raises(ValueError, match="4 samples for interpolation='cubic', and was given 3"):
         resample_time(recording[:3], step=1)
     assert resample_time(recording[:4], step=1).sizes["time"] == 7
 
@@ -166,7 +166,7 @@ def test_marks_of_single_frames_survive_a_new_rate(step, expected):
         },
         ("time", "voxel"),
     )
-    found = resample_time(recording, step=step, method="linear")
+    found = resample_time(recording, step=step, interpolation="linear")
     assert np.flatnonzero(found["censored"]).tolist() == expected
     assert found["censored"].dtype == found["seen"].dtype == bool
     assert np.flatnonzero(found["seen"][0]).tolist() == expected

@@ -145,7 +145,7 @@ def test_chunks_change_nothing_and_the_result_is_lazy(blobs, chunks, fill):
 
 def test_the_input_is_untouched_and_every_label_kept(blobs):
     before = blobs.copy(deep=True)
-    still = register(blobs, smooth=1.0)
+    still = register(blobs, smooth_fwhm=1.0)
     xr.testing.assert_identical(blobs, before)
     xr.testing.assert_identical(
         still.reset_coords(drop=True).coords.to_dataset(),
@@ -387,7 +387,7 @@ def test_smoothing_is_by_seconds_and_leaves_suspects_out(blobs, course):
     values[25] = 100 * np.random.default_rng(0).random(SHAPE)
     irregular = blobs.copy(data=values)
     plain = estimate_motion(irregular)
-    smooth = estimate_motion(irregular, smooth=1.0)
+    smooth = estimate_motion(irregular, smooth_fwhm=1.0)
     seconds = 0.4 * np.arange(80)
     sigma = 1.0 / np.sqrt(8 * np.log(2))
     weight = np.exp(-0.5 * ((seconds[:, None] - seconds) / sigma) ** 2)
@@ -395,7 +395,7 @@ def test_smoothing_is_by_seconds_and_leaves_suspects_out(blobs, course):
     expected = weight @ plain["translation"].values / weight.sum(1, keepdims=True)
     np.testing.assert_allclose(smooth["translation"], expected, atol=2e-4)
     in_ms = irregular.assign_coords(time=("time", 1000 * seconds, {"units": "ms"}))
-    same = estimate_motion(in_ms, smooth=1.0)
+    same = estimate_motion(in_ms, smooth_fwhm=1.0)
     np.testing.assert_allclose(same["translation"], smooth["translation"], rtol=1e-6)
 
 
@@ -596,8 +596,8 @@ def test_the_motion_of_another_recording_is_refused(blobs):
 def test_smoothing_needs_times_that_rise(blobs):
     twice = blobs.assign_coords(time=("time", np.tile(np.arange(40.0), 2), {"units": "s"}))
     assert estimate_motion(twice)["translation"].shape == (80, 2)
-    with pytest.raises(ValueError, match="smooth= needs times that increase"):
-        estimate_motion(twice, smooth=1.0)
+    with pytest.raises(ValueError, match="smooth_fwhm= needs times that increase"):
+        estimate_motion(twice, smooth_fwhm=1.0)
 
 
 def test_a_reference_is_built_in_the_memory_of_a_few_copies_of_its_frames(monkeypatch):

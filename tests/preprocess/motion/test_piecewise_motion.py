@@ -215,13 +215,13 @@ def test_a_lost_frame_takes_the_field_between_its_neighbours(truth, lost):
 
 
 def test_smoothing_calms_the_field(motion, truth):
-    calm = estimate_motion(truth["recording"], transform="piecewise", smooth=0.2)
+    calm = estimate_motion(truth["recording"], transform="piecewise", smooth_fwhm=0.2)
     rough = [float(abs(one["displacement"].diff("time")).mean()) for one in (calm, motion)]
     assert rough[0] < 0.5 * rough[1]
 
 
 def test_smoothing_calms_what_is_told_of_tissue_that_only_bends(bent, bending):
-    calm = estimate_motion(bending["recording"], transform="piecewise", smooth=0.2)
+    calm = estimate_motion(bending["recording"], transform="piecewise", smooth_fwhm=0.2)
     way = [float(one["framewise_displacement"].mean()) for one in (calm, bent)]
     assert 0 < way[0] < 0.5 * way[1]
     drift = [float(np.diff(one["affine"][:, :2, 2], axis=0).std()) for one in (calm, bent)]

@@ -45,10 +45,10 @@ def regress_out(
     recording : xarray.DataArray, (time, *features) in any order
         Any real values in any units. Integers of up to 16 bits are promoted to float32, longer
         ones to float64.
-    confounds : xarray.DataArray, xarray.Dataset, pandas.DataFrame or pandas.Series
+    confounds : xarray.DataArray, xarray.Dataset, pandas.DataFrame, pandas.Series, or a list of them
         One course or many, in any units: an array over time and whatever else; every variable of a
-        Dataset; every column of a table. Matched by time label where both have one (a table by its
-        index, unless that merely counts the rows), else by position.
+        Dataset; every column of a table; what a list holds, together. Matched by time label where
+        both have one (a table by its index, unless that merely counts the rows), else by position.
     keep_mean : bool
         Whether every voxel keeps its mean over time, as tSNR and ΔF/F need it.
     sample_dim : str
@@ -179,7 +179,9 @@ def compcor(
     courses = _courses_inside(recording, stacker)
     refuse_isolated(find_gaps(courses), stacker, caller="compcor")
     times = times_of(recording, sample_dim=sample_dim, caller="compcor")
-    drifts = drift_courses(times, drift="polynomial", order=order, cutoff=np.inf, caller="compcor")
+    drifts = drift_courses(
+        times, drift="polynomial", order=order, longest_period=np.inf, caller="compcor"
+    )
     known = courses[:, np.isfinite(courses[0])]
     standard = _standardised(known, orthonormal(drifts), checks.promote(recording.dtype))
     signals, shares = _leading(standard, n_components)

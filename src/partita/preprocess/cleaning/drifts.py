@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 import xarray as xr
 
@@ -13,15 +15,15 @@ from partita.preprocess.cleaning.projection import orthonormal, take_out
 
 Times = np.ndarray
 
-_DRIFTS = ("polynomial", "cosine")
+Drift = Literal["polynomial", "cosine"]
 
 
 def detrend(
     recording: xr.DataArray,
     *,
-    drift: str = "polynomial",
+    drift: Drift = "polynomial",
     order: int = 1,
-    cutoff: float = 128.0,
+    longest_period: float = 128.0,
     keep_mean: bool = False,
     sample_dim: str = "time",
 ) -> xr.DataArray:
@@ -30,11 +32,11 @@ def detrend(
     A polynomial of the given order over time, or the cosines
 
     .. math:: c_k(t) = \cos\bigl(\pi k (t - t_0 + \Delta/2) / T\bigr),
-       \quad k = 1, \ldots, \lfloor 2 T / \text{cutoff} \rfloor,
+       \quad k = 1, \ldots, \lfloor 2 T / P \rfloor,
 
-    of all periods longer than `cutoff`, with :math:`T` the duration of the recording and
-    :math:`\Delta` the time between samples: the high-pass of SPM. Times may be uneven: drifts
-    follow the seconds, not the count of samples.
+    of all periods longer than :math:`P`, the `longest_period` that stays, with :math:`T` the
+    duration of the recording and :math:`\Delta` the time between samples: the high-pass of SPM.
+    Times may be uneven: drifts follow the seconds, not the count of samples.
 
     For a dask-backed recording the weights of the drifts, a few values a voxel in float64, are
     computed in one streaming pass when the function is called (the first chunk is read once more
@@ -50,8 +52,8 @@ def detrend(
         What is fitted.
     order : int
         Of the polynomial: 0 takes out the mean, 1 a line, 2 a parabola.
-    cutoff : float
-        Shortest period of the cosines, s.
+    longest_period : float
+        Of what stays, s: cosines of longer periods are taken out. 128 is usual in fMRI.
     keep_mean : bool
         Whether every voxel keeps its mean over time, as tSNR and ΔF/F need it. By default it goes,
         as in `scipy.signal.detrend`.
@@ -71,8 +73,8 @@ def detrend(
         If `recording` is not a dense DataArray of real numbers.
     ValueError
         If there is no sample dimension; if times fall or repeat; if the polynomial has as many
-        terms as there are samples, or no cosine is slower than `cutoff`; or if some values of a
-        voxel are NaN or infinite.
+        terms as there are samples, or no cosine is slower than `longest_period`; or if some values
+        of a voxel are NaN or infinite.
 
     See Also
     --------
@@ -99,7 +101,9 @@ def detrend(
     times = times_of(
         recording, sample_dim=sample_dim, in_seconds=drift == "cosine", caller="detrend"
     )
-    courses = drift_courses(times, drift=drift, order=order, cutoff=cutoff, caller="detrend")
+    courses = drift_courses(
+        times, drift=drift, order=order, longest_period=longest_period, caller="detrend"
+    )
     result = take_out(
         recording,
         orthonormal(courses),
@@ -107,7 +111,7 @@ def detrend(
         sample_dim=sample_dim,
         caller="detrend",
     )
-    shape = {"order": order} if drift == "polynomial" else {"cutoff": cutoff}
+    shape = {"order": order} if drift == "polynomial" else {"longest_period": longest_period}
     line = describe_call("detrend", drift=drift, **shape, keep_mean=keep_mean)
     return append_history(result, line)
 
@@ -129,7 +133,7 @@ def times_of(
 
 
 def drift_courses(
-    times: Times, *, drift: str, order: int, cutoff: float, caller: str
+    times: Times, *, drift: Drift, order: int, longest_period: float, caller: str
 ) -> np.ndarray:
     """Return the courses of drifts, (time, n_courses), without the constant.
 
@@ -138,11 +142,11 @@ def drift_courses(
     ValueError
         If the drift is unknown, or there are too many courses or none.
     """
-    if drift not in _DRIFTS:
+    if drift not in get_args(Drift):
         raise ValueError(f"{caller} knows the drifts 'polynomial' and 'cosine'; given: {drift!r}.")
     if drift == "polynomial":
         return _polynomials(times, order, caller=caller)
-    return _cosines(times, cutoff, caller=caller)
+    return _cosines(times, longest_period, caller=caller)
 
 
 def _polynomials(times: Times, order: int, *, caller: str) -> np.ndarray:
@@ -160,22 +164,25 @@ def _polynomials(times: Times, order: int, *, caller: str) -> np.ndarray:
     return np.polynomial.legendre.legvander((times - middle) / half, int(order))[:, 1:]
 
 
-def _cosines(times: Times, cutoff: float, *, caller: str) -> np.ndarray:
-    if not is_positive(cutoff):
-        raise ValueError(f"cutoff must be a period above 0 s, and was {cutoff!r}. SPM takes 128.")
+def _cosines(times: Times, longest_period: float, *, caller: str) -> np.ndarray:
+    if not is_positive(longest_period):
+        raise ValueError(
+            f"longest_period must be above 0 s, and was {longest_period!r}. SPM takes 128."
+        )
     step = float(np.median(np.diff(times)))
     duration = times[-1] - times[0] + step
-    count = int(np.floor(2 * duration / cutoff * (1 + 1e-9)))
+    count = int(np.floor(2 * duration / longest_period * (1 + 1e-9)))
     if count == 0:
         raise ValueError(
-            f"{caller} finds no cosine slower than {cutoff:g} s in a recording of {duration:g} s, "
-            f"which holds half a period of {2 * duration:g} s at most. Choose a cutoff below that, "
-            "or a polynomial: drift='polynomial', order=1."
+            f"{caller} finds no cosine slower than {longest_period:g} s in a recording of "
+            f"{duration:g} s, which holds half a period of {2 * duration:g} s at most. Choose a "
+            "longest_period below that, or a polynomial: drift='polynomial', order=1."
         )
     if count >= times.size - 1:
         raise ValueError(
-            f"{caller} with a cutoff of {cutoff:g} s has {count} cosines for {times.size} samples: "
-            "nothing would be left. Choose a longer cutoff; 128 s is usual in fMRI."
+            f"{caller} with longest_period={longest_period:g} s has {count} cosines for "
+            f"{times.size} samples: nothing would be left. Choose a longer one; 128 s is "
+            "usual in fMRI."
         )
     phase = np.pi * (times - times[0] + step / 2) / duration
     return np.cos(np.outer(phase, np.arange(1, count + 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,8 @@ from partita.preprocess.cleaning.butterworth import (
 from partita.preprocess.cleaning.resampling import resample_time
 from partita.preprocess.voxels.columns import Window, transform, transform_with_mean
 
+Irregular = Literal["refuse", "resample"]
+
 # Of a recording that is put together along time: as it is read, as it is cut, and filtered.
 _COPIES = 3
 _TILE = 32 << 20  # bytes of whole courses in a chunk, as a fit reads them
@@ -34,7 +36,7 @@ def lowpass(
     *,
     cutoff: float,
     order: int = 4,
-    irregular: str = "refuse",
+    irregular: Irregular = "refuse",
     sample_dim: str = "time",
 ) -> xr.DataArray:
     """Keep what is slower than a cut-off frequency.
@@ -110,7 +112,7 @@ def highpass(
     cutoff: float,
     order: int = 4,
     keep_mean: bool = False,
-    irregular: str = "refuse",
+    irregular: Irregular = "refuse",
     sample_dim: str = "time",
 ) -> xr.DataArray:
     """Keep what is faster than a cut-off frequency.
@@ -169,7 +171,7 @@ def bandpass(
     highcut: float,
     order: int = 4,
     keep_mean: bool = False,
-    irregular: str = "refuse",
+    irregular: Irregular = "refuse",
     sample_dim: str = "time",
 ) -> xr.DataArray:
     """Keep what lies between two cut-off frequencies.
@@ -235,7 +237,7 @@ def _filtered(
     *,
     order: int,
     keep_mean: bool,
-    irregular: str,
+    irregular: Irregular,
     sample_dim: str,
 ) -> xr.DataArray:
     checks.require_recording(recording, sample_dim=sample_dim, caller=kind)
@@ -286,9 +288,9 @@ def _whole_courses(recording: xr.DataArray, *, sample_dim: str, caller: str) -> 
 
 
 def _evenly_sampled(
-    recording: xr.DataArray, irregular: str, *, sample_dim: str, caller: str
+    recording: xr.DataArray, irregular: Irregular, *, sample_dim: str, caller: str
 ) -> xr.DataArray:
-    checks.require_choice("irregular", irregular, ("refuse", "resample"))
+    checks.require_choice("irregular", irregular, get_args(Irregular))
     if irregular == "refuse" or sample_dim not in recording.coords:
         return recording
     times = sample_times(recording, sample_dim=sample_dim, caller=caller)

@@ -8,7 +8,7 @@ samples on either side change a value by less than its rounding.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.interpolate
@@ -17,8 +17,10 @@ import xarray as xr
 
 from partita.preprocess.voxels.columns import Window, transform
 
+Interpolation = Literal["cubic", "linear"]
+
 LEAST = {"linear": 2, "cubic": 4}
-"""How many samples each method needs."""
+"""How many samples each interpolation needs."""
 
 _REACH = {"linear": 1, "cubic": 60}  # samples on either side: 2^-60 is below rounding
 # Of the low-pass, as `scipy.signal.resample_poly` has it: the half width in samples of the result
@@ -51,7 +53,7 @@ def interpolate(
     times: np.ndarray,
     targets: np.ndarray,
     *,
-    method: str,
+    interpolation: str,
     sample_dim: str,
     caller: str,
 ) -> Any:
@@ -65,15 +67,17 @@ def interpolate(
         Of its samples, s; rising.
     targets : numpy.ndarray, (n_targets,)
         Where values are wanted, s; rising. Beyond the first and last sample these two are held.
-    method : {"linear", "cubic"}
+    interpolation : {"linear", "cubic"}
         A line, or a spline with the not-a-knot condition at its ends.
     """
     pieces = _pieces(recording, times, targets, sample_dim)
     windows = []
     for first, last in pieces:
         wanted = targets[first:last]
-        start, stop = _around(times, wanted[0], wanted[-1], _REACH[method])
-        work = partial(_interpolate, times=times[start:stop], targets=wanted, method=method)
+        start, stop = _around(times, wanted[0], wanted[-1], _REACH[interpolation])
+        work = partial(
+            _interpolate, times=times[start:stop], targets=wanted, interpolation=interpolation
+        )
         windows.append(Window(start, stop, last - first, work))
     return transform(recording, windows, sample_dim=sample_dim, caller=caller)
 
@@ -83,7 +87,7 @@ def decimate(
     times: np.ndarray,
     wanted: Decimation,
     *,
-    method: str,
+    interpolation: str,
     sample_dim: str,
     caller: str,
 ) -> Any:
@@ -106,12 +110,12 @@ def decimate(
         if (last - 1) * wanted.factor + half >= n_fine:
             low = min(low, n_fine - half - 1)
         fine = wanted.start + wanted.step / wanted.factor * np.arange(low, high)
-        start, stop = _around(times, fine[0], fine[-1], _REACH[method])
+        start, stop = _around(times, fine[0], fine[-1], _REACH[interpolation])
         work = partial(
             _decimate,
             times=times[start:stop],
             fine=np.minimum(fine, times[-1]),
-            method=method,
+            interpolation=interpolation,
             kernel=kernel,
             factor=wanted.factor,
             centres=(first * wanted.factor - low, (last - 1) * wanted.factor - low),
@@ -143,10 +147,10 @@ def _around(times: np.ndarray, low: float, high: float, reach: int) -> tuple[int
 
 
 def _interpolate(
-    columns: np.ndarray, *, times: np.ndarray, targets: np.ndarray, method: str
+    columns: np.ndarray, *, times: np.ndarray, targets: np.ndarray, interpolation: str
 ) -> np.ndarray:
     targets = np.clip(targets, times[0], times[-1])
-    if method == "cubic":
+    if interpolation == "cubic":
         empty = ~np.isfinite(columns).all(axis=0)
         columns[:, empty] = 0  # a spline takes no NaN
         found: np.ndarray = scipy.interpolate.CubicSpline(times, columns, axis=0)(targets)
@@ -164,12 +168,12 @@ def _decimate(
     *,
     times: np.ndarray,
     fine: np.ndarray,
-    method: str,
+    interpolation: str,
     kernel: np.ndarray,
     factor: int,
     centres: tuple[int, int],
 ) -> np.ndarray:
-    values = _interpolate(columns, times=times, targets=fine, method=method)
+    values = _interpolate(columns, times=times, targets=fine, interpolation=interpolation)
     half = kernel.size // 2
     first, last = centres
     before, after = max(0, half - first), max(0, last + half + 1 - len(values))

@@ -17,9 +17,9 @@ def design_of(confounds: Any, recording: xr.DataArray, *, sample_dim: str, calle
 
     Parameters
     ----------
-    confounds : xarray.DataArray, xarray.Dataset, pandas.DataFrame or pandas.Series
-        One column or several; matched by the labels of `sample_dim` where both have them, else by
-        position.
+    confounds : xarray.DataArray, xarray.Dataset, pandas.DataFrame, pandas.Series, or several
+        One column or several, or a list of such; matched by the labels of `sample_dim` where both
+        have them, else by position.
     recording : xarray.DataArray
         Whose samples count.
     sample_dim, caller : str
@@ -84,10 +84,13 @@ def _as_arrays(confounds: Any, *, sample_dim: str, caller: str) -> list[xr.DataA
         return [confounds[name] for name in confounds.data_vars]
     if isinstance(confounds, xr.DataArray):
         return [confounds]
+    if isinstance(confounds, list | tuple):
+        parts = [_as_arrays(part, sample_dim=sample_dim, caller=caller) for part in confounds]
+        return [array for part in parts for array in part]
     raise TypeError(
-        f"{caller} needs confounds as a DataArray, a Dataset or a pandas DataFrame, and was given "
-        f"{type(confounds).__name__}. Wrap them: xr.DataArray(values, dims=({sample_dim!r}, "
-        "'confound'))."
+        f"{caller} needs confounds as a DataArray, a Dataset or a pandas DataFrame, or a list of "
+        f"these, and was given {type(confounds).__name__}. Wrap them: "
+        f"xr.DataArray(values, dims=({sample_dim!r}, 'confound'))."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,13 @@ from partita._labels.attrs import append_history, describe_call
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 from partita._labels.numbers import is_positive
 from partita._labels.time import from_seconds, require_seconds, sample_times
-from partita.preprocess.cleaning.interpolation import LEAST, Decimation, decimate, interpolate
+from partita.preprocess.cleaning.interpolation import (
+    LEAST,
+    Decimation,
+    Interpolation,
+    decimate,
+    interpolate,
+)
 
 
 def resample_time(
@@ -21,7 +27,7 @@ def resample_time(
     rate: float | None = None,
     step: float | None = None,
     times: Any = None,
-    method: str = "cubic",
+    interpolation: Interpolation = "cubic",
     sample_dim: str = "time",
 ) -> xr.DataArray:
     """Bring a recording to even times, to another rate, or to given times.
@@ -47,8 +53,8 @@ def resample_time(
     times : array_like or xarray.DataArray, (n_times,), optional
         The new times themselves: in seconds, or in the dtype or `units` of the recording's if it
         is a DataArray; within the recording. If they are uneven, no low-pass is applied.
-    method : {"cubic", "linear"}
-        How to interpolate: a cubic spline keeps fast fluctuations better, and can overshoot (below
+    interpolation : {"cubic", "linear"}
+        A cubic spline keeps fast fluctuations better, and can overshoot (below
         zero, too); a line cannot.
     sample_dim : str
         The dimension of samples.
@@ -76,23 +82,33 @@ def resample_time(
     >>> recording = xr.DataArray(
     ...     [[0.0], [1.0], [3.0]], dims=("time", "neuron"), coords={"time": [0.0, 1.0, 3.0]}
     ... )
-    >>> pt.preprocess.resample_time(recording, step=0.5, method="linear").values.ravel()
+    >>> pt.preprocess.resample_time(recording, step=0.5, interpolation="linear").values.ravel()
     array([0. , 0.5, 1. , 1.5, 2. , 2.5, 3. ])
     """
     checks.require_recording(recording, sample_dim=sample_dim, caller="resample_time")
     checks.require_dense(recording, caller="resample_time")
-    own = _own_times(recording, sample_dim=sample_dim, method=method)
+    own = _own_times(recording, sample_dim=sample_dim, interpolation=interpolation)
     targets = _targets(recording, own, rate=rate, step=step, times=times, sample_dim=sample_dim)
     factor = _factor(own, targets)
     if factor > 1:
         spacing = (targets[-1] - targets[0]) / (targets.size - 1)
         wanted = Decimation(targets[0], spacing, targets.size, factor)
         values = decimate(
-            recording, own, wanted, method=method, sample_dim=sample_dim, caller="resample_time"
+            recording,
+            own,
+            wanted,
+            interpolation=interpolation,
+            sample_dim=sample_dim,
+            caller="resample_time",
         )
     else:
         values = interpolate(
-            recording, own, targets, method=method, sample_dim=sample_dim, caller="resample_time"
+            recording,
+            own,
+            targets,
+            interpolation=interpolation,
+            sample_dim=sample_dim,
+            caller="resample_time",
         )
     coords = _coords_at(recording, own, targets, sample_dim=sample_dim)
     result = xr.DataArray(values, dims=recording.dims, attrs=recording.attrs).assign_coords(coords)
@@ -100,16 +116,18 @@ def resample_time(
     asked: dict[str, Any] = {"rate": rate} if rate is not None else {"step": step}
     if times is not None:
         asked = {"n_times": targets.size}
-    return append_history(result, describe_call("resample_time", **asked, method=method))
+    return append_history(
+        result, describe_call("resample_time", **asked, interpolation=interpolation)
+    )
 
 
-def _own_times(recording: xr.DataArray, *, sample_dim: str, method: str) -> np.ndarray:
-    checks.require_choice("method", method, ("cubic", "linear"))
+def _own_times(recording: xr.DataArray, *, sample_dim: str, interpolation: str) -> np.ndarray:
+    checks.require_choice("interpolation", interpolation, get_args(Interpolation))
     times = sample_times(recording, sample_dim=sample_dim, caller="resample_time")
-    if recording.sizes[sample_dim] < LEAST[method]:
+    if recording.sizes[sample_dim] < LEAST[interpolation]:
         raise ValueError(
-            f"resample_time needs at least {LEAST[method]} samples for method={method!r}, and was "
-            f"given {recording.sizes[sample_dim]}."
+            f"resample_time needs at least {LEAST[interpolation]} samples for "
+            f"interpolation={interpolation!r}, and was given {recording.sizes[sample_dim]}."
         )
     return times
 
@@ -201,7 +219,9 @@ def _coord_at(coord: xr.DataArray, own: np.ndarray, targets: np.ndarray, *, samp
         middles = (own[1:] + own[:-1]) / 2
         return coord.variable.isel({sample_dim: np.searchsorted(middles, targets)})
     plain, name = coord.reset_coords(drop=True), str(coord.name)
-    values = interpolate(plain, own, targets, method="linear", sample_dim=sample_dim, caller=name)
+    values = interpolate(
+        plain, own, targets, interpolation="linear", sample_dim=sample_dim, caller=name
+    )
     return (coord.dims, values, coord.attrs)
 
 

@@ -11,17 +11,18 @@ from partita._solvers.registration.template import NoContrastError
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.motion_dataset import motion_dataset
 from partita.preprocess.motion.options import Options, Reference
-from partita.preprocess.motion.voxel_grid import VoxelGrid, voxel_grid_of
+from partita.preprocess.motion.tracking import Transform
+from partita.preprocess.motion.voxel_grid import Per, VoxelGrid, voxel_grid_of
 
 
 def estimate_motion(
     recording: xr.DataArray,
     *,
-    transform: str = "rigid",
+    transform: Transform = "rigid",
     reference: Reference = "robust",
-    per: str = "volume",
+    per: Per = "volume",
     max_shift: float | None = None,
-    smooth: float | None = None,
+    smooth_fwhm: float | None = None,
     patch_size: float | None = None,
     max_deviation: float | None = None,
     sample_dim: str = "time",
@@ -65,7 +66,7 @@ def estimate_motion(
     max_shift : float or None
         Longest displacement along each axis, in the units of space; frames found beyond are held
         there and are suspect. At most half the field; None: a quarter of it, and two voxels.
-    smooth : float or None
+    smooth_fwhm : float or None
         Full width at half maximum, s, of a Gaussian that the motion is smoothed with over time,
         by the time coordinate; suspect frames are left out of the average. None: not smoothed.
     patch_size : float or None
@@ -138,7 +139,7 @@ def estimate_motion(
     >>> bool((error - error.mean("time")).std() < 0.005)
     True
     """
-    options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
+    options = Options(transform, reference, per, max_shift, smooth_fwhm, patch_size, max_deviation)
     motion, _ = estimate(
         recording, options, sample_dim=sample_dim, verbose=verbose, caller="estimate_motion"
     )
@@ -173,7 +174,7 @@ def estimate(
             f"recording.isel({sample_dim}=[0, -1]).plot(col={sample_dim!r}), and choose another "
             "reference."
         ) from None
-    motion = motion_dataset(tracks, laid, grid, smooth=options.smooth, caller=caller)
+    motion = motion_dataset(tracks, laid, grid, smooth_fwhm=options.smooth_fwhm, caller=caller)
     motion.attrs = {"transform": options.transform, "per": options.per}
     line = describe_call("estimate_motion", **options.said())
     return append_history(motion, line, after=recording), grid

@@ -24,7 +24,7 @@ def motion_dataset(
     laid: xr.DataArray,
     grid: VoxelGrid,
     *,
-    smooth: float | None,
+    smooth_fwhm: float | None,
     caller: str,
 ) -> xr.Dataset:
     """Label tracks, after bridging frames that were lost and smoothing if asked."""
@@ -33,9 +33,9 @@ def motion_dataset(
     path = Trajectory(tracks.shift, angles, tracks.bend, tracks.centres).bridge(good)
     converged = tracks.converged & good
     suspect = _find_suspects(path, tracks.similarity, converged, grid)
-    if smooth is not None:
-        seconds = require_seconds(laid[grid.samples], caller=f"{caller} with smooth=")
-        path = path.smooth(seconds, ~suspect, fwhm=smooth)
+    if smooth_fwhm is not None:
+        seconds = require_seconds(laid[grid.samples], caller=f"{caller} with smooth_fwhm=")
+        path = path.smooth(seconds, ~suspect, fwhm=smooth_fwhm)
     labelled = _label(
         laid,
         grid,

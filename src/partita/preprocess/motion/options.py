@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from partita._solvers.registration.piecewise import DEVIATION, PATCH
 from partita.preprocess.motion import tracking
 from partita.preprocess.motion.matching import Patches
 from partita.preprocess.motion.motion_dataset import require_same
-from partita.preprocess.motion.voxel_grid import VoxelGrid
+from partita.preprocess.motion.voxel_grid import Per, VoxelGrid
 
 Reference = str | int | xr.DataArray
 
@@ -25,24 +25,24 @@ _LEAST_PATCH = 16  # voxels: a smaller one holds too little structure to match
 class Options(NamedTuple):
     """The parameters of `estimate_motion`, as given."""
 
-    transform: str
+    transform: tracking.Transform
     reference: Reference
-    per: str
+    per: Per
     max_shift: float | None
-    smooth: float | None
+    smooth_fwhm: float | None
     patch_size: float | None
     max_deviation: float | None
 
     def require(self, *, caller: str) -> None:
         """Refuse an unknown transform, what another one needs, and what is not above 0."""
-        if self.transform not in tracking.TRANSFORMS:
+        if self.transform not in get_args(tracking.Transform):
             raise ValueError(
                 f"{caller} does not know the transform {self.transform!r}. Known: "
-                f"{', '.join(map(repr, tracking.TRANSFORMS))}."
+                f"{', '.join(map(repr, get_args(tracking.Transform)))}."
             )
         for name, unit in (
             ("max_shift", "space"),
-            ("smooth", "time (s)"),
+            ("smooth_fwhm", "time (s)"),
             ("patch_size", "space"),
             ("max_deviation", "space"),
         ):

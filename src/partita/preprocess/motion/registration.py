@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 import xarray as xr
 
@@ -16,17 +18,19 @@ from partita.preprocess.motion.motion_dataset import (
     require_motion_of,
 )
 from partita.preprocess.motion.options import Options, Reference
-from partita.preprocess.motion.voxel_grid import VoxelGrid, voxel_grid_of
+from partita.preprocess.motion.tracking import Transform
+from partita.preprocess.motion.voxel_grid import Per, VoxelGrid, voxel_grid_of
 
-_FILLS = ("nearest", "nan", "outside")
+Interpolation = Literal["cubic", "linear", "nearest"]
+Fill = Literal["nearest", "nan", "outside"]
 
 
 def apply_motion(
     recording: xr.DataArray,
     motion: xr.Dataset,
     *,
-    interpolation: str = "cubic",
-    fill: str = "nearest",
+    interpolation: Interpolation = "cubic",
+    fill: Fill = "nearest",
     sample_dim: str = "time",
 ) -> xr.DataArray:
     """Take estimated motion out of a recording.
@@ -93,15 +97,15 @@ def apply_motion(
 def register(
     recording: xr.DataArray,
     *,
-    transform: str = "rigid",
+    transform: Transform = "rigid",
     reference: Reference = "robust",
-    per: str = "volume",
+    per: Per = "volume",
     max_shift: float | None = None,
-    smooth: float | None = None,
+    smooth_fwhm: float | None = None,
     patch_size: float | None = None,
     max_deviation: float | None = None,
-    interpolation: str = "cubic",
-    fill: str = "nearest",
+    interpolation: Interpolation = "cubic",
+    fill: Fill = "nearest",
     sample_dim: str = "time",
     verbose: int = 0,
 ) -> xr.DataArray:
@@ -117,7 +121,7 @@ def register(
     ----------
     recording : xarray.DataArray, (time, y, x) or (time, z, y, x), in any order
         Any real values. A lazy recording is read twice, in blocks of time, and its result is lazy.
-    transform, reference, per, max_shift, smooth, patch_size, max_deviation
+    transform, reference, per, max_shift, smooth_fwhm, patch_size, max_deviation
         As for `estimate_motion`.
     interpolation, fill
         As for `apply_motion`.
@@ -146,7 +150,7 @@ def register(
     0
     """
     _require_words(interpolation=interpolation, fill=fill)
-    options = Options(transform, reference, per, max_shift, smooth, patch_size, max_deviation)
+    options = Options(transform, reference, per, max_shift, smooth_fwhm, patch_size, max_deviation)
     motion, grid = estimate(
         recording, options, sample_dim=sample_dim, verbose=verbose, caller="register"
     )
@@ -173,8 +177,8 @@ def _apply(
 
 def _require_words(*, interpolation: str, fill: str) -> None:
     for name, given, known in (
-        ("interpolation", interpolation, tuple(ORDERS)),
-        ("fill", fill, _FILLS),
+        ("interpolation", interpolation, get_args(Interpolation)),
+        ("fill", fill, get_args(Fill)),
     ):
         if given not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, and was {given!r}.")

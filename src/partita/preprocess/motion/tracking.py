@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,7 +18,7 @@ from partita._solvers.registration.rigid_template import Field
 from partita.preprocess.motion.matching import Bending, Found, Patches, Shifting, sharpen
 from partita.preprocess.motion.voxel_grid import VoxelGrid
 
-TRANSFORMS = ("translation", "rigid", "piecewise")
+Transform = Literal["rigid", "translation", "piecewise"]
 
 _SPAN_BYTES = 1 << 26  # of a recording held at a time
 _SAMPLE_BYTES = 1 << 27  # of the frames that a reference is built from, at most

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import xarray as xr
 
 from partita._labels import checks
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
+
+Per = Literal["volume", "plane"]
 
 LEAST_SIZE = 8
 """Voxels along an axis of a plane; fewer hold too little structure to align."""
@@ -103,7 +105,7 @@ def voxel_grid_of(recording: xr.DataArray, *, per: str, sample_dim: str, caller:
 def _name_axes(
     recording: xr.DataArray, *, per: str, sample_dim: str, caller: str
 ) -> tuple[tuple[str, ...], str | None, str | None]:
-    if per not in ("volume", "plane"):
+    if per not in get_args(Per):
         raise ValueError(f'per must be "volume" or "plane", and was {per!r}.')
     features = [str(dim) for dim in recording.dims if dim != sample_dim]
     if len(features) == 2:
