@@ -118,6 +118,11 @@ def outside() -> xr.DataArray:
     return _brain().isel(time=0, drop=True) < 500
 
 
+def atlas() -> xr.DataArray:
+    plane = _brain().isel(time=0, z=0, drop=True).reset_coords(drop=True)
+    return plane.copy(data=np.arange(56).reshape(8, 7) % 3)
+
+
 class Row(NamedTuple):
     """A call that every law is tried on."""
 
@@ -176,6 +181,7 @@ ROWS = {
     "lowpass": Row(parameters={"cutoff": 0.1}),
     "merge_sign": Row(split),
     "rectify": Row(signed),
+    "region_means": Row(parameters={"labels": atlas}),
     "register": Row(moving, {"transform": "translation"}),
     "regress_out": Row(parameters={"confounds": confounds}, takes_mean=True),
     "resample_time, coarser": Row(parameters={"step": 4.0}, same_times=False),

@@ -17,6 +17,7 @@ from .motion.registration import register as register
 from .quality import dvars as dvars
 from .quality import temporal_mean as temporal_mean
 from .quality import tsnr as tsnr
+from .regions import region_means as region_means
 from .scaling import zscore as zscore
 from .signs import merge_sign as merge_sign
 from .signs import rectify as rectify
