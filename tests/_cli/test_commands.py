@@ -52,6 +52,12 @@ def recording() -> Path:
     return path
 
 
+def model_in(folder: str):
+    """Return the model whose results lie in a folder."""
+    (path,) = Path(folder).glob("*.nc")
+    return partita.load_model(path)
+
+
 def only_line(text: str) -> str:
     """Return the one line that a text must consist of."""
     (line,) = text.splitlines()
@@ -60,8 +66,9 @@ def only_line(text: str) -> str:
 
 def test_run_writes_maps_signals_model_and_pictures_and_says_where(recording, capsys):
     assert _cli.main(["run", str(recording), "-k", "3"]) == 0
-    prefix = "derivatives/sub-01_ses-1_desc-nmf"
+    folder, name = "derivatives/", "sub-01_ses-1_desc-nmf"
     said = capsys.readouterr().out
+    assert said.count(folder) == 2  # of all results, and of the picture to look at
     for ending in (
         "_sign-positive_components.nii.gz",
         "_sign-negative_components.nii.gz",
@@ -71,12 +78,13 @@ def test_run_writes_maps_signals_model_and_pictures_and_says_where(recording, ca
         "_map.png",
         ".nc",
     ):
-        assert Path(f"{prefix}{ending}").is_file()
-        assert f"{prefix}{ending}" in said
+        assert Path(f"{folder}{name}{ending}").is_file()
+        assert f"  {name}{ending}  " in said
     assert "time 60, z 2, y 6, x 5" in said
     assert "3 parts, converged after" in said
+    assert f"R² {100 * float(model_in(folder).explained_.r2):.1f} %" in said
     for kind in ("components", "map"):
-        assert Path(f"{prefix}_{kind}.png").read_bytes().startswith(PNG)
+        assert Path(f"{folder}{name}_{kind}.png").read_bytes().startswith(PNG)
 
 
 def test_run_does_what_the_library_does(recording):
@@ -111,11 +119,11 @@ def test_loss_may_be_a_number(recording):
     [
         ("results/", "results/sub-01_ses-1_desc-nmf.nc"),
         ("there", "there/sub-01_ses-1_desc-nmf.nc"),
-        ("results/first", "results/first.nc"),
+        ("results/first", "results/first/sub-01_ses-1_desc-nmf.nc"),
         ("results/only.nc", "results/only.nc"),
     ],
 )
-def test_out_names_a_folder_a_prefix_or_one_file(recording, out, model):
+def test_out_names_a_folder_or_one_file(recording, out, model):
     Path("there").mkdir()
     assert _cli.main(["run", str(recording), "-k", "2", "--quiet", "--out", out]) == 0
     assert Path(model).is_file()
@@ -134,7 +142,7 @@ def test_a_recording_in_netcdf_without_space_runs_too(capsys):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("-k", "0"), "n_components must be a whole number"),
+        (("-k", "0"), "-k must be a whole number"),
         (("--loss", "foo"), "loss is one of"),
         (("--loss", "3"), "loss is one of"),
     ],
@@ -158,11 +166,13 @@ def test_demo_needs_nothing_but_itself(capsys):
     assert _cli.main(["demo", "--out", "shown"]) == 0
     said = capsys.readouterr().out
     (model,) = Path("shown").glob("*.nc")
-    assert partita.load_model(model).maps_.sizes["component"] == 6
+    assert partita.load_model(model).maps_.sizes["component"] == 10
     assert len(list(Path("shown").glob("*.png"))) == 2
     assert len(list(Path("shown").glob("*_mixing.tsv"))) == 1
-    assert all(str(path) in said for path in Path("shown").iterdir())
-    assert " s. The results:" in said
+    assert all(path.name in said for path in Path("shown").iterdir())
+    assert " s. The results, in shown/" in said
+    (picture,) = Path("shown").glob("*_components.png")
+    assert said.splitlines()[-1] == f"Look at {picture}"
 
 
 def test_demo_has_a_folder_of_its_own():
@@ -172,7 +182,7 @@ def test_demo_has_a_folder_of_its_own():
 
 def test_demo_refuses_a_file_as_its_folder(recording, capsys):
     assert _cli.main(["demo", "--out", str(recording)]) == 2
-    assert "--out names a folder for the demo" in only_line(capsys.readouterr().err)
+    assert "--out names a folder" in only_line(capsys.readouterr().err)
 
 
 def test_info_says_what_a_recording_holds(recording, capsys):
@@ -285,14 +295,16 @@ def test_a_missing_file_is_one_line_and_code_2(capsys):
 
 def test_a_refusal_of_the_library_is_one_line_and_code_2(recording, capsys):
     assert _cli.main(["run", str(recording), "-k", "0", "--quiet"]) == 2
-    assert "n_components" in only_line(capsys.readouterr().err)
+    assert "-k must be" in only_line(capsys.readouterr().err)
 
 
 def test_negative_values_without_split_are_refused_with_the_remedy(capsys):
     array = xr.DataArray(-np.ones((5, 4)), dims=("time", "neuron"))
     save_recording(array, "negative.nc")
     assert _cli.main(["run", "negative.nc", "-k", "2", "--no-split", "--quiet"]) == 2
-    assert "NMF needs non-negative data" in only_line(capsys.readouterr().err)
+    said = only_line(capsys.readouterr().err)
+    assert "NMF needs non-negative data" in said
+    assert said.endswith("Leave out --no-split.")
 
 
 def test_debug_shows_the_traceback():
@@ -382,7 +394,7 @@ def test_real_recordings_run_from_the_shell(real_data, name, k, capsys):
     assert _cli.main(["info", str(real_data / name)]) == 0
     arguments = ["-k", str(k), "--out", "real", "--quiet"]
     assert _cli.main(["run", str(real_data / name), *arguments]) == 0
-    model = partita.load_model("real.nc")
+    model = model_in("real")
     assert float(model.signals_.min()) >= 0
     assert np.isfinite(model.energy_).all()
     assert "did not converge" not in capsys.readouterr().err
@@ -400,8 +412,8 @@ def test_a_large_recording_is_standardised_once_on_disk_and_tidied_up(recording,
     assert _cli.main(["run", str(recording), "-k", "3", "--out", "eager"]) == 0
     assert _cli.main(["run", str(recording), "-k", "3", "--out", "large", *LARGE]) == 0
     assert [path for path in saved if "intermediate" in path.name]
-    assert not list(Path.cwd().glob("*intermediate*"))
-    eager, large = (partita.load_model(f"{name}.nc") for name in ("eager", "large"))
+    assert not list(Path.cwd().rglob("*intermediate*"))
+    eager, large = (model_in(name) for name in ("eager", "large"))
     np.testing.assert_allclose(large.maps_, eager.maps_, atol=1e-3)
 
 
@@ -444,7 +456,7 @@ def test_a_large_recording_is_streamed_in_the_chunks_asked_for(
     )
     arguments = ["-k", "2", "--memory-limit", "1k", "--chunks", chunks, "--out", "large", *words]
     assert _cli.main(["run", str(recording), *arguments, "--quiet"]) == 0
-    assert partita.load_model("large.nc").fit_report_["passes"] == fitted.passes > 0
+    assert model_in("large").fit_report_["passes"] == fitted.passes > 0
     (given,) = fitted.given
     asked = dict(part.split("=") for part in chunks.split(","))
     assert {dim: given.chunksizes[dim][0] for dim in asked} == {d: int(n) for d, n in asked.items()}
@@ -492,7 +504,7 @@ def test_run_works_on_a_cluster(recording, fitted, words):
         assert "take_step" in cluster.scheduler.task_prefixes
     here = ["--memory-limit", "1k", "--out", "here", *words]
     assert _cli.main(["run", str(recording), *arguments, *here]) == 0
-    there, here = (partita.load_model(f"{name}.nc") for name in ("there", "here"))
+    there, here = (model_in(name) for name in ("there", "here"))
     assert [given.chunksizes["time"] for given in fitted.given] == [(20, 20, 20)] * 2
     assert fitted.passes == there.fit_report_["passes"] + here.fit_report_["passes"]
     np.testing.assert_allclose(there.maps_, here.maps_, atol=1e-3)
@@ -521,7 +533,7 @@ def test_the_same_command_goes_on_where_it_was_killed(recording, fitted, monkeyp
     died = subprocess.run([sys.executable, "-c", KILLED, *kept], check=False)
     assert died.returncode == 9
     assert Path("fit.nc").exists()
-    assert not Path("killed.nc").exists()
+    assert not list(Path("killed").glob("*.nc"))
     recalled, recall = [], checkpoints.Checkpoint.recall
     monkeypatch.setattr(
         checkpoints.Checkpoint, "recall", lambda self: recalled.append(recall(self)) or recalled[-1]
@@ -529,9 +541,9 @@ def test_the_same_command_goes_on_where_it_was_killed(recording, fitted, monkeyp
     assert _cli.main(kept) == 0
     assert [len(saved.kept.losses) for saved in recalled] == [2]
     assert not Path("fit.nc").exists()
-    assert not list(Path.cwd().glob("*intermediate*"))
+    assert not list(Path.cwd().rglob("*intermediate*"))
     assert _cli.main([*command, "--out", "whole"]) == 0
-    resumed, whole = (partita.load_model(f"{name}.nc") for name in ("killed", "whole"))
+    resumed, whole = (model_in(name) for name in ("killed", "whole"))
     assert resumed.fit_report_["passes"] < whole.fit_report_["passes"]
     assert resumed.n_iter_ == whole.n_iter_
     np.testing.assert_allclose(resumed.maps_, whole.maps_, atol=1e-6)

@@ -17,7 +17,9 @@ _INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 where all went well, 2 after an error, 130 after Ctrl-C."""
     parser = make_parser()
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(words.unknown_in_words(unknown, vars(arguments)))
     if arguments.command is None:
         parser.print_help()
         return 0
@@ -52,9 +54,13 @@ def _complain(text: str) -> None:
 @contextmanager
 def _brief_warnings() -> Iterator[None]:
     """Show what concerns the user in one line each, and not where in the code it was said."""
+    shown: set[str] = set()
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        _complain(f"warning: {message}")
+        text = words.in_a_shell(f"warning: {message}")
+        if text not in shown:
+            shown.add(text)
+            _complain(text)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from partita._cli import conversion, results, words
+from partita._cli import conversion, happenings, preparation, results, words
+from partita._cli.preparation import Steps
 from partita._cli.workplace import Workplace, workplace_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Whatever is heavy is imported inside the commands, so that --version and --help answer at once.
 _ANYWHERE = Workplace()
@@ -21,32 +24,56 @@ def demo(arguments: argparse.Namespace) -> None:
     """Take the sample recording apart."""
     from partita.datasets import sample_path
 
-    if arguments.out.is_file():
-        raise NotADirectoryError(
-            f"--out names a folder for the demo, and {arguments.out} is a file."
-        )
-    source = Path(sample_path())
-    out = arguments.out / _named_after(source)
-    _take_apart(source, out, k=6, quiet=arguments.quiet, force=arguments.force)
+    source = str(sample_path())
+    out = results.destination(str(arguments.out), [source])
+    _take_apart([source], out, steps=Steps(), quiet=arguments.quiet, force=arguments.force)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Take a recording apart."""
-    source = Path(arguments.recording)
+    """Take one or several recordings apart."""
+    given = {"tol": arguments.tol, "max_iter": arguments.max_iter}
     _take_apart(
-        source,
-        _destination(arguments.out, source),
+        arguments.recording,
+        results.destination(arguments.out, arguments.recording),
+        steps=preparation.steps_of(arguments),
+        events=arguments.events or (),
         options=_options(arguments),
-        k=arguments.k,
         quiet=arguments.quiet,
         force=arguments.force,
-        split=not arguments.no_split,
-        mode=arguments.mode,
         workplace=workplace_of(arguments),
         checkpoint=arguments.checkpoint,
+        n_components=arguments.k,
+        mode=arguments.mode,
         loss=arguments.loss,
         random_state=arguments.seed,
+        **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def register(arguments: argparse.Namespace) -> None:
+    """Take the motion out of a recording, and write it."""
+    import partita
+    from partita.io.formats import by_suffix
+    from partita.io.loading import read_by
+    from partita.io.overwriting import refuse_inputs
+
+    out = Path(arguments.out).expanduser()
+    by_suffix(out)  # before any work is lost
+    refuse_inputs([out], read_by(arguments.recording))
+    if out.exists() and not arguments.force:
+        raise FileExistsError(f"{out} is there already. Replace it with --force, or name another.")
+    started = perf_counter()
+    still = partita.preprocess.register(
+        partita.load(arguments.recording, **_options(arguments)),
+        transform=arguments.transform,
+        per=arguments.per,
+        max_shift=arguments.max_shift,
+        verbose=int(not arguments.quiet),
+    )
+    partita.save(still, out, overwrite=arguments.force)
+    if not arguments.quiet:
+        print(f"{int(still['suspect'].sum())} of {still['suspect'].size} frames are suspect")
+        print(f"Done in {perf_counter() - started:.1f} s: {out}")
 
 
 def convert(arguments: argparse.Namespace) -> None:
@@ -94,59 +121,72 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _take_apart(
-    source: Path,
+    sources: Sequence[str],
     out: Path,
     *,
-    k: int,
+    steps: Steps,
     quiet: bool,
     force: bool = False,
-    split: bool = True,
+    events: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     workplace: Workplace = _ANYWHERE,
     checkpoint: Path | None = None,
     **parameters: Any,
 ) -> None:
-    """Load, standardise, factorise, save, draw, and say where it all is."""
+    """Load, prepare, factorise, save, draw, and say where it all is."""
     import partita
 
     started = perf_counter()
-    parameters = {"random_state": 0, "verbose": int(not quiet), **parameters}
-    model = partita.NMF(n_components=k, **parameters)
+    model = partita.NMF(**{"random_state": 0, "verbose": int(not quiet), **parameters})
     model.check_parameters()  # before any work is lost
-    results.refuse_place(out, source, checkpoint, force=force)
-    cut: dict[str, Any] = {}
-    if workplace.chunks is not None:
-        cut["chunks"] = dict(workplace.chunks)
-    recording = partita.load(source, **(options or {}), **cut)
-    if not quiet:
-        sizes, size = words.sizes_of(recording), words.size_of(recording.nbytes)
-        print(f"{source.name}: {sizes}, {size}", flush=True)
-    with workplace.at_work():
-        recording = workplace.laid_out(recording)
-        prepared = recording.pipe(partita.preprocess.zscore) if split else recording
-        with workplace.stored(prepared, out) if split else nullcontext(prepared) as stored:
-            signed = stored.pipe(partita.preprocess.split_sign) if split else stored
-            model.fit(signed, checkpoint=checkpoint)
+    if checkpoint is not None and len(sources) > 1:
+        raise ValueError("--checkpoint keeps the fit of one recording, and several are given.")
+    results.refuse_place(out, sources, checkpoint, force=force)
+    names = results.names_of(sources)
+    happened = happenings.load_each(events, names)
+    recordings = _loaded(sources, names, options or {}, workplace, quiet=quiet)
+    happenings.refuse_outside(happened, recordings)
+    with workplace.at_work(), ExitStack() as stores:
+        moved = {name: steps.registered(one) for name, one in recordings.items()}
+        mask = steps.inside(moved)
+        signed = {}
+        for name, recording in moved.items():
+            scaled = steps.scaled(recording, mask)
+            if scaled is not recordings[name]:  # what is read as it is needs no second place
+                scaled = stores.enter_context(workplace.stored(scaled, out))
+            signed[name] = steps.signed(scaled)
+        if len(signed) == 1:
+            model.fit(next(iter(signed.values())), checkpoint=checkpoint)
+        else:
+            model.fit_sessions(signed, n_passes=None)
     written = [Path(path) for path in partita.save(model, out, overwrite=force)]
+    found = happenings.followers(model, happened)
+    happenings.describe(written, found)
     if out.suffix not in results.WHOLE:
-        written += results.draw(model, recording, out, force=force)
+        first = next(iter(moved.values()))
+        written += results.draw(
+            model, first, out, force=force, events=happenings.for_plots(happened)
+        )
     if not quiet:
-        words.report(model, written, seconds=perf_counter() - started)
+        words.report(model, written, found, seconds=perf_counter() - started)
 
 
-def _destination(out: str | None, source: Path) -> Path:
-    """Return the prefix of the results, or the one file asked for."""
-    name = _named_after(source)
-    if out is None:
-        return Path("derivatives") / name
-    place = Path(out).expanduser()  # no shell does, after an equals sign
-    folder = out.endswith(("/", os.sep)) or place.is_dir()
-    return place / name if folder and place.suffix != ".zarr" else place
+def _loaded(
+    sources: Sequence[str],
+    names: Sequence[str],
+    options: Mapping[str, Any],
+    workplace: Workplace,
+    *,
+    quiet: bool,
+) -> dict[str, xr.DataArray]:
+    """Return the recordings by name, in memory where all of them fit."""
+    import partita
 
-
-def _named_after(source: Path) -> str:
-    """Return the name of the results: a BIDS name loses its suffix (_bold, _pwd)."""
-    stem = source.name.removesuffix(words.extension(source))
-    if stem.startswith("sub-") and "-" not in stem.rpartition("_")[2]:
-        stem = stem.rpartition("_")[0]
-    return f"{stem}_desc-nmf"
+    cut: dict[str, Any] = {} if workplace.chunks is None else {"chunks": dict(workplace.chunks)}
+    recordings = {}
+    for name, source in zip(names, sources, strict=True):
+        recordings[name] = one = partita.load(source, **options, **cut)
+        if not quiet:
+            size = words.size_of(one.nbytes)
+            print(f"{Path(source).name}: {words.sizes_of(one)}, {size}", flush=True)
+    return workplace.laid_out(recordings)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from partita._cli import commands as does
-from partita._cli import conversion, workplace
+from partita._cli import conversion, preparation, workplace
 
 FAILED = 2
 
@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_run(commands)
+    _add_register(commands)
     _add_convert(commands)
     info = _command(commands, "info", does.info, "say what a recording holds")
     info.set_defaults(headers_only=True)
@@ -54,39 +55,92 @@ def _add_demo(commands: Any) -> None:
     _add_force(demo)
 
 
+_EXAMPLES = """examples:
+  partita run recording.nii.gz -k 10
+  partita run sub-1_run-*_bold.nii.gz --events sub-1_run-*_events.tsv \\
+      --register --mask auto --detrend --zscore -k 20 --out results
+  partita run movie.tif --frame-rate 30 --baseline minimum -k 50
+"""
+
+
 def _add_run(commands: Any) -> None:
-    run = _command(commands, "run", does.run, "take a recording apart into maps and signals")
-    _add_recording(run)
-    _add_quiet(run)
-    run.add_argument("-k", type=int, default=10, metavar="N", help="parts (default: %(default)s)")
-    run.add_argument(
+    run = _command(commands, "run", does.run, "take recordings apart into maps and signals")
+    run.formatter_class = argparse.RawDescriptionHelpFormatter
+    run.epilog = _EXAMPLES
+    _add_recording(run, several=True)
+    preparation.add_options(run)
+    _add_fit(run)
+    _add_results(run)
+    workplace.add_options(run)
+
+
+def _add_fit(run: argparse.ArgumentParser) -> None:
+    fit = run.add_argument_group("the fit")
+    fit.add_argument("-k", type=int, default=10, metavar="N", help="parts (default: %(default)s)")
+    fit.add_argument(
         "--mode",
         choices=("temporal", "spatial"),
         default="temporal",
         help="whether time points or voxels count as samples (default: %(default)s)",
     )
-    run.add_argument(
-        "--out",
-        metavar="PREFIX",
-        help="how the names of the results begin, or a folder (an existing one, or a name that "
-        "ends in /), or a .nc or .zarr (default: derivatives/<name of the recording>_desc-nmf)",
-    )
-    run.add_argument(
-        "--no-split",
-        action="store_true",
-        help="factorise the values as they are, which must not be negative; by default they are "
-        "z-scored and their signs split",
-    )
-    run.add_argument(
+    fit.add_argument(
         "--loss",
         type=_loss,
         default="frobenius",
         help="frobenius, kullback-leibler, itakura-saito, or a beta from 0 to 2 "
         "(default: %(default)s)",
     )
-    _add_force(run)
-    run.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
-    workplace.add_options(run)
+    fit.add_argument("--tol", type=float, metavar="T", help="residual at which it has converged")
+    fit.add_argument(
+        "--max-iter",
+        type=int,
+        metavar="N",
+        help="iterations at most; of several recordings, passes over all",
+    )
+    fit.add_argument("--seed", type=int, default=0, help="of the starts (default: %(default)s)")
+
+
+def _add_results(run: argparse.ArgumentParser) -> None:
+    group = run.add_argument_group("results")
+    group.add_argument(
+        "--events",
+        nargs="+",
+        action="extend",
+        metavar="TSV",
+        help="tables with onset and duration in s, and trial_type, one for each recording in their "
+        "order: drawn under the courses, and compared with them",
+    )
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for the results, or a .nc or .zarr for the model alone (default: derivatives)",
+    )
+    _add_force(group)
+    _add_quiet(group)
+
+
+def _add_register(commands: Any) -> None:
+    register = _command(
+        commands, "register", does.register, "take the motion out of a recording, and write it"
+    )
+    _add_recording(register)
+    register.add_argument("out", metavar="OUT", help=".nii.gz, .nii, .nc or .zarr")
+    group = register.add_argument_group("motion")
+    group.add_argument(
+        "--transform",
+        choices=("translation", "rigid", "piecewise"),
+        default="rigid",
+        help="what moves (default: %(default)s)",
+    )
+    group.add_argument(
+        "--per",
+        choices=("volume", "plane"),
+        default="volume",
+        help="what moves as one (default: %(default)s)",
+    )
+    group.add_argument("--max-shift", type=float, metavar="MM", help="the farthest it can move")
+    _add_force(register)
+    _add_quiet(register)
 
 
 def _add_convert(commands: Any) -> None:
@@ -101,13 +155,16 @@ def _add_convert(commands: Any) -> None:
     conversion.add_options(convert)
 
 
-def _add_recording(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _add_recording(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    command.add_argument(
         "recording",
         metavar="RECORDING",
-        help="NIfTI, NetCDF, Zarr, TIFF, HDF5, NWB, AVI, MP4, .npy, .npz, .mat or .scan; a folder "
-        "of TIFF files or a quoted pattern ('run_*.tif') is joined along time",
+        nargs="+" if several else None,
+        help="NIfTI, NetCDF, Zarr, TIFF, HDF5, NWB, AVI, MP4, TSV, CSV, .npy, .npz, .mat or .scan; "
+        "a folder of TIFF files or a quoted pattern ('run_*.tif') is joined along time"
+        + ("; several are runs or sessions, which share their maps" if several else ""),
     )
+    parser = command.add_argument_group("reading")
     parser.add_argument(
         "--dataset", metavar="NAME", help="which array of a file that holds several"
     )
@@ -134,11 +191,11 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_quiet(parser: argparse.ArgumentParser) -> None:
+def _add_quiet(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
 
 
-def _add_force(parser: argparse.ArgumentParser) -> None:
+def _add_force(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--force",
         action="store_true",

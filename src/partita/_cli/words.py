@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
 from textwrap import shorten
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+    from partita._cli.happenings import Follower
     from partita.decomposition import NMF
     from partita.io import SeveralArrays
 
@@ -30,16 +33,48 @@ _OPTION = re.compile(
     r"partita\.load\((?:path|\.\.\.), (dataset|frame_rate)=('[^']*'|[^,()']+)\)"
     r"(?:, or assign the times in seconds: recording\.assign_coords\([^)]*\))?"
 )
+# What else the library calls by its own names; first those that hold others.
+_WORDS = {
+    r"partita\.load\(path, allow_external=True\)": "--allow-external",
+    r"overwrite=True": "--force",
+    r"dims=\(\.\.\.\)": "--dims y,x,time",
+    r"dims=…": "--dims y,x,time",
+    r"frame_rate=(\d+)": r"--frame-rate \1",
+    r"Split the signs with [\w.]+\(recording\), or rectify with [\w.]+\([\w=]+\)": (
+        "Leave out --no-split"
+    ),
+    r"standardise the recording first \(zscore and split_sign\)": "leave out --no-split",
+    r"\bn_components\b": "-k",
+    r"\bmax_iter\b": "--max-iter",
+    r"(?<![\w/.-])tol(?![\w/.-]*/)\b": "--tol",
+    r"\bloss is one of\b": "--loss is one of",
+    r"\bframe_rate\b": "--frame-rate",
+    r"\bpixel_size\b": "--pixel-size",
+    r"\bmax_shift\b": "--max-shift",
+    r"\b(correlate_events|plot_components)(?=:| )": "--events",
+}
+_NO_OPTIONS = ("command", "recording", "headers_only", "k")
 _WIDTH = 78  # characters of an attribute shown by info
 
 
-def report(model: NMF, written: list[Path], *, seconds: float) -> None:
-    """Print how a fit went and where its results are."""
+def report(
+    model: NMF, written: list[Path], found: Mapping[str, Follower], *, seconds: float
+) -> None:
+    """Print how a fit went, what follows which events, and where its results are."""
     state = "converged" if model.converged_ else "not converged"
-    print(f"{model.maps_.sizes['component']} parts, {state} after {model.n_iter_} iterations")
-    print(f"Done in {seconds:.1f} s. The results:")
+    parts = f"{model.maps_.sizes['component']} parts"
+    share = f"R² {100 * float(model.explained_['r2']):.1f} %"
+    print(f"{parts}, {state} after {model.n_iter_} iterations; they explain {share}")
+    width = max(map(len, found), default=0)
+    for kind, (component, r, lag) in found.items():
+        print(f"  {kind:<{width}}  followed best by component {component}: r {r:.2f}, {lag:g} s on")
+    print(f"Done in {seconds:.1f} s. The results, in {written[0].parent}{os.sep}")
+    width = max(len(path.name) for path in written)
     for path in written:
-        print(f"  {path}  ({_content(path)})")
+        print(f"  {path.name:<{width}}  {_content(path)}")
+    pictures = [path for path in written if path.name.endswith("_components.png")]
+    if pictures:
+        print(f"Look at {pictures[0]}")
 
 
 def _content(path: Path) -> str:
@@ -57,8 +92,21 @@ def in_a_shell(text: str) -> str:
         name, value = found[1].replace("_", "-"), found[2].strip("'")
         return f"--{name} {quote(value)}"
 
-    text = text.replace("partita.load(path, allow_external=True)", "--allow-external")
-    return _OPTION.sub(option, text).replace("overwrite=True", "--force")
+    text = _OPTION.sub(option, text)
+    for found, said in _WORDS.items():
+        text = re.sub(found, said, text)
+    return text
+
+
+def unknown_in_words(unknown: list[str], known: Mapping[str, Any]) -> str:
+    """Return what to say of words that no command takes where they stand."""
+    options = [word for word in unknown if word.startswith("-")]
+    if not options:
+        return f"{unknown[0]} stands after options; name every recording before them"
+    name = options[0].partition("=")[0]
+    spelt = [f"--{one.replace('_', '-')}" for one in known if one not in _NO_OPTIONS]
+    near = get_close_matches(name, spelt, n=1)
+    return f"unknown option {name}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def size_of(n_bytes: int) -> str:

@@ -33,11 +33,13 @@ class Workplace(NamedTuple):
         with nullcontext() if self.scheduler is None else _client(self.scheduler):
             yield
 
-    def laid_out(self, recording: xr.DataArray) -> xr.DataArray:
-        """Return the recording in memory where it fits, else lazy as it is."""
+    def laid_out(self, recordings: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+        """Return recordings in memory where all of them fit, else lazy as they are."""
         memory = half_of_the_machine() if self.memory is None else self.memory
-        fits = recording.nbytes * _TIMES_THE_RECORDING <= memory
-        return recording.load() if fits and self.scheduler is None else recording
+        n_bytes = sum(recording.nbytes for recording in recordings.values())
+        if n_bytes * _TIMES_THE_RECORDING > memory or self.scheduler is not None:
+            return recordings
+        return {name: recording.load() for name, recording in recordings.items()}
 
     @contextmanager
     def stored(self, prepared: xr.DataArray, out: Path) -> Iterator[xr.DataArray]:

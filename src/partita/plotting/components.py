@@ -226,6 +226,11 @@ def plot_components(
     return figure
 
 
+def count_pages(model: Any) -> int:
+    """Return on how many pages `plot_components` draws the components of a fitted model."""
+    return max(1, -(-int(model.maps_.sizes["component"]) // _MOST_ROWS))
+
+
 def _require_choice(given: Any, known: tuple[str, ...], *, name: str) -> None:
     if given not in known:
         raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}; given: {given!r}.")
