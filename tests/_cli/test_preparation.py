@@ -165,6 +165,19 @@ def test_events_are_drawn_and_named(runs, events, monkeypatch):
     ]
 
 
+def test_pages_of_an_earlier_run_do_not_stay_unless_another_program_drew_them(runs):
+    prefix = "derivatives/sub-1_task-look_run-1_desc-nmf"
+    command = ["run", runs[0], "--max-iter", "3", "--quiet"]
+    assert _cli.main([*command, "-k", "33"]) == 0
+    Path(f"{prefix}_page-3_components.png").write_bytes(b"of another program")
+    assert _cli.main([*command, "-k", "2"]) == 0
+    left = sorted(path.name for path in Path("derivatives").glob("*components.png"))
+    assert [name.removeprefix("sub-1_task-look_run-1_desc-nmf_") for name in left] == [
+        "components.png",
+        "page-3_components.png",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -172,6 +185,7 @@ def test_events_are_drawn_and_named(runs, events, monkeypatch):
         (["--events", "missing.tsv"], "missing.tsv"),
         (["--events", "late.tsv"], "--events: 1 of 1 events lie outside the recording"),
         (["--window", "5"], "give --baseline too"),
+        (["--baseline", "minimum", "--window", "900"], "Shorten it: --window."),
         (["--mask", "missing.nii.gz"], "missing.nii.gz"),
         (["--out", "e1.tsv"], "--out names a folder, and e1.tsv is a file"),
         (["--tol", "-1"], "--tol"),

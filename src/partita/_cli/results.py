@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,10 +150,22 @@ def draw(
         written(_page(page), plot_components(model, events=events, page=page))
         for page in range(1, count_pages(model) + 1)
     ]
+    _remove_pages(prefix, after=len(paths))
     if {"y", "x"} <= set(recording.dims):
         axes = plot_map(model.maps_.isel(component=0), background=temporal_mean(recording))
         paths.append(written("map", axes.get_figure()))
     return paths
+
+
+def _remove_pages(prefix: Path, *, after: int) -> None:
+    """Remove the pages that an earlier run of more parts has left under the same name."""
+    from partita.io.overwriting import kind_at
+
+    for number in itertools.count(after + 1):
+        left = _picture(prefix, _page(number))
+        if kind_at(left) != "picture":
+            return
+        left.unlink()
 
 
 def _page(number: int) -> str:

@@ -48,6 +48,7 @@ _WORDS = {
     r"\bmax_iter\b": "--max-iter",
     r"(?<![\w/.-])tol(?![\w/.-]*/)\b": "--tol",
     r"\bloss is one of\b": "--loss is one of",
+    r"Shorten it, or set window=None to use the whole recording": "Shorten it: --window",
     r"\bframe_rate\b": "--frame-rate",
     r"\bpixel_size\b": "--pixel-size",
     r"\bmax_shift\b": "--max-shift",
