@@ -49,7 +49,6 @@ def test_the_recording_that_is_read_is_never_replaced(recording, force, way, cap
     assert content() == before
 
 
-<<<<<<< HEAD
 def linked(recording):
     Path("soft" + Path(recording).suffix).symlink_to(recording)
     return "soft" + Path(recording).suffix
@@ -113,7 +112,8 @@ def test_results_at_home_are_all_there(tmp_path, monkeypatch):
     command = ["run", "rec.nii", "-k", "2", "--quiet", "--out=~/mine", "--checkpoint=~/kept.nc"]
     assert _cli.main(command) == 0
     assert not Path("~").exists()
-    assert {"mine.nc", "mine_components.png"} <= {one.name for one in (tmp_path / "home").iterdir()}
+    found = {one.name for one in (tmp_path / "home" / "mine").iterdir()}
+    assert {"rec_desc-nmf.nc", "rec_desc-nmf_components.png"} <= found
 
 
 def test_a_checkpoint_is_never_where_the_results_go(capsys):
@@ -124,12 +124,8 @@ def test_a_checkpoint_is_never_where_the_results_go(capsys):
     assert not Path("m.nc").exists()
 
 
-@pytest.mark.parametrize("name", ["mine.nc", "mine_mixing.tsv", "mine_map.png"])
-def test_what_is_no_result_is_replaced_with_force_only(name, capsys):
-=======
 @pytest.mark.parametrize("ending", [".nc", "_mixing.tsv", "_map.png"])
 def test_what_is_no_result_is_replaced_with_force_only(ending, capsys):
->>>>>>> 64dc32c (Let the shell do what the guide recommends: runs and sessions together, motion, masks, drifts, ΔF/F and events, in the words of its options)
     partita.save(recording_of(), "rec.nii")
     name = f"mine/rec_desc-nmf{ending}"
     Path("mine").mkdir()
