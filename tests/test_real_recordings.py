@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
@@ -202,3 +203,13 @@ def test_motion_parameters_of_another_run_are_refused(real_data: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"has 19 samples along 'time', and the recording 1452"):
         pt.preprocess.regress_out(recording, motion)
+
+
+@pytest.mark.parametrize("k", [5, 6, 7])
+def test_default_fits_of_muscles_end_where_the_best_of_many_starts_does(real_data: Path, k) -> None:
+    table = pd.read_csv(real_data / "emg" / "filt_walking_ID0012.csv")
+    recording = xr.DataArray(table.iloc[:, 1:].to_numpy(), dims=("time", "muscle"))
+    best = pt.NMF(k, n_starts=16, random_state=9).fit(recording).reconstruction_err_
+    for seed in range(4):
+        found = pt.NMF(k, random_state=seed).fit(recording).reconstruction_err_
+        assert found <= best * (1 + 1e-4)
