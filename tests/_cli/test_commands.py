@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
@@ -384,6 +385,20 @@ def test_info_reads_headers_without_dask_and_without_values(suffix):
     )
     assert "time 6" in ran.stdout
     assert ran.stdout.splitlines()[-1] == "0 []"
+
+
+def test_info_may_be_cut_short_by_who_reads_it(recording):
+    script = "import sys\nfrom partita._cli import main\nsys.exit(main())"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        ran = subprocess.run(
+            [sys.executable, "-c", script, "info", str(recording)],
+            check=False,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+        )
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 @pytest.mark.realdata

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib.colors import same_color
+from matplotlib.colors import same_color, to_rgb
 from matplotlib.dates import date2num
 
 from partita.plotting import plot_components, plot_signals
@@ -236,3 +236,14 @@ def test_runs_without_times_that_rise_are_refused():
     signals = two_runs(session=True, times=np.r_[4.0, 3, 2, 1, 0, 0, 2, 4, 6, 8])
     with pytest.raises(ValueError, match="by the times of each run"):
         spans_of(signals, [FIRST, SECOND])
+
+
+def test_eight_kinds_have_eight_colours_of_which_none_is_pale():
+    kinds = [f"kind {number}" for number in range(8)]
+    events = {"onset": np.arange(8.0), "duration": np.ones(8), "trial_type": kinds}
+    signals = two_runs(times=np.arange(10.0))
+    samples = samples_of(signals, "time")
+    shades = shades_of(events, samples, theme=choose_theme("light"), caller="plot_signals")
+    colours = [to_rgb(colour) for colour in shades.colours.values()]
+    assert len(set(colours)) == 8
+    assert max(min(colour) for colour in colours) < 0.55

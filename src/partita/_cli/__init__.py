@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,9 @@ def _guarded(command: Callable[[argparse.Namespace], None], arguments: argparse.
     """Run a command; say in one line what went wrong, unless asked for the traceback."""
     try:
         command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads what is printed has enough: head, less
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         _complain("interrupted")
         return _INTERRUPTED

@@ -68,7 +68,8 @@ def report(
     print(f"{parts}, {state} after {model.n_iter_} iterations; they explain {share}")
     width = max(map(len, found), default=0)
     for kind, (component, r, lag) in found.items():
-        print(f"  {kind:<{width}}  followed best by component {component}: r {r:.2f}, {lag:g} s on")
+        follows = f"followed best by component {component}: r {r:.2f}, {lag:g} s later"
+        print(f"  {kind:<{width}}  {follows}")
     print(f"Done in {seconds:.1f} s. The results, in {written[0].parent}{os.sep}")
     width = max(len(path.name) for path in written)
     for path in written:

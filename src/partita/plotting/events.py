@@ -206,8 +206,8 @@ def named(shades: Shades) -> list[Patch]:
 def _colours(count: int, theme: Theme) -> list[str]:
     """Return a colour a kind; the first of the theme is that of the courses."""
     own = theme.lines[1:-1]
-    return (
-        list(own[:count])
-        if count <= len(own)
-        else [to_hex(mpl.colormaps["tab20"](at % 20)) for at in range(count)]
-    )
+    if count <= len(own):
+        return list(own[:count])
+    # Every second of the twenty is the pale twin of the one before: shaded, it would not be seen.
+    step = 2 if count <= 10 else 1
+    return [to_hex(mpl.colormaps["tab20"](at * step % 20)) for at in range(count)]
