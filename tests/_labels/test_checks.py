@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse
 import xarray as xr
 
+from partita import NMF
 from partita._labels import checks
 
 
@@ -14,6 +15,7 @@ from partita._labels import checks
     ("thing", "error", "message"),
     [
         (np.ones((3, 2)), TypeError, "was given ndarray.*xr.DataArray\\(values"),
+        (NMF(3), TypeError, "was given the model NMF. .*model.signals_ or model.maps_"),
         (xr.Dataset({"a": ("time", [1.0, 2])}), TypeError, "Dataset with the variables \\('a'\\)"),
         (xr.DataArray(["a", "b"], dims="time"), TypeError, "was given <U1"),
         (xr.DataArray(np.array([1, "b"], object), dims="time"), TypeError, "was given object"),
@@ -50,7 +52,7 @@ def _place(row: int, column: int) -> str:
 def test_isolated_holes_are_counted_and_placed(bad: float) -> None:
     matrix = np.ones((3, 4))
     matrix[1, 2] = matrix[2, 3] = bad
-    with pytest.raises(ValueError, match=r"2 of 3 x 4 .* first at row 1, column 2.*notnull"):
+    with pytest.raises(ValueError, match=r"2 of 3 x 4 .* first at row 1, column 2.*isfinite"):
         checks.refuse_isolated(matrix, place=_place, caller="NMF")
 
 

@@ -141,6 +141,15 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, monkeypatch) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model.nc"]
 
 
+def test_a_model_is_found_under_the_prefix_it_was_saved_under(tmp_path) -> None:
+    model = partita.NMF(3, random_state=0).fit(recording())
+    partita.save(model, tmp_path / "sub-1_desc-nmf")
+    again = partita.load_model(tmp_path / "sub-1_desc-nmf")
+    xr.testing.assert_identical(again.maps_, model.maps_)
+    with pytest.raises(FileNotFoundError, match="sub-2"):
+        partita.load_model(tmp_path / "sub-2")
+
+
 @pytest.mark.parametrize("last", range(5))
 def test_a_prefix_whose_save_was_killed_is_noticed_or_whole(tmp_path, monkeypatch, last) -> None:
     source = recording()

@@ -97,3 +97,8 @@ def test_chunks_are_by_dimension_too(path):
 def test_chunks_that_hold_nothing_are_refused(path, chunks):
     with pytest.raises(ValueError, match="chunks are whole numbers of at least 1, or -1 for all"):
         partita.load(path, frame_rate=1, chunks=chunks)
+
+
+def test_the_time_between_frames_given_as_a_rate_is_doubted(path):
+    with pytest.warns(UserWarning, match=r"0.033 Hz are 30.3 s a frame.*frame_rate=30.3"):
+        partita.load(path, frame_rate=0.033)

@@ -72,6 +72,11 @@ def require_array(array: Any, *, caller: str) -> None:
             f"{caller} needs a labelled recording (xarray.DataArray), and was given a DataFrame. "
             f"Make one of it: xr.DataArray({labelled}, dims=('time', 'feature'))."
         )
+    if hasattr(array, "get_params"):
+        raise TypeError(
+            f"{caller} needs one array (xarray.DataArray), and was given the model "
+            f"{type(array).__name__}. Give what it has found: model.signals_ or model.maps_."
+        )
     if not isinstance(array, xr.DataArray):
         raise TypeError(
             f"{caller} needs a labelled recording (xarray.DataArray), and was given "
@@ -192,7 +197,7 @@ def isolated(count: int, shape: tuple[int, int], first: str, *, caller: str) -> 
         f"{caller} cannot use NaN or infinite values: {count} of {shape[0]} x {shape[1]} inside "
         f"the mask, the first at {first}. Voxels that are NaN at all times are left out by "
         "themselves. Interpolate or drop the isolated ones; NMF can also pass over them: "
-        "fit(recording, weights=recording.notnull())."
+        "fit(recording, weights=np.isfinite(recording))."
     )
 
 

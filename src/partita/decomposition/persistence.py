@@ -163,7 +163,7 @@ def load_model(path: str | PathLike[str]) -> Any:
     Parameters
     ----------
     path : str or path
-        A ``.nc`` or ``.zarr`` of a model.
+        A ``.nc`` or ``.zarr`` of a model, or the prefix under which it was saved.
 
     Returns
     -------
@@ -184,6 +184,7 @@ def load_model(path: str | PathLike[str]) -> Any:
         If the maps and signals that `save` wrote beside the file are of another model, or a class
         of one's own is defined in another module now.
     """
+    path = _whole_of(path)
     dataset = io.read_dataset(path)
     model = from_dataset(dataset, source=str(path))
     if io.derivatives.stamps_differ(dataset, Path(path).expanduser()):
@@ -193,6 +194,12 @@ def load_model(path: str | PathLike[str]) -> Any:
             f"prefix {Path(path).stem!r}."
         )
     return model
+
+
+def _whole_of(path: str | PathLike[str]) -> str | PathLike[str]:
+    """Return the file that holds the whole model: of a prefix, the one that `save` makes of it."""
+    whole = Path(f"{path}.nc")
+    return whole if whole.expanduser().is_file() and not Path(path).expanduser().exists() else path
 
 
 def open_session(path: str | PathLike[str]) -> xr.DataArray:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from partita._labels.numbers import is_positive
+from partita._labels.warn import warn
 
 # How axes are named in files, by a letter or a word.
 AXIS_NAMES = {
@@ -16,6 +17,8 @@ AXIS_NAMES = {
     "c": "channel", "s": "channel", "channel": "channel", "channels": "channel",
     "z": "z", "plane": "z", "y": "y", "x": "x",
 }  # fmt: skip
+
+_SLOWEST = 0.1  # Hz; slower than any scanner and camera, and as the time between frames is written
 
 
 class Wanted(NamedTuple):
@@ -98,6 +101,11 @@ def _checked_rate(rate: Any) -> float | None:
     if not is_positive(rate):
         raise ValueError(
             f"frame_rate is in Hz, a number above 0; given: {rate!r}. For instance: frame_rate=30."
+        )
+    if rate < _SLOWEST:
+        warn(
+            f"frame_rate is in Hz: {rate:g} Hz are {1 / rate:.3g} s a frame. Was the time between "
+            f"frames meant? Give its inverse: frame_rate={1 / rate:.3g}."
         )
     return float(rate)
 

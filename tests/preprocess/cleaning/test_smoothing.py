@@ -119,3 +119,10 @@ def test_a_gaussian_far_wider_than_the_field_gives_its_mean() -> None:
     for given in (image, image.chunk(x=1)):
         found = smooth(given, fwhm=1e9)
         np.testing.assert_allclose(found, [[2, 2], [2, np.nan]])
+
+
+def test_a_width_that_no_voxel_notices_is_said_to_change_nothing():
+    image = xr.DataArray(np.eye(8), {"y": np.arange(8.0), "x": np.arange(8.0)}, ("y", "x"))
+    with pytest.warns(UserWarning, match=r"changes nothing: fwhm=0.006 is 0.006 of the distance"):
+        same = smooth(image, fwhm=0.006)
+    np.testing.assert_allclose(same, image, atol=1e-12)

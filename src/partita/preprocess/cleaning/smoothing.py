@@ -14,12 +14,14 @@ from partita._labels import checks
 from partita._labels.attrs import append_history, describe_call
 from partita._labels.grid import EVEN_TOLERANCE, even_spacing
 from partita._labels.numbers import is_finite
+from partita._labels.warn import warn
 from partita.preprocess.voxels.cutting import BLOCK
 
 _SPACE = ("z", "y", "x")
 _FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 # The Gaussian ends at this many standard deviations, as in `scipy.ndimage`.
 _TRUNCATE = 4.0
+_NARROWEST = 0.5  # voxels, full width: below, the next voxel weighs less than 2e-5
 
 
 def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.DataArray:
@@ -57,6 +59,11 @@ def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.
         If a width is negative, there is no dimension to smooth along, or a coordinate is missing,
         uneven or in other units than the rest; or, when it is computed, if values are infinite.
 
+    Warns
+    -----
+    UserWarning
+        If the width is below half the distance of voxels, so that nothing changes.
+
     Examples
     --------
     >>> import partita as pt
@@ -73,6 +80,7 @@ def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.
         else 0.0
         for dim in recording.dims
     )
+    _warn_of_no_change(sigmas, widths)
     dtype = checks.promote(recording.dtype)
     work = partial(_smooth_block, sigmas=sigmas, dtype=dtype)
     if recording.chunks is None:
@@ -81,6 +89,16 @@ def smooth(recording: xr.DataArray, *, fwhm: float | Mapping[str, float]) -> xr.
         values = _overlapping(recording.data, work, sigmas, dtype)
     line = describe_call("smooth", fwhm={k: float(v) for k, v in widths.items()})
     return append_history(recording.copy(deep=False, data=values), line)
+
+
+def _warn_of_no_change(sigmas: tuple[float, ...], widths: dict[str, float]) -> None:
+    """Warn of widths so far below a voxel's that they leave it as it is."""
+    widest = max(sigmas) * _FWHM_PER_SIGMA
+    if 0 < widest < _NARROWEST:
+        warn(
+            f"smooth changes nothing: fwhm={max(widths.values()):g} is {widest:.2g} of the "
+            "distance between voxels. It is in the units of the coordinates, mm where they say so."
+        )
 
 
 def _widths(recording: xr.DataArray, fwhm: Any) -> dict[str, float]:
