@@ -46,6 +46,21 @@ def test_a_prefix_gets_maps_signals_description_and_the_whole(tmp_path) -> None:
     xr.testing.assert_identical(again.maps_, model.maps_)
 
 
+def test_the_description_says_where_the_recording_is_from_and_how_good_the_fit(tmp_path) -> None:
+    source = recording().assign_attrs(history="load('sub-1_pwd.nii.gz')\nzscore(ddof=0)")
+    model = partita.NMF(3, random_state=0).fit(source)
+    partita.save(model, tmp_path / "nmf")
+    about = json.loads((tmp_path / "nmf_decomposition.json").read_text(encoding="utf-8"))
+    assert about["Sources"] == ["sub-1_pwd.nii.gz"]
+    assert about["GeneratedBy"][0]["Name"] == "Partita"
+    assert about["History"][:2] == ["load('sub-1_pwd.nii.gz')", "zscore(ddof=0)"]
+    assert about["History"][2].startswith("NMF(")
+    np.testing.assert_allclose(about["Explained"]["R2"], model.explained_.r2)
+    np.testing.assert_allclose(about["Explained"]["VAF"], model.explained_.vaf)
+    assert about["Residual"].keys() == {"maps", "signals"}
+    assert 0 <= about["Residual"]["maps"] < 1
+
+
 def test_a_saved_recording_comes_back(tmp_path) -> None:
     partita.save(recording(), tmp_path / "recording.nc")
     again = partita.load(tmp_path / "recording.nc", chunks=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from partita.io.overwriting import MODEL, refuse_other
 # The variable of a saved model that says how to put it together. A hyphen stands where it has to
 # be the name of nothing else: attributes of a model have none in theirs.
 _RECIPE = "how-to-load"
+# A line of history with the name of the file that a recording came from.
+_LOADED = re.compile(r"^load\('([^']+)'")
 # One file for the whole model; names with another ending are prefixes, but for those that promise
 # a format in which a model would lose something.
 _WHOLE = (".nc", ".zarr")
@@ -277,10 +280,15 @@ def _fitted(model: Any) -> dict[str, Any]:
 
 def _description(model: Any) -> dict[str, Any]:
     """Return what the JSON beside the maps says of the model."""
+    history = str(model.signals_.attrs.get("history", "")).splitlines()
+    sources = [name for line in history for name in _LOADED.findall(line)]
     return {
+        **({"Sources": sources} if sources else {}),
+        "History": history,
         "Method": type(model).__name__,
         "Parameters": _plain(model._stored_parameters()),
         "Results": _plain(_fitted(model)),
+        **_quality(model),
         "EnergyShare": {
             f"component_{label}": float(share)
             for label, share in zip(
@@ -288,6 +296,22 @@ def _description(model: Any) -> dict[str, Any]:
             )
         },
     }
+
+
+def _quality(model: Any) -> dict[str, Any]:
+    """Return how much a model explains, and how far its factors are from the best ones."""
+    quality: dict[str, Any] = {}
+    if hasattr(model, "explained_"):
+        found = {"R2": float(model.explained_["r2"]), "VAF": float(model.explained_["vaf"])}
+        # JSON knows no NaN, which stands where there is nothing to explain.
+        known = {name: share for name, share in found.items() if np.isfinite(share)}
+        quality["Explained"] = known
+    if hasattr(model, "optimality_"):
+        residual = model.optimality_["residual"]
+        quality["Residual"] = dict(
+            zip(residual["factor"].values.tolist(), residual.values.tolist(), strict=True)
+        )
+    return quality
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

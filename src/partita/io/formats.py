@@ -30,10 +30,11 @@ from partita.io.recognition import (
 
 
 class Loaded(NamedTuple):
-    """A recording, and what its user should be told."""
+    """A recording, what its user should be told, and whether Partita saved it, history and all."""
 
     recording: xr.DataArray
     notes: list[str]
+    is_as_saved: bool = False
 
 
 class Package(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from partita._labels.attrs import append_history
 from partita._labels.warn import warn
 from partita.io.formats import Loaded, named, recognise
 from partita.io.inheritance import inherited
@@ -159,14 +160,14 @@ def load(
     )
     if is_path_or_paths(source):
         files = files_of(source)
-        recording, notes = _read(files.paths, wanted, chunks=chunks)
-        notes, name = [*files.notes, *notes], files.paths[0].name
+        loaded = _read(files.paths, wanted, chunks=chunks)
+        notes, names = [*files.notes, *loaded.notes], [path.name for path in files.paths]
     elif hasattr(source, "dataobj") and hasattr(source, "affine"):
         image: Any = source
         others = [one for one in wanted.given if one not in named("nifti").options]
         _refuse_options(others, "The image", "NIfTI")
-        recording, notes = recording_from_image(image, wanted, chunks=chunks)
-        name = Path(image.get_filename() or "image").name
+        loaded = recording_from_image(image, wanted, chunks=chunks)
+        notes, names = loaded.notes, [Path(image.get_filename() or "image").name]
     else:
         raise TypeError(
             "load takes several paths, a path or a nibabel image, and was given "
@@ -174,8 +175,17 @@ def load(
             "dims=('time', 'y', 'x'))."
         )
     for note in notes:
-        warn(f"{name}: {note}")
-    return recording
+        warn(f"{names[0]}: {note}")
+    if loaded.is_as_saved:
+        return loaded.recording
+    return append_history(loaded.recording, _line(names, wanted))
+
+
+def _line(names: list[str], wanted: Wanted) -> str:
+    """Return what the history says of a recording that comes from files of these names."""
+    files = repr(names[0]) if len(names) == 1 else f"[{names[0]!r}, ..., {names[-1]!r}]"
+    options = [f"{option}={getattr(wanted, option)!r}" for option in wanted.given]
+    return f"load({', '.join([files, *options])})"
 
 
 def load_headers(source: str | PathLike[str], **options: Any) -> xr.DataArray:

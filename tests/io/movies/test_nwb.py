@@ -50,7 +50,8 @@ def test_a_two_photon_series_comes_back_upright_with_its_times_and_pixels(tmp_pa
     np.testing.assert_allclose(recording.time, np.arange(12) / 20)
     np.testing.assert_allclose(recording.x, 0.0005 * np.arange(6), rtol=1e-6)
     np.testing.assert_allclose(recording.y, 0.0008 * np.arange(8), rtol=1e-6)
-    assert recording.attrs == {"units": "photons", "indicator": "GCaMP6f", "location": "V1"}
+    about = {"units": "photons", "indicator": "GCaMP6f", "location": "V1"}
+    assert recording.attrs == {**about, "history": "load('a.nwb')"}
     assert recording.name == "movie"
     assert recording.encoding["format"] == "NWB TwoPhotonSeries, /acquisition/movie"
     assert recording.dtype == np.uint16

@@ -19,6 +19,8 @@ def test_the_same_frames_in_tiff_and_hdf5_are_identical(real_data):
     )
     assert tiff.sizes == {"time": 20, "y": 128, "x": 256}
     assert tiff.dtype == np.uint16
+    assert tiff.attrs.pop("history") == "load('example.tif', frame_rate=10.0)"
+    del hdf5.attrs["history"]
     xr.testing.assert_identical(tiff, hdf5)
 
 

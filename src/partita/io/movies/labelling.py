@@ -60,10 +60,16 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
     recording.encoding = {"source": str(path), "format": movie.kind}
     if not movie.is_said:
         recording.encoding["axes"] = f"taken as {', '.join(movie.dims)}"
+        notes = [f"{note} {_guess(movie)}" for note in notes]
     if movie.values.blocks:
         blocks = dict(zip(movie.dims, movie.values.blocks, strict=True))
         recording.encoding["preferred_chunks"] = blocks
     return Loaded(recording, [*movie.notes, *notes])
+
+
+def _guess(movie: Movie) -> str:
+    named = ", ".join(map(repr, movie.dims))
+    return f"Its axes were taken as {', '.join(movie.dims)}; say dims=({named}) if they are others."
 
 
 def ordered(dims: Sequence[str]) -> tuple[str, ...]:

@@ -113,11 +113,11 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         with readable(path):
             recording.load()
         dataset.close()
-        return Loaded(recording, [])
+        return Loaded(recording, [], bool(about))
     whole = bool(about.get("whole")) and about["variable"] == chosen
     values = ChunkedVariable(path, str(chosen), dataset[chosen].variable, stored, whole=whole)
     if chunks is HEADERS:
-        return Loaded(recording.copy(deep=False, data=values.lazily(chunks)), [])
+        return Loaded(recording.copy(deep=False, data=values.lazily(chunks)), [], bool(about))
     wanted_chunks = aligned_chunks(
         chunks,
         recording.dims,
@@ -125,7 +125,7 @@ def read_recording(path: Path, wanted: Wanted, *, chunks: Any) -> Loaded:
         dtype=values.dtype,
         stored=values.blocks if stored else None,
     )
-    return Loaded(recording.copy(deep=False, data=values.lazily(wanted_chunks)), [])
+    return Loaded(recording.copy(deep=False, data=values.lazily(wanted_chunks)), [], bool(about))
 
 
 def _about(dataset: xr.Dataset) -> dict[str, Any]:
