@@ -114,3 +114,25 @@ def test_an_image_whose_last_axis_is_fastest_in_the_file_is_not_scrambled(tmp_pa
     for chunks in ("auto", None):
         recording = partita.load(nib.Nifti1Image(proxy, np.eye(4), header), chunks=chunks)
         np.testing.assert_array_equal(recording.transpose("x", "y", "z", "time"), values)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32])
+def test_images_of_labels_stay_integers(tmp_path, image_of, saved, dtype):
+    values = np.arange(24).reshape(4, 3, 2).astype(dtype)
+    segmentation = partita.load(saved(image_of(values), tmp_path / "sub-01_dseg.nii.gz"))
+    assert segmentation.dtype == dtype
+    np.testing.assert_array_equal(segmentation.transpose("x", "y", "z"), values)
+    assert partita.load(saved(image_of(values), tmp_path / "sub-01_T1w.nii.gz")).dtype.kind == "f"
+    labels = segmentation.assign_attrs(long_name="Region")
+    partita.save(labels, tmp_path / "regions.nii.gz")
+    again = partita.load(tmp_path / "regions.nii.gz", chunks=None)
+    assert again.dtype == dtype
+    xr.testing.assert_equal(again, labels)
+    assert partita.load(nib.load(tmp_path / "regions.nii.gz")).dtype == dtype
+
+
+def test_scaled_labels_are_no_labels(tmp_path, image_of, saved):
+    image = image_of(np.ones((4, 3, 2), np.int16))
+    image.header.set_slope_inter(2, 1)
+    path = saved(image, tmp_path / "sub-01_dseg.nii")
+    assert partita.load(path).dtype.kind == "f"

@@ -25,6 +25,7 @@ def test_fields_become_attributes_in_snake_case(tmp_path, image_of, frames, save
     recording = partita.load(path)
     assert recording.name == "pwd"
     attrs = dict(recording.attrs)
+    assert attrs.pop("history") == f"load({path.name!r})"
     np.testing.assert_array_equal(attrs.pop("slice_timing"), [0, 0.1])
     assert attrs == {
         "long_name": "Power Doppler",

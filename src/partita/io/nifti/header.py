@@ -13,6 +13,8 @@ import numpy as np
 
 from partita.io.recognition import GZIP_MAGIC
 
+LABELS = 1002  # NIFTI_INTENT_LABEL
+
 _HEADER_BYTES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
 
@@ -96,6 +98,17 @@ def scaling_of(header: Any) -> tuple[float, float]:
     if slope == 0 or not np.isfinite(slope):
         return 1.0, 0.0
     return slope, inter if np.isfinite(inter) else 0.0
+
+
+def label_dtype(header: Any, suffix: str) -> np.dtype[Any] | None:
+    """Return the integers that an image of labels holds; None for an image of anything else.
+
+    Labels are what NIfTI's intent says so, and what BIDS calls ``dseg``: a segmentation.
+    """
+    if int(header["intent_code"]) != LABELS and suffix != "dseg":
+        return None
+    dtype = np.dtype(header.get_data_dtype()).newbyteorder("=")
+    return dtype if dtype.kind in "iu" and scaling_of(header) == (1.0, 0.0) else None
 
 
 def shortest(number: Any) -> float:

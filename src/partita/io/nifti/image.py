@@ -22,6 +22,7 @@ from partita.io.nifti.header import (
     count_dims,
     data_offset,
     file_shape,
+    label_dtype,
     read_header,
     refuse_dtype,
     scaling_of,
@@ -117,6 +118,8 @@ def _labelled(
         coords=described.coords,
         attrs={**_meaning(path, fields), **attrs_of(fields), **_untold(fields, described)},
     )
+    labels = label_dtype(header, "" if path is None else stem(path).rpartition("_")[2])
+    recording = recording if labels is None else recording.astype(labels)
     # Given no name, xarray takes that of the dask array.
     recording = recording.rename(None if path is None else stem(path).rpartition("_")[2])
     try:
@@ -130,7 +133,8 @@ def _labelled(
         if is_components(header):
             recording = with_names(recording, path)
         recording.encoding["source"] = str(path)
-    return Loaded(recording, [*told, *notes_on(header, fields.get(OWN), beside), *notes])
+    notes = [*told, *notes_on(header, fields.get(OWN), beside), *notes]
+    return Loaded(recording, notes, is_as_saved=OWN in fields)
 
 
 def _fourth_axis(header: Any, fields: Mapping[str, Any]) -> str:

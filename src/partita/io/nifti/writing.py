@@ -23,7 +23,7 @@ from partita.io.nifti.geometry import (
     space_unit_is_known,
     voxel_affine,
 )
-from partita.io.nifti.header import read_header
+from partita.io.nifti.header import LABELS, read_header
 from partita.io.nifti.remainder import remainder
 from partita.io.nifti.sidecar import FOURTH_AXIS, OWN, fields_of, sidecar_path, stem
 from partita.io.nifti.stamp import MARK, stamp_in, stamp_of
@@ -52,6 +52,8 @@ def write_nifti(
     timing, step = timing_fields(volumes["time"]) if is_timed else ({}, 0.0)
     values = _in_file_order(volumes)
     header = header_for(volumes, values.shape, dtype=dtype, step=step)
+    if _are_labels(recording):
+        header["intent_code"] = LABELS
     fields, verbatim = fields_of(recording.attrs)
     fields.update(timing)
     own: dict[str, Any] = {"Attributes": verbatim}
@@ -70,6 +72,12 @@ def write_nifti(
             _write_header(header, file)
             _write_values(values, dtype, file)
     return path
+
+
+def _are_labels(recording: xr.DataArray) -> bool:
+    """Tell whether a recording is one image of integers that says what it is: they stay so."""
+    is_one = set(recording.dims) <= {"z", "y", "x"}
+    return is_one and recording.dtype.kind in "iu" and "long_name" in recording.attrs
 
 
 def as_volumes(recording: xr.DataArray) -> tuple[xr.DataArray, str]:
