@@ -267,6 +267,14 @@ def test_a_name_with_a_space_is_quoted_for_the_shell():
     assert text == "Choose one: --dataset 'my data', or write it anew."
 
 
+def test_info_says_what_else_is_in_the_file_and_which_axes_it_fits(capsys):
+    np.savez("session.npz", movie=np.zeros((6, 4, 3)), speed=np.zeros(6))
+    assert _cli.main(["info", "session.npz"]) == 0
+    said = capsys.readouterr()
+    assert "speed (6, float64), as long as time" in said.out
+    assert "taken as time, y, x; say --dims y,x,time if they are others" in said.err
+
+
 def test_info_lists_the_variables_of_netcdf(capsys):
     both = xr.Dataset({"a": ("time", np.zeros(5)), "b": ("time", np.zeros(5))})
     write_dataset(both, "both.nc")

@@ -37,3 +37,12 @@ def test_the_guess_of_axes_is_told(tmp_path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((4, 3, 2)))
     with pytest.warns(UserWarning, match=r"taken as time, y, x; say dims=\('time', 'y', 'x'\)"):
         partita.load(tmp_path / "a.npy")
+
+
+def test_other_arrays_of_a_file_are_kept_in_mind_with_the_axes_they_fit(tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", movie=np.zeros((9, 3, 2)), speed=np.zeros(9), mask=np.ones((3, 2)))
+    recording = partita.load(tmp_path / "a.npz", frame_rate=30)
+    assert recording.encoding["others"] == [
+        "speed (9, float64), as long as time",
+        "mask (3 x 2, float64), as long as y and x",
+    ]

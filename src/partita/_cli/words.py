@@ -39,6 +39,7 @@ _WORDS = {
     r"overwrite=True": "--force",
     r"dims=\(\.\.\.\)": "--dims y,x,time",
     r"dims=…": "--dims y,x,time",
+    r"dims=\('[^)]*\)": "--dims y,x,time",
     r"frame_rate=(\d+)": r"--frame-rate \1",
     r"Split the signs with [\w.]+\(recording\), or rectify with [\w.]+\([\w=]+\)": (
         "Leave out --no-split"
@@ -130,6 +131,8 @@ def facts_of(recording: xr.DataArray, path: Path) -> Iterator[tuple[str, str]]:
     if "axes" in recording.encoding:
         example = ",".join(reversed([str(dim) for dim in recording.dims]))
         yield "axes", f"{recording.encoding['axes']}; say otherwise: --dims {example}"
+    for other in recording.encoding.get("others", ()):
+        yield "also", other
     yield "memory", f"{size_of(recording.nbytes)} as {recording.dtype}{_pieces(recording)}"
     for name, coordinate in recording.coords.items():
         yield str(name), _extent(coordinate)

@@ -46,6 +46,11 @@ def listed(entries: Sequence[Entry]) -> str:
     return "; ".join(map(str, entries[:_LISTED])) + more
 
 
+def others_than(entry: Entry, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the arrays of a file beside the one that was chosen."""
+    return tuple(one for one in entries if one.name != entry.name)
+
+
 def choose(
     entries: Sequence[Entry], dataset: str | None, *, path: Path, kind: str, what: str = "array"
 ) -> Entry:

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from partita.io.entries import Entry
 from partita.io.lazy_array import Array, LazyArray
 from partita.io.request import AXIS_NAMES, Wanted
 
@@ -53,6 +54,8 @@ class Movie:
         Whether the file, or the user, says what the axes are.
     files : frozenset of pathlib.Path
         All files that hold frames of it, where one file names others.
+    others : tuple of Entry
+        What else the file holds: arrays of numbers.
     """
 
     values: LazyArray
@@ -68,6 +71,7 @@ class Movie:
     left_out: int = 0
     is_said: bool = True
     files: frozenset[Path] = frozenset()
+    others: tuple[Entry, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:

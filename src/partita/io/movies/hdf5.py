@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from partita._labels.checks import promote
-from partita.io.entries import Entry, choose
+from partita.io.entries import Entry, choose, others_than
 from partita.io.hdf5_sources import opened_array, refuse, refuse_sources, tree_of
 from partita.io.lazy_array import Array, FileArray, Slices, naming
 from partita.io.millimetres import in_millimetres
@@ -89,7 +89,8 @@ def read_hdf5(path: Path, wanted: Wanted) -> Movie:
         If no array, or several, may be meant.
     """
     with opened(path) as file:
-        entry = choose(arrays_in(file, path, wanted), wanted.dataset, path=path, kind="HDF5")
+        found = arrays_in(file, path, wanted)
+        entry = choose(found, wanted.dataset, path=path, kind="HDF5")
         array = file[entry.name]
         attrs = dict(array.attrs)
         said = axis_labels(array)
@@ -103,6 +104,7 @@ def read_hdf5(path: Path, wanted: Wanted) -> Movie:
         period=1 / rate if rate > 0 else None,
         spacing=_element_size(attrs),
         is_said=bool(said or wanted.dims),
+        others=others_than(entry, found),
     )
 
 

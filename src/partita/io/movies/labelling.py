@@ -11,6 +11,7 @@ import xarray as xr
 
 from partita._labels.placement import with_direction
 from partita.io.chunking import aligned_chunks
+from partita.io.entries import Entry
 from partita.io.formats import Loaded
 from partita.io.lazy_array import HEADERS, without_values
 from partita.io.millimetres import axis_coordinate
@@ -61,6 +62,8 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
     if not movie.is_said:
         recording.encoding["axes"] = f"taken as {', '.join(movie.dims)}"
         notes = [f"{note} {_guess(movie)}" for note in notes]
+    if movie.others:
+        recording.encoding["others"] = [_beside(one, movie) for one in movie.others]
     if movie.values.blocks:
         blocks = dict(zip(movie.dims, movie.values.blocks, strict=True))
         recording.encoding["preferred_chunks"] = blocks
@@ -70,6 +73,12 @@ def recording_of(movie: Movie, wanted: Wanted, *, path: Path, chunks: Any) -> Lo
 def _guess(movie: Movie) -> str:
     named = ", ".join(map(repr, movie.dims))
     return f"Its axes were taken as {', '.join(movie.dims)}; say dims=({named}) if they are others."
+
+
+def _beside(entry: Entry, movie: Movie) -> str:
+    """Return another array of the file in words, and the axes that it is as long as."""
+    fitting = [dim for dim, size in movie.sizes.items() if size > 1 and size in entry.shape]
+    return f"{entry}, as long as {' and '.join(fitting)}" if fitting else str(entry)
 
 
 def ordered(dims: Sequence[str]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import io as sio
 
-from partita.io.entries import Entry, choose
+from partita.io.entries import Entry, choose, others_than
 from partita.io.lazy_array import Array, WholeArray, naming
 from partita.io.movies.description import Movie, name_axes
 from partita.io.movies.hdf5 import Hdf5Values, arrays_in, opened
@@ -66,7 +67,8 @@ def read_mat(path: Path, wanted: Wanted) -> Movie:
     numeric = [one for one in found if one.type in _NUMERIC and np.prod(one.shape) > 1]
     _refuse_other_classes(found, numeric, wanted.dataset, path)
     entry = choose(numeric, wanted.dataset, path=path, kind="MATLAB")
-    return _movie(MatVariable(path, entry), entry, wanted, path, kind="MATLAB")
+    movie = _movie(MatVariable(path, entry), entry, wanted, path, kind="MATLAB")
+    return replace(movie, others=others_than(entry, numeric))
 
 
 def read_mat73(path: Path, wanted: Wanted) -> Movie:
@@ -85,7 +87,8 @@ def read_mat73(path: Path, wanted: Wanted) -> Movie:
         numeric = [one for one in found if np.prod(one.shape) > 1 and not _is_text(file[one.name])]
     entry = choose(numeric, wanted.dataset, path=path, kind="MATLAB 7.3")
     values = Hdf5Values(path, entry.name, reversed_axes=True, external=wanted.allow_external)
-    return _movie(values, entry, wanted, path, kind="MATLAB 7.3")
+    movie = _movie(values, entry, wanted, path, kind="MATLAB 7.3")
+    return replace(movie, others=others_than(entry, numeric))
 
 
 def _movie(values: Any, entry: Entry, wanted: Wanted, path: Path, *, kind: str) -> Movie:

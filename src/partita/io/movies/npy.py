@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from partita.io.entries import Entry, choose
+from partita.io.entries import Entry, choose, others_than
 from partita.io.lazy_array import Array, FileArray, Slices, WholeArray, naming
 from partita.io.movies.description import DEFAULT_DIMS, Movie, name_axes
 from partita.io.request import Wanted
@@ -98,6 +98,7 @@ def read_npz(path: Path, wanted: Wanted) -> Movie:
         name=entry.name,
         kind=f"NumPy .npz, {entry.name}",
         is_said=wanted.dims is not None,
+        others=others_than(entry, entries),
     )
 
 
