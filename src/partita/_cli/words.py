@@ -39,7 +39,7 @@ _WORDS = {
     r"overwrite=True": "--force",
     r"dims=\(\.\.\.\)": "--dims y,x,time",
     r"dims=…": "--dims y,x,time",
-    r"dims=\('[^)]*\)": "--dims y,x,time",
+    r"say dims=\('[^)]*\)": "say --dims y,x,time",
     r"frame_rate=(\d+)": r"--frame-rate \1",
     r"Split the signs with [\w.]+\(recording\), or rectify with [\w.]+\([\w=]+\)": (
         "Leave out --no-split"
