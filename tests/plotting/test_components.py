@@ -280,6 +280,26 @@ def test_cuts_along_three_axes_fit_any_width(fmri, width):
         assert min(across, up) < 2
 
 
+@pytest.mark.parametrize("limits", ["shared", "each"])
+@pytest.mark.parametrize("width", ["single", 3.0])
+def test_numbers_and_dates_below_a_narrow_figure_do_not_overlap(fusi, width, limits):
+    model = fusi(2)
+    days = np.datetime64("2024-03-01T23:59:50") + 300 * np.arange(40).astype("timedelta64[ms]")
+    model.signals_ = model.signals_.assign_coords(time=days)
+    figure = plot_components(model, width=width, limits=limits)
+    figure.canvas.draw()
+    courses = [ax for ax in figure.axes if ax.lines]
+    for ax in (maps(figure)[-1], courses[-1]):
+        low, high = ax.get_xlim()
+        places = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        found = [text.get_window_extent() for at, text in places if low <= at <= high]
+        found += [ax.xaxis.label.get_window_extent()] * bool(ax.get_xlabel())
+        found += [ax.xaxis.get_offset_text().get_window_extent()] * bool(
+            ax.xaxis.get_offset_text().get_text()
+        )
+        assert not any(one.overlaps(other) for one, other in combinations(found, 2))
+
+
 def test_neurons_are_bars_and_frequencies_a_line(listed):
     bars = plot_components(listed(neuron=np.arange(30)))
     assert len(bars.axes) == 6

@@ -247,3 +247,11 @@ def test_eight_kinds_have_eight_colours_of_which_none_is_pale():
     colours = [to_rgb(colour) for colour in shades.colours.values()]
     assert len(set(colours)) == 8
     assert max(min(colour) for colour in colours) < 0.55
+
+
+def test_names_of_components_and_of_events_both_stay_on_the_page(fusi):
+    ax = plot_signals(fusi(3).signals_, stacked=False, events=EVENTS)
+    ax.figure.canvas.draw()
+    legends = [ax.get_legend(), *(one for one in ax.artists if hasattr(one, "get_texts"))]
+    assert len(legends) == 2
+    assert all(one.get_window_extent().x1 <= ax.figure.bbox.width for one in legends)

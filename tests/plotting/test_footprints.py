@@ -53,6 +53,18 @@ def test_an_outline_holds_the_share_of_the_squares_that_it_says(cells, share):
         assert held == pytest.approx(share, abs=a_voxel + 0.03)
 
 
+def test_specks_beside_a_part_are_not_outlined(cells):
+    maps, middles = cells
+    clean = [len(line) for line in outlines(plot_footprints(maps))]
+    maps[1, 35, 5] = 0.9 * maps[1].max()
+    ax = plot_footprints(maps)
+    assert ax.texts[1].get_position() == pytest.approx(middles[1][::-1], abs=2e-3)
+    assert outlines(ax)[1].min(0)[0] > 0.3
+    assert len(outlines(ax)[1]) == pytest.approx(clean[1], abs=3)
+    maps[1, 30:36, 5:11] = maps[1].max()
+    assert outlines(plot_footprints(maps))[1].min(0)[0] < 0.1
+
+
 def test_a_component_keeps_its_colour_whichever_others_are_chosen(cells):
     maps, _ = cells
     whole, alone = plot_footprints(maps), plot_footprints(maps, components=9, numbers=False)

@@ -494,8 +494,8 @@ def _draw_trace(figure: Figure, plan: Plan, sheet: Sheet, *, row: int) -> Axes:
 
 
 def _inches_of_words(words: str, size: float) -> float:
-    """Return how long words are about: a letter is 0.6 of its size in points wide."""
-    return 0.6 * size / 72 * len(words)
+    """Return how long words are about: a letter is 0.54 of its size in points wide."""
+    return 0.54 * size / 72 * len(words)
 
 
 def _leave_labels_to_the_last_row(axes: list[Axes]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import patheffects, rc_context
 from matplotlib.axes import Axes
+from scipy import ndimage
 
 from partita._labels import checks
 from partita._labels.numbers import is_number
@@ -21,6 +22,8 @@ from partita.plotting.views import Cut, choose_view, cut_values
 from partita.preprocess import merge_sign
 
 _HEIGHT = 4.0  # inches, of a new figure's picture
+# A piece with less than this share of the squares of the strongest is noise beside a part.
+_SPECK = 0.1
 _WHOLE = Cut({}, "", "")
 
 
@@ -40,7 +43,8 @@ def plot_footprints(
     """Draw the outlines of many parts on one picture, as one looks at cells.
 
     Each part is outlined where the strongest of its voxels hold `share` of its squares, in a colour
-    of its own, and its label stands in the middle of them. Volumes are looked through: a voxel of
+    of its own; pieces with less than a tenth of the squares of the strongest are left out, and its
+    label stands in the middle of that. Volumes are looked through: a voxel of
     the picture is the strongest along the other dimensions. Signs are merged.
 
     Parameters
@@ -135,8 +139,9 @@ def _draw_part(
     level = _level(values, share)
     if level is None:
         return
-    outline(ax, picture, values, level=level, colour=colour)
-    inside = np.where(values >= level, values**2, 0)[1:-1, 1:-1]
+    kept, strongest = _without_specks(values, level)
+    outline(ax, picture, kept, level=level, colour=colour)
+    inside = np.where(strongest, values**2, 0)[1:-1, 1:-1]
     x, y = (
         np.average(places.centres, weights=inside.sum(axis))
         for axis, places in ((0, picture.horizontal), (1, picture.vertical))
@@ -147,6 +152,18 @@ def _draw_part(
             x, y, name, color=colour, ha="center", va="center", clip_on=True,
             path_effects=[patheffects.withStroke(linewidth=1.5, foreground=edge)],
         )  # fmt: skip
+
+
+def _without_specks(
+    values: np.ndarray[Any, Any], level: float
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return values without pieces too weak to be drawn, and where the strongest piece is."""
+    pieces, count = ndimage.label(values > level, structure=np.ones((3, 3)))
+    squares = ndimage.sum_labels(values**2, pieces, np.arange(count + 1))
+    squares[0] = 0.0
+    weak = squares < _SPECK * squares.max()
+    weak[0] = False
+    return np.where(weak[pieces], 0.0, values), pieces == squares.argmax()
 
 
 def _level(values: np.ndarray[Any, Any], share: float) -> float | None:

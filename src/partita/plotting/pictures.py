@@ -155,7 +155,7 @@ def draw_picture(
 def finish_axes(ax: Axes, picture: Picture, *, theme: Theme) -> None:
     """Set limits and ticks of a picture, and say its sides and its scale."""
     _name_sides(ax, picture, theme=theme)
-    _set_axes(ax, picture)
+    _set_axes(ax, picture, theme=theme)
     if picture.bar:
         _draw_scale_bar(ax, picture, theme=theme)
 
@@ -351,15 +351,21 @@ def _inches(ax: Axes) -> float:
     return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
-def _set_axes(ax: Axes, picture: Picture) -> None:
+def _set_axes(ax: Axes, picture: Picture, *, theme: Theme) -> None:
     width, height = picture.size
     left, (low, high) = picture.horizontal.edges[0], picture.vertical.edges[[0, -1]]
     ax.set_xlim(left, left + width)
     ax.set_ylim((high, high - height) if picture.view.down else (low, low + height))
     ax.set_aspect("equal" if picture.view.physical else "auto")
     several = len(picture.cuts) > 1
-    _set_ticks(ax.xaxis, picture.horizontal, several=several)
-    _set_ticks(ax.yaxis, picture.vertical, several=several)
+    most = 2 if several else 4
+    # A number along the axis is about four letters wide, and one and a half high.
+    across, up = (points / theme.letters.tick for points in _tile_in_points(ax, picture))
+    for axis, places, room in (
+        (ax.xaxis, picture.horizontal, across / 4.5),
+        (ax.yaxis, picture.vertical, up / 1.5),
+    ):
+        _set_ticks(axis, places, most=int(np.clip(room, 1, most)), several=several)
     ax.set_xlabel(picture.horizontal.label, loc="left" if several else "center")
     # In a mosaic the ticks are those of the tile at the lower left.
     ax.set_ylabel(picture.vertical.label, loc="bottom" if several else "center")
@@ -367,11 +373,11 @@ def _set_axes(ax: Axes, picture: Picture) -> None:
         side.set_visible(False)
 
 
-def _set_ticks(axis: Any, places: Places, *, several: bool) -> None:
+def _set_ticks(axis: Any, places: Places, *, most: int, several: bool) -> None:
     if places.words is not None and len(places.words) <= _MOST_WORDS:
         axis.set_ticks(places.centres, places.words)
         return
-    locator = MaxNLocator(2 if several else 4, steps=[1, 2, 5, 10])
+    locator = MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=1)
     if not several and places.words is None:
         axis.set_major_locator(locator)
         return

@@ -257,6 +257,7 @@ def _name_events(ax: Axes, shades: Shades) -> None:
     )  # fmt: skip
     if before is not None:
         ax.add_artist(before)
+        before.set_clip_on(False)  # it stands beside the axes, and the layout leaves it room
 
 
 def _name_scale(

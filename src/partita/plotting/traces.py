@@ -13,6 +13,7 @@ from partita._labels.time import seconds_of
 from partita.plotting.style import Theme, axis_label
 
 _MOST_WORDS = 24
+_WIDE = 2.5  # inches, on which the name of an axis and its date stand beside each other
 Drawn = TypeVar("Drawn", xr.DataArray, xr.Dataset)
 
 
@@ -92,12 +93,19 @@ def draw_samples(ax: Axes, samples: Samples, *, theme: Theme) -> None:
         ax.axvline(start, color=theme.faint, linewidth=0.6, linestyle=":", zorder=0)
     ax.set_xlabel(samples.label)
     if samples.at.dtype.kind == "M":
-        locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+        locator: Any = AutoDateLocator(maxticks=_most_dates(ax))  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_locator(locator)
         words: Any = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_formatter(words)
+        if ax.get_window_extent().width < _WIDE * ax.figure.dpi:
+            ax.set_xlabel("")  # the date stands there
     if samples.words is not None and len(samples.words) <= _MOST_WORDS:
         ax.set_xticks(samples.at, samples.words, rotation=90)
+
+
+def _most_dates(ax: Axes) -> int:
+    """Return how many dates have room, a third of an inch each."""
+    return int(np.clip(3 * ax.get_window_extent().width / ax.figure.dpi, 3, 8))
 
 
 def limits_of(values: np.ndarray[Any, Any]) -> tuple[float, float]:
