@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import xarray as xr
 
 import partita
@@ -127,6 +128,43 @@ def zarr_consolidated(folder, objects):
     return store
 
 
+def zarr_3_in_the_index_of_shards(folder, objects):
+    about = {"chunk_shape": [3], "codecs": [{"name": "vlen-utf8"}], "index_codecs": ["pickle"]}
+    return zarr_3(folder, objects, [{"name": "sharding_indexed", "configuration": about}])
+
+
+def zarr_3_by_another_name(folder, objects):
+    return zarr_3(folder, objects, [{"name": "https://codecs.zarr.dev/numcodecs/Pickle"}])
+
+
+def zarr_3_consolidated(folder, objects, name="a"):
+    """Write a store whose array says nothing of a codec that the group says it has."""
+    store = zarr_3(folder, objects)
+    path = store / "a" / "zarr.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    harmless = {**about, "codecs": [{"name": "vlen-utf8"}]}
+    path.write_text(json.dumps(harmless), encoding="utf-8")
+    (store / "a").rename(store / name)
+    together = {"kind": "inline", "must_understand": False, "metadata": {name: about}}
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+    group["consolidated_metadata"] = together
+    (store / "zarr.json").write_text(json.dumps(group), encoding="utf-8")
+    return store
+
+
+def zarr_3_of_a_name_of_ours(folder, objects):
+    return zarr_3_consolidated(folder, objects, "attributes")
+
+
+def zarr_3_of_a_name_with_a_dot(folder, objects):
+    return zarr_3_consolidated(folder, objects, "a.zattrs")
+
+
+def mat(folder, objects):
+    scipy.io.savemat(folder / "a.mat", {"movie": FRAMES, "a": pickle.dumps(objects[0])})
+    return folder / "a.mat"
+
+
 def hdf5(folder, objects):
     with h5py.File(folder / "a.h5", "w") as file:
         file["a"] = np.void(pickle.dumps(objects[0]))
@@ -146,7 +184,9 @@ def netcdf(folder, objects):
 
 PICKLED = [
     npy, npz, npz_of_objects, npz_with_a_raw_pickle, zarr_2, zarr_2_alone, zarr_2_after_text,
-    zarr_2_compressor, zarr_3, zarr_3_in_shards, zarr_consolidated, hdf5, netcdf,
+    zarr_2_compressor, zarr_3, zarr_3_in_shards, zarr_3_in_the_index_of_shards,
+    zarr_3_by_another_name, zarr_3_consolidated, zarr_3_of_a_name_of_ours,
+    zarr_3_of_a_name_with_a_dot, zarr_consolidated, hdf5, netcdf, mat,
 ]  # fmt: skip
 
 
@@ -169,7 +209,7 @@ def test_nothing_is_ever_unpickled(tmp_path, canary, write, read):
     if "zarr" in write.__name__ and read is not recall:
         with pytest.raises(TypeError, match="pickled Python objects, which are never unpickled"):
             read(path)
-    elif write not in {load_whole: (npz, hdf5), read_dataset: (hdf5, netcdf)}.get(read, ()):
+    elif write not in {load_whole: (npz, hdf5, mat), read_dataset: (hdf5, netcdf)}.get(read, ()):
         with pytest.raises((OSError, TypeError, ValueError)):
             read(path)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
 # The user's own words, which name no codec.
 _WORDS = ("attributes", ".zattrs", "dimension_names", "fill_value")
+
+# What is said of every array, also in the consolidated metadata, by its name.
+_MARKS = {"node_type", "zarr_format"}
 
 
 def refuse_pickles(store: Path) -> None:
@@ -34,7 +38,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _names_pickle(about: Any) -> bool:
-    return any(text.casefold().rpartition(".")[2] == "pickle" for text in _texts(about))
+    return any(re.split(r"\W", text.casefold())[-1] == "pickle" for text in _texts(about))
 
 
 def _texts(about: Any) -> Iterator[str]:
@@ -45,6 +49,11 @@ def _texts(about: Any) -> Iterator[str]:
         if isinstance(one, str):
             yield one
         elif isinstance(one, dict):
-            waiting += [value for key, value in one.items() if not str(key).endswith(_WORDS)]
+            waiting += [value for key, value in one.items() if not _is_users(key, value)]
         elif isinstance(one, list):
             waiting += one
+
+
+def _is_users(key: str, value: Any) -> bool:
+    """Tell whether a key is of the user's words, and not an array that is so called."""
+    return key.endswith(_WORDS) and not (isinstance(value, dict) and {*value} & _MARKS)
