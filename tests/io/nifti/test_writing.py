@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 
 import dask.array as da
 import nibabel as nib
@@ -229,6 +230,25 @@ def test_the_repetition_time_is_in_seconds_whatever_the_unit_of_time(
     assert fields["RepetitionTime"] == pytest.approx(period, rel=1e-9)
     assert header["pixdim"][4] == pytest.approx(period)
     assert header.get_xyzt_units()[1] == "sec"
+
+
+@pytest.mark.parametrize(("voxels", "notes"), [(0.0009, 0), (0.0011, 1), (0.0019, 1)])
+def test_a_header_that_was_moved_by_a_thousandth_of_a_voxel_is_believed(tmp_path, voxels, notes):
+    spread = np.array([0.0, 0.1001, 0.2, 0.3, 0.4])
+    recording = recording_of()
+    recording = recording.assign_coords(x=("x", spread, {"units": "mm"}))
+    path = save_recording(recording, tmp_path / "a.nii")
+    raw = bytearray(path.read_bytes())
+    size = np.frombuffer(raw[80:92], "<f4").min()
+    for place in (268, 280 + 12):  # qoffset_x, and the last of srow_x
+        moved = np.frombuffer(raw[place : place + 4], "<f4") + size * voxels
+        raw[place : place + 4] = moved.astype("<f4").tobytes()
+    path.write_bytes(raw)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        partita.load(path)
+    changed = [one for one in said if "changed after its sidecar" in str(one.message)]
+    assert len(changed) == notes
 
 
 def test_a_sidecar_that_was_changed_by_hand_is_believed(tmp_path):

@@ -159,7 +159,7 @@ def _same_place(described: xr.DataArray, restored: xr.DataArray) -> bool:
     sizes = [described.sizes.get(name, 1) - 1 for name in SPACE]
     corners = np.array(np.meshgrid(*[[0, size] for size in sizes])).reshape(3, -1)
     offsets = (theirs - ours)[:3] @ np.vstack([corners, np.ones(8)])
-    return bool(np.abs(offsets).max() <= 2 * GRID_TOLERANCE * steps.min())
+    return bool(np.abs(offsets).max() <= GRID_TOLERANCE * steps.min())
 
 
 def _same_times(described: xr.DataArray, restored: xr.DataArray) -> bool:
