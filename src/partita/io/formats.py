@@ -16,6 +16,7 @@ from partita.io.recognition import (
     Content,
     begins,
     inside_hdf5,
+    is_companion,
     is_hdf5,
     is_netcdf,
     is_nifti,
@@ -138,6 +139,11 @@ FORMATS: tuple[Format, ...] = (
         "zarr", "Zarr", is_zarr, "partita.io.stores.recordings:read_recording",
         is_movie=False, options=("dataset",),
         suffixes=(".zarr",), write="partita.io.stores.recordings:write_recording", package=_ZARR,
+    ),
+    Format(
+        "companion", "OME-XML of TIFF files", is_companion,
+        "partita.io.movies.tiff:read_companion",
+        suffixes=(".companion.ome",), package=_TIFFFILE,
     ),
     Format(
         "tiff", "TIFF", begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),

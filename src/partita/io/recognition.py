@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,13 @@ def _nifti_magic(start: bytes) -> bytes | None:
         if start[place : place + 4] in magics:
             return start[place : place + 4]
     return None
+
+
+def is_companion(content: Content) -> bool:
+    """Tell whether it is OME-XML by itself, which describes the files of a set."""
+    return bool(re.match(rb"(\xef\xbb\xbf)?\s*<", content.start)) and bool(
+        re.search(rb"<(\w+:)?OME[\s>]", content.start)
+    )
 
 
 def is_video(content: Content) -> bool:

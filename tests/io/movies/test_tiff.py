@@ -251,13 +251,32 @@ def companion_set(tmp_path):
     return tmp_path, frames
 
 
-@pytest.mark.parametrize("source", ["", "t0.ome.tif", "t2.ome.tif", "t*.ome.tif"])
+@pytest.mark.parametrize(
+    "source", ["", "t0.ome.tif", "t2.ome.tif", "t*.ome.tif", "a.companion.ome", "*.ome*"]
+)
 def test_a_set_with_a_companion_file_is_read_whole_and_once(companion_set, source):
     folder, frames = companion_set
     recording = partita.load(folder / source)
     np.testing.assert_array_equal(recording, frames)
     np.testing.assert_allclose(recording.time, [0, 0.5, 1])
     np.testing.assert_allclose(recording.x.diff("x"), 0.002)
+
+
+def test_a_companion_file_by_itself_names_what_is_missing(companion_set):
+    folder, _ = companion_set
+    companion = folder / "a.companion.ome"
+    (folder / "t1.ome.tif").unlink()
+    with pytest.raises(OSError, match=r"t1\.ome\.tif"):
+        partita.load(companion)
+    (folder / "t0.ome.tif").unlink()
+    with pytest.raises(OSError, match=r"t0\.ome\.tif is missing beside it"):
+        partita.load(companion)
+    companion.write_text("<OME></OME>", encoding="utf-8")
+    with pytest.raises(OSError, match=r"names no file of frames|is no OME-XML"):
+        partita.load(companion)
+    companion.write_text("<OME", encoding="utf-8")
+    with pytest.raises((OSError, ValueError), match=r"a\.companion\.ome"):
+        partita.load(companion)
 
 
 def test_a_companion_file_that_is_missing_damaged_or_elsewhere_is_named(companion_set):

@@ -28,6 +28,26 @@ def main_file(tiff: Any, path: Path) -> Path | None:
     return None if main.resolve() == path.resolve() else main
 
 
+def first_file(companion: Path) -> Path:
+    """Return the first of the files that a companion file describes.
+
+    Raises
+    ------
+    OSError
+        If it is damaged, or describes none, or that is missing.
+    """
+    named = next(_file_names(_described_by(companion)), None)
+    if named is None:
+        raise OSError(f"{companion} names no file of frames. Copy it again.")
+    first = companion.parent / named
+    if not first.is_file():
+        raise OSError(
+            f"{companion} describes a set of OME-TIFF files, and {named} is missing beside it. Put "
+            "all of them into its folder."
+        )
+    return first
+
+
 def reader_of(companion: Path) -> Any:
     """Return tifffile's reader for files that a companion file describes.
 
@@ -36,15 +56,19 @@ def reader_of(companion: Path) -> Any:
     OSError
         If it is damaged.
     """
-    tifffile = import_module("tifffile")
-    text = companion.read_bytes()
+    _described_by(companion)
+    text = companion.read_bytes().decode()
+    return type("DescribedFile", (import_module("tifffile").TiffFile,), {"ome_metadata": text})
+
+
+def _described_by(companion: Path) -> dict[str, Any]:
     try:
-        about = tifffile.xml2dict(text.decode()).get("OME")
+        about = import_module("tifffile").xml2dict(companion.read_bytes().decode()).get("OME")
     except (ValueError, SyntaxError) as error:
         raise OSError(f"{companion} is no OME-XML, or damaged ({error}). Copy it again.") from error
     if not isinstance(about, dict):
         raise OSError(f"{companion} is no OME-XML. Copy it again.")
-    return type("DescribedFile", (tifffile.TiffFile,), {"ome_metadata": text.decode()})
+    return about
 
 
 def _describing(tiff: Any) -> str:

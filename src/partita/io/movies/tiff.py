@@ -24,7 +24,7 @@ from partita.io.lazy_array import (
     naming,
 )
 from partita.io.movies.description import Movie, name_axes
-from partita.io.movies.ome_sets import main_file, missing_files, reader_of
+from partita.io.movies.ome_sets import first_file, main_file, missing_files, reader_of
 from partita.io.movies.tiff_metadata import Layout, describe, describe_scanimage
 from partita.io.request import Wanted
 
@@ -158,6 +158,19 @@ def read_tiff(path: Path, wanted: Wanted, *, companion: Path | None = None) -> M
         left_out=about.layout.left_out,
         files=frozenset(Path(one.path).resolve() for one in getattr(values, "files", ())),
     )
+
+
+def read_companion(path: Path, wanted: Wanted) -> Movie:
+    """Return the movie of a set of OME-TIFF files by the file of OME-XML that describes it.
+
+    Raises
+    ------
+    OSError
+        If it is damaged, or what it describes is missing.
+    """
+    first = first_file(path)
+    _refuse_elsewhere(first, path, wanted)
+    return replace(read_tiff(first, wanted, companion=path), name=_name(path))
 
 
 def _name(path: Path) -> str:
