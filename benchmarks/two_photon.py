@@ -131,7 +131,7 @@ def compare_translations(
     ]
     scenes = [
         simulate_two_photon(
-            n_times=n_times, shape=(512, 512), pixel_size=PIXEL, motion=0.004, random_state=seed
+            n_times=n_times, shape=(512, 512), spacing=PIXEL, motion=0.004, random_state=seed
         )
         for seed in seeds
     ]
@@ -207,7 +207,7 @@ def compare_bendings(photons: list[float], *, seeds: int, n_times: int) -> list[
         outcomes = {name: Outcome([], []) for name in BENDINGS}
         for seed in range(seeds):
             scene = simulate_two_photon(
-                n_times=n_times, shape=(256, 256), pixel_size=PATCH_PIXEL, motion=0.004,
+                n_times=n_times, shape=(256, 256), spacing=PATCH_PIXEL, motion=0.004,
                 warp=2 * PATCH_PIXEL, photons=count, random_state=seed,
             )  # fmt: skip
             frames, reference = scene.recording.values, scene.reference.values

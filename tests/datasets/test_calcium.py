@@ -64,7 +64,7 @@ def test_the_same_seed_gives_identical_movies(truth):
 
 
 def test_cells_are_seen_even_where_pixels_are_coarser_than_they():
-    truth = simulate_calcium(n_times=5, shape=(8, 8), pixel_size=0.05, random_state=0)
+    truth = simulate_calcium(n_times=5, shape=(8, 8), spacing=0.05, random_state=0)
     assert np.isfinite(truth.maps).all()
 
 
@@ -73,7 +73,7 @@ def test_cells_are_seen_even_where_pixels_are_coarser_than_they():
     [
         ({"shape": (4, 4, 4)}, "shape to be whole numbers above 0 along y and x"),
         ({"n_times": 1}, "n_times to be a whole number of at least 2"),
-        ({"pixel_size": 0.0}, "pixel_size to be finite and above 0"),
+        ({"spacing": 0.0}, "spacing to be a size above 0 mm"),
         ({"decay_time": -1.0}, "decay_time to be finite and above 0"),
         ({"event_rate": -1.0}, "event_rate to be finite and not negative"),
         ({"dtype": "uint8"}, "makes float32 or float64"),

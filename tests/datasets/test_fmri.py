@@ -79,7 +79,7 @@ def test_maps_peak_at_one_in_grey_matter_and_volumes_work():
         ({"n_times": 10}, "needs n_times to be a whole number of at least 20"),
         ({"n_components": 0}, "needs n_components"),
         ({"noise": -1.0}, "needs noise to be finite and not negative"),
-        ({"repetition_time": 0.0}, "needs repetition_time to be finite and above 0"),
+        ({"sampling_interval": 0.0}, "needs sampling_interval to be finite and above 0"),
         ({"dtype": "int16"}, "makes float32 or float64"),
     ],
 )

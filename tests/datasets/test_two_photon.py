@@ -131,7 +131,7 @@ def test_coordinates_carry_millimetres_and_seconds(bending):
     assert bending.x.attrs["units"] == bending.displacement.attrs["units"] == "mm"
     np.testing.assert_allclose(bending.y.diff("y"), 0.002)
     assert list(bending.axis.values) == ["y", "x"]
-    assert bending.recording.attrs["history"].startswith("simulate_two_photon(random_state=3")
+    assert bending.recording.attrs["history"].endswith("random_state=3, dtype='float32')")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -146,7 +146,7 @@ def test_the_recording_has_the_dtype_asked_for(dtype):
         ({"shape": (4, 4, 4)}, "shape to be whole numbers above 0 along y and x"),
         ({"shape": (3, 40)}, "at least 4 pixels along y and x"),
         ({"n_times": 1}, "n_times to be a whole number of at least 2"),
-        ({"pixel_size": 0.0}, "pixel_size to be finite and above 0"),
+        ({"spacing": 0.0}, "spacing to be a size above 0 mm"),
         ({"motion": -1.0}, "motion to be finite and not negative"),
         ({"photons": 5, "snr": 2}, "one kind of noise: give photons= or snr=, not both"),
         ({"snr": 0.0}, "snr to be finite and above 0"),

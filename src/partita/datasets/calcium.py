@@ -20,6 +20,7 @@ from partita.datasets.coordinates import (
     FLUORESCENCE,
     SOURCE_MAP,
     component_coordinate,
+    require_spacing,
     space_coordinate,
     time_coordinate,
     with_history,
@@ -39,7 +40,7 @@ def simulate_calcium(
     n_times: int = 1000,
     shape: Sequence[int] = (64, 64),
     n_components: int = 12,
-    pixel_size: float = 0.002,
+    spacing: float | Sequence[float] = 0.002,
     sampling_interval: float = 0.1,
     decay_time: float = 0.5,
     event_rate: float = 0.15,
@@ -64,8 +65,8 @@ def simulate_calcium(
         Pixels along y and x.
     n_components : int
         Number of cells.
-    pixel_size : float
-        Pixel size along both axes, mm.
+    spacing : float or sequence of 2 float
+        Pixel size along y and x, mm; one number for both.
     sampling_interval : float
         Time between frames, s.
     decay_time : float
@@ -73,7 +74,8 @@ def simulate_calcium(
     event_rate : float
         Mean rate of spikes, 1/s.
     snr : float
-        Jump of one spike at the cell's brightest pixel, in standard deviations of the noise.
+        Signal over noise: the peak of one spike at the cell's brightest pixel, in standard
+        deviations of the noise.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed; None differs from call to call.
     dtype : dtype
@@ -98,15 +100,17 @@ def simulate_calcium(
     >>> dict(truth.recording.sizes)
     {'time': 50, 'y': 24, 'x': 24}
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     counts = require_shape(CALLER, shape, n_axes=[2], axes="y and x")
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=2, n_times=n_times)
-    require_positive(CALLER, pixel_size=pixel_size, sampling_interval=sampling_interval)
-    require_positive(CALLER, decay_time=decay_time)
+    steps = require_spacing(CALLER, spacing, axes=("y", "x"))
+    require_positive(CALLER, sampling_interval=sampling_interval, decay_time=decay_time)
     require_amounts(CALLER, event_rate=event_rate, snr=snr)
     cell_rng, spike_rng, background_rng, noise_rng = spawn_generators(random_state, 4)
-    maps = _draw_cells(counts, n_components, max(CELL_RADIUS / pixel_size, 1.0), rng=cell_rng)
+    radius = np.maximum(CELL_RADIUS / np.array(steps), 1.0)
+    maps = _draw_cells(counts, n_components, radius, rng=cell_rng)
     spikes = spike_rng.poisson(event_rate * sampling_interval, (n_times, n_components))
     signals = snr * _transients(
         spikes.astype(float), decay_time=decay_time, sampling_interval=sampling_interval
@@ -124,12 +128,12 @@ def simulate_calcium(
         },
         coords={
             "time": time_coordinate(np.round(sampling_interval * np.arange(n_times), 9)),
-            "y": space_coordinate("y", 0.0, pixel_size, counts[0]),
-            "x": space_coordinate("x", 0.0, pixel_size, counts[1]),
+            "y": space_coordinate("y", 0.0, steps[0], counts[0]),
+            "x": space_coordinate("x", 0.0, steps[1], counts[1]),
             "component": component_coordinate(n_components),
         },
     )
-    return with_history(truth, CALLER, random_state)
+    return with_history(truth, CALLER, given)
 
 
 def _transients(spikes: Floats, *, decay_time: float, sampling_interval: float) -> Floats:
@@ -139,17 +143,21 @@ def _transients(spikes: Floats, *, decay_time: float, sampling_interval: float) 
 
 
 def _draw_cells(
-    shape: tuple[int, ...], count: int, radius: float, *, rng: np.random.Generator
+    shape: tuple[int, ...], count: int, radius: Floats, *, rng: np.random.Generator
 ) -> Floats:
-    """Draw elliptical footprints with soft edges, centres as far apart as a few tries find."""
+    """Draw elliptical footprints with soft edges, centres as far apart as a few tries find.
+
+    `radius` is in pixels, along y and x.
+    """
     rows, columns = np.indices(shape)
     centres = _scatter(shape, count, rng)
     cells = np.empty((count, *shape))
     for number, (row, column) in enumerate(centres):
         angle, squeeze = rng.uniform(0, np.pi), rng.uniform(0.8, 1.25)
-        along = (rows - row) * np.cos(angle) + (columns - column) * np.sin(angle)
-        across = (columns - column) * np.cos(angle) - (rows - row) * np.sin(angle)
-        distance = np.hypot(along / squeeze, across * squeeze) / radius
+        down, right = (rows - row) / radius[0], (columns - column) / radius[1]
+        along = down * np.cos(angle) + right * np.sin(angle)
+        across = right * np.cos(angle) - down * np.sin(angle)
+        distance = np.hypot(along / squeeze, across * squeeze)
         cells[number] = np.clip(1.3 - 0.6 * distance**2, 0, 1)
     cells /= cells.max(axis=(1, 2), keepdims=True)
     return cells

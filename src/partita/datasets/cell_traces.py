@@ -60,7 +60,7 @@ def simulate_traces(
     sampling_interval : float
         Time between samples, s.
     snr : float
-        Peak of a usual transient over the standard deviation of the noise.
+        Signal over noise: the peak of a usual transient, in standard deviations of the noise.
     event_rate : float
         Mean rate of transients, 1/s.
     amplitude : float
@@ -94,6 +94,7 @@ def simulate_traces(
     >>> dict(truth.recording.sizes)
     {'time': 300, 'neuron': 2}
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     require_counts(CALLER, n_neurons=n_neurons)
     require_counts(CALLER, minimum=2, n_times=n_times)
@@ -120,7 +121,7 @@ def simulate_traces(
             "neuron": xr.Variable("neuron", np.arange(n_neurons), {"long_name": "neuron"}),
         },
     )
-    return with_history(truth, CALLER, random_state)
+    return with_history(truth, CALLER, given)
 
 
 def _draw_baselines(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from partita._labels.attrs import describe_call
-from partita._labels.numbers import require_shape
+from partita._labels.attrs import describe_call, plain
+from partita._labels.numbers import is_positive, require_shape
 from partita._labels.placement import with_direction
-from partita.datasets.seeds import Seed, seed_words
+from partita.datasets.seeds import seed_words
 
 POWER = {"units": "a.u.", "long_name": "Power Doppler"}
 FLUORESCENCE = {"units": "a.u.", "long_name": "Fluorescence"}
@@ -51,10 +52,29 @@ def require_field(caller: str, shape: Sequence[int], *, n_axes: int, least: int)
     raise ValueError(f"{caller} needs at least {least} {places} along y and x; got shape {counts}.")
 
 
-def with_history(
-    dataset: xr.Dataset, caller: str, random_state: Seed, **given: object
-) -> xr.Dataset:
-    """Note on the dataset and on its recording how they were made."""
-    line = describe_call(caller, random_state=seed_words(random_state), **given)
+def require_spacing(
+    caller: str, spacing: float | Sequence[float], *, axes: Sequence[str]
+) -> tuple[float, ...]:
+    """Return the spacing along each axis, mm, of one number or of one an axis (ValueError)."""
+    steps = tuple(spacing) if isinstance(spacing, Sequence | np.ndarray) else (spacing,) * len(axes)
+    if len(steps) == len(axes) and all(map(is_positive, steps)):
+        return tuple(float(step) for step in steps)
+    raise ValueError(
+        f"{caller} needs spacing to be a size above 0 mm, or {len(axes)} of them along "
+        f"{', '.join(axes[:-1])} and {axes[-1]}; got {spacing}."
+    )
+
+
+def with_history(dataset: xr.Dataset, caller: str, given: Mapping[str, Any]) -> xr.Dataset:
+    """Note on the dataset and on its recording how they were made: by which parameters, all."""
+    line = describe_call(caller, **{name: _said(name, value) for name, value in given.items()})
     dataset["recording"].attrs["history"] = line
     return dataset.assign_attrs(history=line)
+
+
+def _said(name: str, value: Any) -> object:
+    if name == "random_state":
+        return seed_words(value)
+    if name == "dtype":
+        return str(np.dtype(value))
+    return tuple(value) if isinstance(value, list) else plain(value)

@@ -20,6 +20,7 @@ from partita.datasets.coordinates import (
     component_coordinate,
     grid_coordinate,
     require_field,
+    require_spacing,
     space_coordinate,
     time_coordinate,
     with_history,
@@ -42,8 +43,8 @@ def simulate_fmri(
     n_times: int = 240,
     shape: Sequence[int] = (1, 40, 40),
     n_components: int = 4,
-    spacing: float = 4.0,
-    repetition_time: float = 2.0,
+    spacing: float | Sequence[float] = 4.0,
+    sampling_interval: float = 2.0,
     amplitude: float = 0.012,
     drift: float = 0.02,
     motion: float = 0.1,
@@ -73,9 +74,9 @@ def simulate_fmri(
         Voxels along z, y and x; at least 16 along y and x.
     n_components : int
         Number of sources; the first follows the task.
-    spacing : float
-        Voxel size along all axes, mm.
-    repetition_time : float
+    spacing : float or sequence of 3 float
+        Voxel size along z, y and x, mm; one number for all.
+    sampling_interval : float
         Time between volumes, s.
     amplitude, drift, physiology : float
         Standard deviation over time of a source at its peak, of the drift of a typical voxel and
@@ -111,18 +112,20 @@ def simulate_fmri(
     >>> dict(truth.recording.sizes)
     {'time': 40, 'z': 1, 'y': 40, 'x': 40}
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     counts = require_field(CALLER, shape, n_axes=3, least=16)
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=20, n_times=n_times)
-    require_positive(CALLER, spacing=spacing, repetition_time=repetition_time)
+    steps = require_spacing(CALLER, spacing, axes=("z", "y", "x"))
+    require_positive(CALLER, sampling_interval=sampling_interval)
     amounts = {"amplitude": amplitude, "drift": drift, "motion": motion}
     amounts |= {"physiology": physiology, "noise": noise}
     require_amounts(CALLER, **amounts)
     map_rng, course_rng, drift_rng, beat_rng, motion_rng, noise_rng = spawn_generators(
         random_state, 6
     )
-    times = np.round(repetition_time * np.arange(n_times), 9)
+    times = np.round(sampling_interval * np.arange(n_times), 9)
     head = _Head(counts)
     maps = _draw_maps(head, n_components, rng=map_rng)
     signals = amplitude * _draw_courses(times, n_components, rng=course_rng)
@@ -132,22 +135,22 @@ def simulate_fmri(
     change = np.tensordot(signals, maps, 1) + wander
     change += np.multiply.outer(beat, head.rhythm)
     frames = head.brightness * (1 + change)
-    slopes = [_slope(head.brightness, axis, spacing) for axis in range(3)]
+    slopes = [_slope(head.brightness, axis, step) for axis, step in enumerate(steps)]
     frames -= np.tensordot(shift, np.array(slopes), 1)
     frames += _spoil(suspect, counts, rng=motion_rng) * head.brightness
     frames += noise * BRIGHTNESS * noise_rng.standard_normal(frames.shape)
     truth = _label(
-        times, counts, spacing, kind,
+        times, counts, steps, kind,
         recording=np.abs(frames), head=head, maps=maps, signals=signals, drift=wander,
         beat=beat, shift=shift, suspect=suspect,
     )  # fmt: skip
-    return with_history(truth, CALLER, random_state)
+    return with_history(truth, CALLER, given)
 
 
 def _label(
     times: Floats,
     counts: tuple[int, ...],
-    spacing: float,
+    spacing: tuple[float, ...],
     kind: np.dtype[np.floating],
     *,
     recording: Floats,
@@ -161,7 +164,7 @@ def _label(
 ) -> xr.Dataset:
     """Name the dimensions of everything and give them coordinates."""
     space = ("z", "y", "x")
-    centred = [-spacing * (n - 1) / 2 for n in counts]
+    centred = [-step * (n - 1) / 2 for step, n in zip(spacing, counts, strict=True)]
     return xr.Dataset(
         {
             "recording": (("time", *space), recording.astype(kind), dict(BOLD)),
@@ -182,8 +185,8 @@ def _label(
         coords={
             "time": time_coordinate(times),
             **{
-                name: space_coordinate(name, start, spacing, n)
-                for name, start, n in zip(space, centred, counts, strict=True)
+                name: space_coordinate(name, start, step, n)
+                for name, start, step, n in zip(space, centred, spacing, counts, strict=True)
             },
             "axis": list(space),
             "component": component_coordinate(len(maps)),

@@ -10,7 +10,6 @@ import xarray as xr
 from scipy import signal
 
 from partita._labels.numbers import (
-    is_positive,
     require_amounts,
     require_counts,
     require_floating,
@@ -24,6 +23,7 @@ from partita.datasets.coordinates import (
     component_coordinate,
     grid_coordinate,
     require_field,
+    require_spacing,
     space_coordinate,
     time_coordinate,
     with_history,
@@ -46,7 +46,7 @@ def simulate_fusi(
     n_times: int = 751,
     shape: Sequence[int] = (1, 114, 80),
     n_components: int = 10,
-    spacing: Sequence[float] = (0.4, 0.04832, 0.1),
+    spacing: float | Sequence[float] = (0.4, 0.04832, 0.1),
     sampling_interval: float = 0.3,
     timing_jitter: float = 0.0,
     amplitude: float = 0.08,
@@ -83,8 +83,8 @@ def simulate_fusi(
         Voxels along z, y and x. One plane (z = 1) moves in the plane, more planes move in space.
     n_components : int
         Number of sources.
-    spacing : sequence of 3 float
-        Voxel size along z, y and x, mm.
+    spacing : float or sequence of 3 float
+        Voxel size along z, y and x, mm; one number for all.
     sampling_interval : float
         Time between volumes, s.
     timing_jitter : float
@@ -139,14 +139,14 @@ def simulate_fusi(
     >>> truth.maps.dims, truth.signals.dims
     (('component', 'z', 'y', 'x'), ('time', 'component'))
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     counts = require_field(CALLER, shape, n_axes=3, least=4)
-    steps = _require_spacing(spacing)
+    steps = require_spacing(CALLER, spacing, axes=("z", "y", "x"))
     require_counts(CALLER, n_components=n_components)
     require_counts(CALLER, minimum=2, n_times=n_times)
     shaking = {"motion": motion, "transient": transient, "rotation": rotation}
-    amounts = {"amplitude": amplitude, "speckle": speckle, **shaking}
-    require_amounts(CALLER, **amounts)
+    require_amounts(CALLER, amplitude=amplitude, speckle=speckle, **shaking)
     tissue_rng, course_rng, motion_rng, speckle_rng, time_rng = spawn_generators(random_state, 5)
     times = _draw_times(n_times, sampling_interval, timing_jitter, rng=time_rng)
     moving = slice(1 if counts[0] == 1 else 0, None)
@@ -167,16 +167,7 @@ def simulate_fusi(
         maps=canvas.at_voxels(regions),
         signals=signals,
     )
-    return with_history(_add_motion(truth, path), CALLER, random_state, **amounts)
-
-
-def _require_spacing(spacing: Sequence[float]) -> tuple[float, ...]:
-    steps = tuple(spacing)
-    if len(steps) == 3 and all(map(is_positive, steps)):
-        return tuple(float(step) for step in steps)
-    raise ValueError(
-        f"{CALLER} needs spacing to be three sizes above 0 mm along z, y and x; got {spacing}."
-    )
+    return with_history(_add_motion(truth, path), CALLER, given)
 
 
 def _draw_times(

@@ -142,7 +142,7 @@ def _require_gentle(canvas: Canvas, path: Bending, shape: tuple[int, ...]) -> No
         return
     raise ValueError(
         f"The warp stretches the tissue by up to {max(slopes):.0%}, which would fold it; at most "
-        f"{STEEPEST:.0%} is simulated. Lower warp=, or enlarge shape= or pixel_size=."
+        f"{STEEPEST:.0%} is simulated. Lower warp=, or enlarge shape= or spacing=."
     )
 
 
@@ -156,5 +156,5 @@ def _require_inside(canvas: Canvas, indices: list[Floats]) -> None:
     raise ValueError(
         f"The motion carries the field {beyond:.2g} mm beyond the simulated tissue, which reaches "
         "a fifth further than the field on every side. Lower motion=, transient= or warp=, or "
-        "enlarge shape= or pixel_size=."
+        "enlarge shape= or spacing=."
     )

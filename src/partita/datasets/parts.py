@@ -84,6 +84,7 @@ def simulate_parts(
     >>> bool(abs(clean - truth.recording).max() < 1e-5)
     True
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     sizes = (shape,) if isinstance(shape, int | np.integer) else shape
     counts = require_shape(CALLER, sizes, n_axes=[1, 2, 3], axes="one to three axes")
@@ -109,7 +110,7 @@ def simulate_parts(
             **_places(dims, counts),
         },
     )
-    return with_history(truth, CALLER, random_state)
+    return with_history(truth, CALLER, given)
 
 
 def _places(dims: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, xr.Variable]:

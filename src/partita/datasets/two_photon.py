@@ -18,6 +18,7 @@ from partita.datasets.canvas import lay_canvas
 from partita.datasets.coordinates import (
     FLUORESCENCE,
     require_field,
+    require_spacing,
     space_coordinate,
     time_coordinate,
     with_history,
@@ -37,7 +38,7 @@ def simulate_two_photon(
     *,
     n_times: int = 200,
     shape: Sequence[int] = (256, 256),
-    pixel_size: float = 0.002,
+    spacing: float | Sequence[float] = 0.002,
     sampling_interval: float = 1 / 30,
     motion: float = 0.0,
     transient: float = 0.0,
@@ -69,8 +70,8 @@ def simulate_two_photon(
         Number of frames, at least 2.
     shape : sequence of 2 int
         Pixels along y and x, at least 4.
-    pixel_size : float
-        Pixel size along both axes, mm.
+    spacing : float or sequence of 2 float
+        Pixel size along y and x, mm; one number for both.
     sampling_interval : float
         Time between frames, s.
     motion : float
@@ -82,8 +83,8 @@ def simulate_two_photon(
     photons : float, optional
         Mean number of photons in a pixel: the recording is then Poisson.
     snr : float, optional
-        Standard deviation of the scene over that of Gaussian noise, a pixel. Without `photons`
-        and `snr` there is no noise.
+        Signal over noise: the standard deviation of the scene, in standard deviations of the
+        noise, which is Gaussian. Without `photons` and `snr` there is no noise.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed; None differs from call to call.
     dtype : dtype
@@ -114,16 +115,18 @@ def simulate_two_photon(
     >>> truth.recording.dims, truth.displacement.dims
     (('time', 'y', 'x'), ('time', 'axis', 'y', 'x'))
     """
+    given = dict(locals())
     kind = require_floating(CALLER, dtype)
     counts = require_field(CALLER, shape, n_axes=2, least=4)
     require_counts(CALLER, minimum=2, n_times=n_times)
-    require_positive(CALLER, pixel_size=pixel_size, sampling_interval=sampling_interval)
+    steps = require_spacing(CALLER, spacing, axes=("y", "x"))
+    require_positive(CALLER, sampling_interval=sampling_interval)
     shaking = {"motion": motion, "transient": transient}
     require_amounts(CALLER, **shaking, warp=warp)
-    noise = _require_noise(photons=photons, snr=snr)
+    _require_noise(photons=photons, snr=snr)
     tissue_rng, motion_rng, warp_rng, noise_rng = spawn_generators(random_state, 4)
     times = np.round(sampling_interval * np.arange(n_times), 9)
-    canvas = lay_canvas(counts, (pixel_size, pixel_size))
+    canvas = lay_canvas(counts, steps)
     tissue = (photons or BRIGHTNESS) * paint_neuropil(canvas, rng=tissue_rng)
     shift = draw_motion(times, 2, **shaking, rotation=0.0, rng=motion_rng).translation
     path = draw_bending(shift, counts, warp=warp, rng=warp_rng)
@@ -139,16 +142,15 @@ def simulate_two_photon(
         },
         coords={
             "time": time_coordinate(times),
-            "y": space_coordinate("y", 0.0, pixel_size, counts[0]),
-            "x": space_coordinate("x", 0.0, pixel_size, counts[1]),
+            "y": space_coordinate("y", 0.0, steps[0], counts[0]),
+            "x": space_coordinate("x", 0.0, steps[1], counts[1]),
         },
     )
-    given = {**shaking, "warp": warp, **noise}
-    return with_history(_add_motion(truth, path, kind), CALLER, random_state, **given)
+    return with_history(_add_motion(truth, path, kind), CALLER, given)
 
 
-def _require_noise(**noise: float | None) -> dict[str, float]:
-    """Return the one kind of noise that was asked for, if any."""
+def _require_noise(**noise: float | None) -> None:
+    """Refuse two kinds of noise, and amounts that are none (ValueError)."""
     given = {name: value for name, value in noise.items() if value is not None}
     if len(given) > 1:
         raise ValueError(
@@ -156,7 +158,6 @@ def _require_noise(**noise: float | None) -> dict[str, float]:
             f"photons={given['photons']:g} and snr={given['snr']:g}."
         )
     require_positive(CALLER, **given)
-    return given
 
 
 def _add_noise(

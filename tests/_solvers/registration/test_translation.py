@@ -22,7 +22,7 @@ def crew():
 @pytest.fixture(scope="module")
 def moving():
     return simulate_two_photon(
-        n_times=40, shape=(128, 160), pixel_size=PIXEL, motion=0.003, random_state=0
+        n_times=40, shape=(128, 160), spacing=PIXEL, motion=0.003, random_state=0
     )
 
 
@@ -91,7 +91,7 @@ def test_without_noise_nothing_but_a_hundredth_of_a_pixel_remains(moving, crew):
 
 def test_large_shifts_are_as_exact_as_small_ones(crew):
     truth = simulate_two_photon(
-        n_times=30, shape=(160, 160), pixel_size=PIXEL, motion=0.015, random_state=1
+        n_times=30, shape=(160, 160), spacing=PIXEL, motion=0.015, random_state=1
     )
     shifts = truth.translation.values / PIXEL
     assert np.abs(shifts).max() > 20
