@@ -110,3 +110,14 @@ def test_what_is_no_motion_is_refused():
     planes = xr.concat([motion(), motion()], "z")
     with pytest.raises(ValueError, match=r"has 2 along 'z'. Choose one: motion.isel\(z=0\)"):
         plot_motion(planes.transpose("time", ...))
+
+
+def test_samples_may_have_another_name():
+    renamed = motion().rename(time="frame").transpose("axis", "rotation_axis", "frame")
+    figure = plot_motion(renamed, sample_dim="frame", times=(2.0, 8.0))
+    usual = plot_motion(motion(), times=(2.0, 8.0))
+    for ours, theirs in zip(figure.axes, usual.axes, strict=True):
+        for line, expected in zip(ours.lines, theirs.lines, strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), expected.get_xydata())
+    with pytest.raises(ValueError, match="lacks the dimension 'time'"):
+        plot_motion(renamed)

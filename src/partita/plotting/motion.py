@@ -15,9 +15,10 @@ from partita.plotting.sheets import open_page
 from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of, within
 
+# Variables of a motion, and the dimension that each has beside that of samples.
 _NEEDED = {
-    "translation": ("time", "axis"), "rotation": ("time", "rotation_axis"),
-    "framewise_displacement": ("time",), "similarity": ("time",), "suspect": ("time",),
+    "translation": ("axis",), "rotation": ("rotation_axis",), "framewise_displacement": (),
+    "similarity": (), "suspect": (),
 }  # fmt: skip
 
 
@@ -28,6 +29,7 @@ def plot_motion(
     events: Any = None,
     title: str | None = None,
     theme: Literal["light", "dark"] | None = None,
+    sample_dim: str = "time",
 ) -> Figure:
     """Draw translation, rotation, framewise displacement and similarity against time.
 
@@ -47,6 +49,8 @@ def plot_motion(
         Before the number of suspect frames.
     theme : {"light", "dark"}, optional
         "light" by default.
+    sample_dim : str
+        The dimension of samples.
 
     Returns
     -------
@@ -69,13 +73,13 @@ def plot_motion(
     >>> len(partita.plotting.plot_motion(motion).axes)
     4
     """
-    _require_motion(motion)
+    _require_motion(motion, sample_dim)
     chosen = choose_theme(theme)
-    whole = samples_of(motion["framewise_displacement"], "time")
+    whole = samples_of(motion["framewise_displacement"], sample_dim)
     shades = shades_of(events, whole, theme=chosen, caller="plot_motion")
-    motion = within(motion, "time", times, caller="plot_motion")
-    panels = _panels(motion)
-    samples = samples_of(motion["framewise_displacement"], "time")
+    motion = within(motion, sample_dim, times, caller="plot_motion")
+    panels = _panels(motion, sample_dim)
+    samples = samples_of(motion["framewise_displacement"], sample_dim)
     suspect = motion["suspect"].values.astype(bool)
     figure = open_page(7.5, 0.7 + 1.35 * len(panels), colour=chosen.page, layout="constrained")
     with rc_context(chosen.rc):
@@ -102,14 +106,15 @@ def plot_motion(
     return figure
 
 
-def _panels(motion: xr.Dataset) -> list[xr.DataArray]:
+def _panels(motion: xr.Dataset, sample_dim: str) -> list[xr.DataArray]:
     """Return what each panel shows: lines over time, one or several."""
     words = dict(motion["rotation"].attrs, units="°", long_name="Rotation")
     degrees = xr.DataArray(
-        np.rad2deg(motion["rotation"].values), dims=("time", "rotation_axis"), attrs=words,
+        np.rad2deg(motion["rotation"].transpose(sample_dim, "rotation_axis").values),
+        dims=(sample_dim, "rotation_axis"), attrs=words,
         coords={"rotation_axis": motion["rotation_axis"]},
     )  # fmt: skip
-    shift = motion["translation"].transpose("time", "axis")
+    shift = motion["translation"].transpose(sample_dim, "axis")
     panels = [shift.assign_attrs(long_name="Translation")]
     if degrees.values.any():
         panels.append(degrees)
@@ -141,7 +146,7 @@ def _mark(ax: Axes, at: np.ndarray[Any, Any], suspect: np.ndarray, *, theme: The
     )  # fmt: skip
 
 
-def _require_motion(motion: Any) -> None:
+def _require_motion(motion: Any, sample_dim: str) -> None:
     if not isinstance(motion, xr.Dataset):
         raise TypeError(
             "plot_motion needs the Dataset that preprocess.estimate_motion returns, and was given "
@@ -153,13 +158,18 @@ def _require_motion(motion: Any) -> None:
             "plot_motion needs the Dataset that preprocess.estimate_motion returns; this one "
             f"lacks {', '.join(missing)}."
         )
-    lost = [dim for name, dims in _NEEDED.items() for dim in dims if dim not in motion[name].dims]
+    lost = [
+        dim
+        for name, beside in _NEEDED.items()
+        for dim in (sample_dim, *beside)
+        if dim not in motion[name].dims
+    ]
     if lost:
         raise ValueError(
             f"plot_motion draws motion over time, with a line for each axis; this one lacks the "
             f"dimension {lost[0]!r}. Keep it when you select: motion.isel({lost[0]}=[0])."
         )
-    others = [str(dim) for dim in motion["translation"].dims if dim not in ("time", "axis")]
+    others = [str(dim) for dim in motion["translation"].dims if dim not in (sample_dim, "axis")]
     if others:
         raise ValueError(
             f"plot_motion draws one series; this motion has {motion.sizes[others[0]]} along "
