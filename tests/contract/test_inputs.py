@@ -325,8 +325,9 @@ NO_SENSE = {
     "a rotation without an end": (
         lambda r: FastICA(2, tol=np.inf).fit(r), "tol is a non-negative number, and was given inf",
     ),
-    "a method in a list": (
-        lambda r: preprocess.resample_time(r, step=1, method=["cubic"]), "method must be 'cubic'",
+    "an interpolation in a list": (
+        lambda r: preprocess.resample_time(r, step=1, interpolation=["cubic"]),
+        "interpolation must be 'cubic'",
     ),
     "transform before fit": (lambda r: quick().transform(r), r"not fitted yet\. Fit it first"),
     "save before fit": (lambda r: partita.save(quick(), "x.nc"), r"not fitted yet\. Fit it first"),

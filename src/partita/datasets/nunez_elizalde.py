@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from partita._labels.warn import warn
 from partita.datasets.nunez_elizalde_hosts import (
@@ -28,6 +28,7 @@ INDEX_FILE = ".partita-index.json"
 ENTITIES = {"subject": "sub", "session": "ses", "task": "task", "acq": "acq"}
 PLURALS = {"subject": "subjects", "session": "sessions", "task": "tasks", "acq": "acqs"}
 
+Host = Literal["auto", "object-store", "osf"]
 Names = str | int | Iterable[str | int] | None
 
 
@@ -38,7 +39,7 @@ def fetch_nunez_elizalde_2022(
     tasks: Names = None,
     acqs: Names = None,
     data_dir: str | os.PathLike[str] | None = None,
-    host: str = "auto",
+    host: Host = "auto",
     verbose: int = 1,
 ) -> list[Path]:
     """Fetch power Doppler recordings of awake mice, a BIDS data set of 7.0 GB in all.

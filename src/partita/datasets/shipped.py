@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+SampleName = Literal["fusi"]
 
 
 class Sample(NamedTuple):
@@ -25,7 +28,7 @@ SAMPLES = {
 }
 
 
-def sample_path(name: str = "fusi") -> Path:
+def sample_path(name: SampleName = "fusi") -> Path:
     """Return the path of a sample recording.
 
     Parameters
@@ -52,7 +55,7 @@ def sample_path(name: str = "fusi") -> Path:
     return FOLDER / _sample(name).recording
 
 
-def load_sample(name: str = "fusi", *, chunks: Any = "auto") -> xr.DataArray:
+def load_sample(name: SampleName = "fusi", *, chunks: Any = "auto") -> xr.DataArray:
     """Load a sample recording; no network is needed.
 
     ``"fusi"`` is 300 volumes of one brain slice, 64 x 48 voxels of 0.0825 x 0.16 mm, made by
@@ -92,7 +95,7 @@ def load_sample(name: str = "fusi", *, chunks: Any = "auto") -> xr.DataArray:
     return load(sample_path(name), chunks=chunks)
 
 
-def load_sample_truth(name: str = "fusi") -> xr.Dataset:
+def load_sample_truth(name: SampleName = "fusi") -> xr.Dataset:
     """Load the sources that a sample recording was made from.
 
     Parameters

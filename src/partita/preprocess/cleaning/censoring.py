@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from partita._labels import checks
@@ -20,7 +21,7 @@ def censor(
     recording: xr.DataArray,
     frames: xr.DataArray | None = None,
     *,
-    sample_mask: Any = None,
+    sample_mask: npt.ArrayLike | None = None,
     how: How = "drop",
     interpolation: Interpolation = "linear",
     sample_dim: str = "time",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
@@ -17,10 +17,13 @@ from partita.preprocess.cleaning.projection import orthonormal, residual, take_o
 from partita.preprocess.cleaning.regressors import design_of
 from partita.preprocess.voxels.gaps import find_gaps, refuse_isolated
 
+if TYPE_CHECKING:
+    from partita.preprocess.cleaning.regressors import Confounds
+
 
 def regress_out(
     recording: xr.DataArray,
-    confounds: Any,
+    confounds: Confounds,
     *,
     keep_mean: bool = False,
     sample_dim: str = "time",

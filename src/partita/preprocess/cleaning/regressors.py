@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from partita._labels import align
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped,unused-ignore]
+
+    Table: TypeAlias = xr.DataArray | xr.Dataset | pd.DataFrame | pd.Series
+    Confounds: TypeAlias = Table | Sequence[Table]
 
 _COLUMN = "confound"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from partita._labels import checks
@@ -26,7 +27,7 @@ def resample_time(
     *,
     rate: float | None = None,
     step: float | None = None,
-    times: Any = None,
+    times: npt.ArrayLike | xr.DataArray | None = None,
     interpolation: Interpolation = "cubic",
     sample_dim: str = "time",
 ) -> xr.DataArray:
