@@ -162,14 +162,16 @@ def test_names_of_many_regions_do_not_overlap(recording):
 def test_what_does_not_fit_is_refused(recording, halves):
     with pytest.raises(ValueError, match="The label image lies on another grid"):
         plot_carpet(recording, labels=halves.assign_coords(x=halves.x + 100))
-    with pytest.raises(ValueError, match=r"The labels have the dimensions \['z'\]"):
+    with pytest.raises(ValueError, match=r"The label image has the dimensions \('z', 'x'\)"):
         plot_carpet(recording, labels=halves.expand_dims("z"))
-    with pytest.raises(ValueError, match=r"have fractions \(the first is 0.5\)"):
+    with pytest.raises(TypeError, match="plot_carpet needs labels of whole numbers"):
         plot_carpet(recording, labels=halves / 2)
-    with pytest.raises(TypeError, match=r"whole numbers or words .* list"):
+    with pytest.raises(TypeError, match=r"plot_carpet needs labels .* list"):
         plot_carpet(recording, labels=[1, 2])
-    with pytest.raises(ValueError, match="no voxel to draw"):
+    with pytest.raises(ValueError, match="The label image is empty"):
         plot_carpet(recording, labels=halves * 0)
+    with pytest.raises(ValueError, match="no voxel to draw"):
+        plot_carpet(recording, labels=halves.where(recording.x > 5), mask=recording.x < 2)
     with pytest.raises(ValueError, match=r"The motion has other samples .*: 49 and 50"):
         plot_carpet(recording, motion=recording[1:, 0, 0])
     with pytest.raises(ValueError, match="one course of motion"):

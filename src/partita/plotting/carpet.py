@@ -16,13 +16,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from partita._labels import checks
-from partita._labels.align import mask_over, to_grid
+from partita._labels.align import mask_over
 from partita._labels.grid import is_even, same_grid
 from partita._labels.numbers import is_finite
-from partita.plotting.events import Shades, named, shade, shades_of
+from partita.plotting.events import Shades, during, named, shade, shades_of
 from partita.plotting.sheets import open_page
 from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of, within
+from partita.preprocess.regions import regions_of
 
 Array = np.ndarray[Any, Any]
 
@@ -137,7 +138,8 @@ def plot_carpet(
     recording = recording.transpose(sample_dim, ...)
     # The place on the axis of time is the same for every voxel.
     clock = recording.isel(dict.fromkeys(recording.dims[1:], 0), drop=True)
-    shades = shades_of(events, samples_of(clock, sample_dim), theme=chosen, caller=caller)
+    whole = samples_of(clock, sample_dim)
+    shades = during(shades_of(events, whole, theme=chosen, caller=caller), whole, clock, times)
     course = None if motion is None else _course(motion, clock, sample_dim)
     recording = within(recording, sample_dim, times, caller=caller)
     checks.require_samples(recording, sample_dim=sample_dim, caller=caller)
@@ -211,67 +213,28 @@ def _words_of(array: xr.DataArray) -> dict[Any, Any]:
 
 
 def _groups(
-    recording: xr.DataArray,
-    labels: Any,
-    names: Mapping[Any, str] | None,
-    mask: Any,
+    recording: xr.DataArray, labels: Any, names: Mapping[Any, str] | None, mask: Any
 ) -> list[Group]:
     """Return the voxels of every region that are to be drawn, regions in the order of labels."""
-    first = recording.isel({recording.dims[0]: 0}, drop=True)
+    sample_dim = str(recording.dims[0])
+    first = recording.isel({sample_dim: 0}, drop=True)
     inside = np.isfinite(first.values)
     if mask is not None:
         inside &= mask_over(mask, first, caller="The mask").values
-    if labels is None:
-        regions: Array = np.ones(inside.shape, dtype=int)
-        names = {1: ""}
-    else:
-        regions = _regions(labels, first)
-    empty = "" if regions.dtype.kind == "U" else 0
-    regions = np.where(inside, regions, empty).ravel()
-    known = [label for label in np.unique(regions).tolist() if label != empty]
-    if not known:
+    known, codes = [""], np.zeros(inside.shape, int)
+    if labels is not None:
+        regions = regions_of(labels, recording, sample_dim=sample_dim, caller="plot_carpet")
+        shape = [first.sizes[dim] if dim in regions.dims else 1 for dim in first.dims]
+        codes = np.broadcast_to(regions.codes.reshape(shape), inside.shape)
+        known = [str((names or {}).get(label, label)) for label in regions.labels.tolist()]
+    codes = np.where(inside, codes, -1).ravel()
+    groups = [Group(name, np.flatnonzero(codes == code)) for code, name in enumerate(known)]
+    groups = [group for group in groups if group.places.size]
+    if not groups:
         raise ValueError(
-            "plot_carpet has no voxel to draw: none is finite, inside the mask and labelled with "
-            "anything but 0."
+            "plot_carpet has no voxel to draw: none is finite, inside the mask and in a region."
         )
-    called = names or {}
-    return [
-        Group(str(called.get(label, label)), np.flatnonzero(regions == label)) for label in known
-    ]
-
-
-def _regions(labels: Any, template: xr.DataArray) -> Array:
-    """Return the label of each voxel, whole numbers or words, over every feature dimension."""
-    if not isinstance(labels, xr.DataArray) or labels.dtype.kind not in "iufUOb":
-        raise TypeError(
-            "labels is a DataArray of whole numbers or words on the recording's grid; given: "
-            f"{type(labels).__name__} of {getattr(labels, 'dtype', 'no dtype')}."
-        )
-    foreign = [dim for dim in labels.dims if dim not in template.dims]
-    if foreign:
-        raise ValueError(
-            f"The labels have the dimensions {foreign}, which are not among the recording's "
-            f"features {tuple(template.dims)}. Select: labels.isel({foreign[0]}=0)."
-        )
-    beside = {dim: 0 for dim in template.dims if dim not in labels.dims}
-    part = to_grid(labels, template.isel(beside, drop=True), besides=(), caller="The label image")
-    shape = [1 if dim in beside else template.sizes[dim] for dim in template.dims]
-    order = [dim for dim in template.dims if dim not in beside]
-    values: Array = part.transpose(*order).values.reshape(shape)
-    values = np.broadcast_to(values, tuple(template.sizes.values()))
-    if values.dtype.kind == "O":
-        words = ["" if label is None or label != label else str(label) for label in values.flat]
-        return np.array(words).reshape(values.shape)
-    if values.dtype.kind == "f":
-        known = np.nan_to_num(values, nan=0.0, posinf=0.5, neginf=0.5)
-        if (known % 1).any():
-            raise ValueError(
-                "labels are whole numbers or words, and these have fractions (the first is "
-                f"{known[known % 1 != 0][0]:g}). A label image is brought onto another grid with "
-                "method='nearest'."
-            )
-        return known.astype(int)
-    return values if values.dtype.kind == "U" else values.astype(int)
+    return groups
 
 
 def _weave(recording: xr.DataArray, groups: list[Group]) -> Carpet:

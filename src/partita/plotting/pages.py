@@ -20,7 +20,7 @@ from matplotlib.dates import date2num
 from partita.io.atomic import replacing
 from partita.plotting.backdrops import background_of, find_places, require_background
 from partita.plotting.descriptions import describe
-from partita.plotting.events import Shades, shades_of
+from partita.plotting.events import Shades, during, shades_of
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
 from partita.plotting.profiles import flatten
 from partita.plotting.scales import Scale, choose_scale
@@ -156,6 +156,7 @@ def view_components(
     )
     whole = samples_of(parts.signals, parts.sample_dim)
     shades = shades_of(events, whole, theme=chosen, caller=caller)
+    shades = during(shades, whole, parts.signals, times)
     parts = parts.during(times, caller=caller)
     maps = _merged(parts.maps)
     grey = background_of(parts.maps, background)

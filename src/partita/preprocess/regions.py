@@ -78,7 +78,7 @@ def region_means(
             "region_means makes a dimension 'region', and this recording has one already. Rename "
             "it first: recording.rename(region='before')."
         )
-    regions = _regions_of(labels, recording, sample_dim=sample_dim)
+    regions = regions_of(labels, recording, sample_dim=sample_dim, caller="region_means")
     called = _called(regions.labels, names)
     left = [str(dim) for dim in recording.dims if dim not in regions.dims]
     values = recording.transpose(*left, *regions.dims).data
@@ -94,7 +94,7 @@ def region_means(
     return append_history(result, describe_call("region_means", n_regions=len(called)))
 
 
-class _Regions(NamedTuple):
+class Regions(NamedTuple):
     """The regions of a label image in the places of a recording.
 
     Attributes
@@ -112,11 +112,20 @@ class _Regions(NamedTuple):
     codes: Array
 
 
-def _regions_of(labels: Any, recording: xr.DataArray, *, sample_dim: str) -> _Regions:
+def regions_of(labels: Any, recording: xr.DataArray, *, sample_dim: str, caller: str) -> Regions:
+    """Return the regions of a label image in the places of a recording, or refuse it.
+
+    Raises
+    ------
+    TypeError
+        If it is no DataArray of whole numbers or words.
+    ValueError
+        If it lies on another grid, has other dimensions or no region.
+    """
     if not isinstance(labels, xr.DataArray) or labels.dtype.kind not in "iufbUO":
         kind = f"{type(labels).__name__} of {getattr(labels, 'dtype', 'no dtype')}"
         raise TypeError(
-            "region_means needs labels as a DataArray of whole numbers or words with the "
+            f"{caller} needs labels as a DataArray of whole numbers or words with the "
             f"recording's coordinates; given: {kind}. Load the label image: partita.load(path)."
         )
     features = recording.isel({sample_dim: 0}, drop=True)
@@ -130,7 +139,7 @@ def _regions_of(labels: Any, recording: xr.DataArray, *, sample_dim: str) -> _Re
     dims = tuple(str(dim) for dim in features.dims if dim in labels.dims)
     part = features.isel({dim: 0 for dim in features.dims if dim not in dims}, drop=True)
     placed = align.to_grid(labels, part, besides=(), caller="The label image")
-    values = _whole(placed.transpose(*dims).values)
+    values = _whole(placed.transpose(*dims).values, caller=caller)
     found, codes = np.unique(values, return_inverse=True)
     empty = found == ("" if found.dtype.kind == "U" else 0)
     if empty.all():
@@ -138,10 +147,10 @@ def _regions_of(labels: Any, recording: xr.DataArray, *, sample_dim: str) -> _Re
             "The label image is empty: every voxel has the label 0, or none. Check the image."
         )
     numbers = np.where(empty, -1, np.cumsum(~empty) - 1)
-    return _Regions(dims, found[~empty], numbers[codes].reshape(values.shape))
+    return Regions(dims, found[~empty], numbers[codes].reshape(values.shape))
 
 
-def _whole(values: Array) -> Array:
+def _whole(values: Array, *, caller: str) -> Array:
     """Return labels as whole numbers, 0 for none, or as words, "" for none."""
     if values.dtype.kind == "O":
         words = ["" if word is None or word != word else str(word) for word in values.ravel()]
@@ -153,7 +162,7 @@ def _whole(values: Array) -> Array:
     odd = ~(whole == filled)
     if odd.any():
         raise TypeError(
-            f"region_means needs labels of whole numbers; {int(odd.sum())} of {odd.size} are not, "
+            f"{caller} needs labels of whole numbers; {int(odd.sum())} of {odd.size} are not, "
             f"such as {filled[odd][0]:g}. A label image is resampled to the nearest voxel, never "
             "between."
         )
@@ -187,7 +196,7 @@ def _called(labels: Array, names: Any) -> Array:
     return np.array(called)
 
 
-def _means(values: Any, regions: _Regions, dtype: np.dtype[Any]) -> Any:
+def _means(values: Any, regions: Regions, dtype: np.dtype[Any]) -> Any:
     """Return means (*left, region) of values (*left, *dims)."""
     sums_of = partial(_sums_of_block, n_regions=len(regions.labels))
     if isinstance(values, np.ndarray):
