@@ -112,5 +112,5 @@ def test_by_weight_a_line_is_bars_and_signs_share_one_order(listed):
 def test_images_have_no_order_by_weight(fusi):
     with pytest.raises(ValueError, match="order='weight' sorts maps with one dimension"):
         plot_components(fusi(2), order="weight")
-    with pytest.raises(ValueError, match="order must be 'given' or 'weight'; given: 'size'"):
+    with pytest.raises(ValueError, match="order must be 'given' or 'weight', and was 'size'"):
         plot_components(fusi(2), order="size")

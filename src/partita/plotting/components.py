@@ -14,6 +14,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from partita._labels import checks
 from partita._labels.numbers import is_finite
 from partita.plotting.backdrops import background_of
 from partita.plotting.events import Shades, during, named, shade, shades_of
@@ -179,10 +180,10 @@ def plot_components(
     >>> [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
     ['Component 0 · alone 50.0 %', 'Component 1 · alone 25.0 %']
     """
-    _require_choice(signs, ("merged", "side-by-side"), name="signs")
-    _require_choice(limits, ("shared", "each"), name="limits")
-    _require_choice(view, ("slices", "ortho"), name="view")
-    _require_choice(order, ("given", "weight"), name="order")
+    checks.require_choice("signs", signs, ("merged", "side-by-side"))
+    checks.require_choice("limits", limits, ("shared", "each"))
+    checks.require_choice("view", view, ("slices", "ortho"))
+    checks.require_choice("order", order, ("given", "weight"))
     inches = _inches_of(width)
     chosen = choose_theme(theme)
     caller = "plot_components"
@@ -229,11 +230,6 @@ def plot_components(
 def count_pages(model: Any) -> int:
     """Return on how many pages `plot_components` draws the components of a fitted model."""
     return max(1, -(-int(model.maps_.sizes["component"]) // _MOST_ROWS))
-
-
-def _require_choice(given: Any, known: tuple[str, ...], *, name: str) -> None:
-    if given not in known:
-        raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}; given: {given!r}.")
 
 
 def _inches_of(width: Any) -> float:

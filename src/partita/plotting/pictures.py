@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from partita._labels.align import mask_over
+from partita._labels.numbers import is_number
 from partita.plotting.backdrops import find_places, require_background
 from partita.plotting.scales import Scale
 from partita.plotting.style import Theme, round_length
@@ -115,7 +116,7 @@ def compose(
             "and this map has none. Leave it out, or give the coordinates their units: "
             f"maps[{view.horizontal!r}].attrs['units'] = 'mm'."
         )
-    if threshold is not None and not threshold >= 0:
+    if threshold is not None and not (is_number(threshold) and threshold >= 0):
         raise ValueError(
             f"threshold must be 0 or above: it is compared with the size of the values, "
             f"whatever their sign; given: {threshold!r}."

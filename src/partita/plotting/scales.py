@@ -84,10 +84,19 @@ def _ends(
 
 def _colours(cmap: str | Colormap | None, low: float, high: float, *, theme: Theme) -> Colormap:
     if cmap is not None:
-        return mpl.colormaps[cmap] if isinstance(cmap, str) else cmap
+        return _colours_named(cmap) if isinstance(cmap, str) else cmap
     if low < 0 < high:
         return theme.diverging
     return theme.sequential.reversed() if high <= 0 else theme.sequential
+
+
+def _colours_named(name: str) -> Colormap:
+    if name not in mpl.colormaps:
+        raise ValueError(
+            f"There is no colour map {name!r}. Those of matplotlib are known by name, such as "
+            "'viridis', 'gray' and 'hot'; so is a Colormap itself."
+        )
+    return mpl.colormaps[name]
 
 
 def _finite(map_: xr.DataArray) -> np.ndarray[Any, Any]:

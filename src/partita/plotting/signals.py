@@ -112,8 +112,7 @@ def plot_signals(
     'time [s]'
     """
     chosen = choose_theme(theme, ax=ax)
-    if limits not in ("shared", "each"):
-        raise ValueError(f"limits must be 'shared' or 'each'; given: {limits!r}.")
+    checks.require_choice("limits", limits, ("shared", "each"))
     _require_offset(offset)
     table = _table(signals)
     dim = str(table.dims[0])

@@ -79,10 +79,14 @@ def within(signals: Drawn, dim: str, times: Any, *, caller: str) -> Drawn:
     inside = (values >= ends[0]) & (values <= ends[1])
     if not inside.any():
         raise ValueError(
-            f"No sample lies between {times[0]} and {times[1]}: {dim!r} runs from {values.min()} "
-            f"to {values.max()}."
+            f"No sample lies between {times[0]} and {times[1]}: {dim!r} runs from "
+            f"{_short(values.min())} to {_short(values.max())}."
         )
     return signals.isel({dim: inside})
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if np.asarray(value).dtype.kind in "iuf" else str(value)
 
 
 def draw_samples(ax: Axes, samples: Samples, *, theme: Theme) -> None:
