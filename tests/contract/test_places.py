@@ -52,7 +52,9 @@ MEET: dict[str, Callable[[xr.DataArray, xr.DataArray], Any]] = {
     "weights of transform": lambda own, other: fitted(own).transform(own, weights=other > 0),
     "init": lambda own, other: factorise(own, init=fitted(other).maps_),
     "fixed_maps": lambda own, other: factorise(own, 3, fixed_maps=fitted(other).maps_),
-    "fit_sessions": lambda own, other: NMF(2, max_iter=3).fit_sessions([own, other], n_passes=1),
+    "fit_sessions": lambda own, other: NMF(2, max_iter=3, tol=0).fit_sessions(
+        [own, other], n_passes=1
+    ),
     "partial_fit": folded,
     "dvars": lambda own, other: preprocess.dvars(own, mask=other.mean("time") > 0),
     "compcor": lambda own, other: preprocess.compcor(own, other.mean("time") > 0),

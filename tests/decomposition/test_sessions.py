@@ -79,11 +79,11 @@ def test_two_passes_agree_with_the_fit_of_the_joined_recording(truth, joined, mo
 def test_more_passes_come_closer_until_the_joint_fit_is_certified(truth, joined) -> None:
     sessions = cut(truth["recording"], 8)
     losses = [
-        float(NMF(4, random_state=0).fit_sessions(sessions, n_passes=n).losses_[-1])
+        float(NMF(4, random_state=0, tol=0).fit_sessions(sessions, n_passes=n).losses_[-1])
         for n in (1, 2, 3)
     ]
     assert losses[0] > losses[1] >= losses[2] * (1 - 1e-9)
-    nmf = NMF(4, random_state=0, tol=1e-6).fit_sessions(sessions, n_passes=None)
+    nmf = NMF(4, random_state=0, tol=1e-6).fit_sessions(sessions)
     assert nmf.converged_
     assert float(np.hypot(*nmf.optimality_["residual"])) < 1e-6
     assert excess(nmf, joined) < 1e-6
@@ -91,7 +91,7 @@ def test_more_passes_come_closer_until_the_joint_fit_is_certified(truth, joined)
 
 def test_the_certificate_is_that_of_a_fit_of_the_joined_recording(truth) -> None:
     sessions = cut(truth["recording"], 4)
-    nmf = NMF(4, random_state=0).fit_sessions(sessions, n_passes=1)
+    nmf = NMF(4, random_state=0, tol=0).fit_sessions(sessions, n_passes=1)
     start = xr.Dataset({"maps": nmf.maps_, "signals": nmf.signals_})
     x, maps = truth["recording"].values.reshape(400, -1), nmf.maps_.values.reshape(4, -1)
     signals = start["signals"].values
@@ -453,3 +453,11 @@ def test_parameters_set_between_sessions_are_refused_not_ignored(truth, name) ->
         model.set_params(**{name: values[name]}).partial_fit(second)
     model.set_params(**{name: before, "tol": 1e-2})
     assert model.partial_fit(second).n_sessions_ == 2
+
+
+def test_passes_that_end_above_tol_are_said_to(truth) -> None:
+    sessions = cut(truth["recording"], 4)
+    with pytest.warns(
+        ConvergenceWarning, match=r"fit_sessions stopped after 1 .*Leave n_passes out"
+    ):
+        NMF(4, random_state=0).fit_sessions(sessions, n_passes=1)

@@ -51,10 +51,19 @@ def warn_unconverged(name: str, *, n_iter: int, state: str, remedy: str) -> None
 
 
 def warn_if_above_tol(
-    model: Any, certificate: Certificate, *, remedy: str, name: str | None = None
+    model: Any,
+    certificate: Certificate,
+    *,
+    remedy: str,
+    name: str | None = None,
+    most: int | None = None,
 ) -> None:
-    """Warn if a fit ended at its limit of iterations with the residual above ``tol``."""
-    if model.converged_ or model.tol == 0 or model.n_iter_ < model.max_iter:
+    """Warn if a fit ended at its limit of iterations with the residual above ``tol``.
+
+    The limit is ``max_iter``, or `most`.
+    """
+    limit = model.max_iter if most is None else most
+    if model.converged_ or model.tol == 0 or model.n_iter_ < limit:
         return
     warn_unconverged(
         name or type(model).__name__,

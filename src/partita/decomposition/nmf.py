@@ -354,7 +354,7 @@ class NMF(Decomposition):
         more = {"n_sessions_": ledger.n_sessions, "fit_report_": report, "_ledger": ledger}
         return self._remember(seen.stacker, fit._replace(more=more))
 
-    def fit_sessions(self, recordings: sessions.Sources, *, n_passes: int | None = 2) -> Self:
+    def fit_sessions(self, recordings: sessions.Sources, *, n_passes: int | None = None) -> Self:
         """Fit one set of maps to many sessions, one of which at a time is in memory.
 
         Starts from the first session and folds the others in as `partial_fit` does: the first
@@ -367,9 +367,9 @@ class NMF(Decomposition):
         recordings : list or mapping of xarray.DataArray or path
             Sessions on one grid; what `load` takes is loaded when its turn comes.
         n_passes : int or None
-            Passes at most; they end earlier when the residual falls below ``tol``. In all, each
-            session is read 2 n_passes - 1 times (twice for one pass), the first once more. None:
-            up to ``max_iter``.
+            Passes at most, up to ``max_iter`` by default; they end earlier when the residual falls
+            below ``tol``. After n of them each session has been read 2 n - 1 times (twice after
+            one), the first once more.
 
         Returns
         -------
@@ -392,7 +392,7 @@ class NMF(Decomposition):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `n_passes` is None and `max_iter` passes do not suffice.
+            If the passes end with the residual above `tol`.
 
         Examples
         --------
@@ -416,13 +416,10 @@ class NMF(Decomposition):
         self._remember(joint.stacker, joint.fit)
         if joint.interrupted:
             raise KeyboardInterrupt
-        if n_passes is None:
-            warn_if_above_tol(
-                self,
-                joint.certificate,
-                name=caller,
-                remedy="Raise max_iter, which counts passes here, or tol.",
-            )
+        remedy = "Raise max_iter, which counts passes here, or tol."
+        if n_passes is not None:
+            remedy = "Leave n_passes out to go on until tol, or raise tol."
+        warn_if_above_tol(self, joint.certificate, name=caller, most=n_passes, remedy=remedy)
         return self
 
     # The steps of a fit
