@@ -360,13 +360,13 @@ def _set_axes(ax: Axes, picture: Picture, *, theme: Theme) -> None:
     ax.set_aspect("equal" if picture.view.physical else "auto")
     several = len(picture.cuts) > 1
     most = 2 if several else 4
-    # A number along the axis is about four letters wide, and one and a half high.
+    # A number along the axis is three or four letters wide, and one and a half high.
     across, up = (points / theme.letters.tick for points in _tile_in_points(ax, picture))
     for axis, places, room in (
-        (ax.xaxis, picture.horizontal, across / 4.5),
+        (ax.xaxis, picture.horizontal, across / 3.5),
         (ax.yaxis, picture.vertical, up / 1.5),
     ):
-        _set_ticks(axis, places, most=int(np.clip(room, 1, most)), several=several)
+        _set_ticks(axis, places, most=int(np.clip(round(room), 1, most)), several=several)
     ax.set_xlabel(picture.horizontal.label, loc="left" if several else "center")
     # In a mosaic the ticks are those of the tile at the lower left.
     ax.set_ylabel(picture.vertical.label, loc="bottom" if several else "center")
@@ -378,7 +378,7 @@ def _set_ticks(axis: Any, places: Places, *, most: int, several: bool) -> None:
     if places.words is not None and len(places.words) <= _MOST_WORDS:
         axis.set_ticks(places.centres, places.words)
         return
-    locator = MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=1)
+    locator = MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=min(2, most) if several else 1)
     if not several and places.words is None:
         axis.set_major_locator(locator)
         return
