@@ -479,14 +479,14 @@ def test_unknown_words_are_refused(blobs):
         register(blobs, reference=True)
     with pytest.raises(ValueError, match='per must be "volume" or "plane"'):
         estimate_motion(blobs, per="slice")
-    with pytest.raises(ValueError, match="interpolation must be one of nearest, linear, cubic"):
+    with pytest.raises(ValueError, match="interpolation must be one of cubic, linear, nearest"):
         apply_motion(blobs, motion, interpolation="sinc")
     with pytest.raises(ValueError, match="fill must be one of nearest, nan, outside"):
         register(blobs, fill="zero")
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "2", True])
-@pytest.mark.parametrize("name", ["max_shift", "smooth"])
+@pytest.mark.parametrize("name", ["max_shift", "smooth_fwhm"])
 def test_lengths_and_durations_must_be_above_zero(blobs, name, value):
     with pytest.raises(ValueError, match=f"{name} must be a number above 0"):
         estimate_motion(blobs, **{name: value})
