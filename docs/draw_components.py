@@ -1,21 +1,30 @@
-"""Draw the picture of the README and the first page: ``python docs/draw_components.py``."""
+"""Draw the picture of the README by its own ten lines: ``python docs/draw_components.py``."""
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 from pathlib import Path
 
-import partita as pt
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
 
 
 def draw(path: Path) -> None:
-    truth = pt.datasets.simulate_fusi(n_components=6, random_state=4)
-    signed = truth["recording"].pipe(pt.preprocess.zscore).pipe(pt.preprocess.split_sign)
-    nmf = pt.NMF(n_components=12, random_state=0).fit(signed)
-    figure = pt.plotting.plot_components(
-        nmf, components=[0, 1, 2, 3], signs="merged", background=truth["power"]
+    """Run the example of the README in a folder of its own, and keep the figure it ends with."""
+    found = re.search(
+        r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
-    figure.savefig(path, dpi=160)
+    assert found is not None
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        exec(compile(found[1], README.name, "exec"), {})
+        os.chdir(HERE)
+    plt.gcf().savefig(path, dpi=100)
 
 
 if __name__ == "__main__":
-    draw(Path(__file__).parent / "_static" / "components.png")
+    draw(HERE / "_static" / "components.png")

@@ -46,8 +46,9 @@ signals = nmf.fit_transform(signed)
 signals
 
 # %%
-# Maps beside their time courses, in one call. The percentage is each part's share of the energy of
-# the recording; all maps share one slice and one scale.
+# Maps beside their time courses, in one call, over the mean power that ``zscore`` has taken away and
+# left as the coordinate ``background``. Each part's percentage is what it would explain of the
+# squares alone; R² is what all of them explain of the variance. All maps share one scale.
 
 pt.plotting.plot_components(nmf)
 
@@ -65,12 +66,10 @@ nmf.optimality_
 # which factor moves first, and nothing else; both modes look for the same minima, and in both all
 # maps *and* all signals are non-negative.
 #
-# The figure shows the strongest five, rises less falls, over the vessels.
+# The figure shows the strongest five, rises less falls.
 
 spatial = pt.NMF(n_components=10, mode="spatial", random_state=0).fit(signed)
-pt.plotting.plot_components(
-    spatial, components=range(5), signs="merged", background=recording.mean("time")
-)
+pt.plotting.plot_components(spatial, components=range(5))
 
 # %%
 
