@@ -15,9 +15,9 @@ README = HERE.parent / "README.md"
 
 def draw(path: Path) -> None:
     """Run the example of the README in a folder of its own, and keep the figure it ends with."""
-    found = re.search(
-        r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
+    text = README.read_text(encoding="utf-8")
+    found = re.search(r"^```python
+(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert found is not None
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -46,8 +46,8 @@ signals = nmf.fit_transform(signed)
 signals
 
 # %%
-# Maps beside their time courses, in one call, over the mean power that ``zscore`` has taken away and
-# left as the coordinate ``background``. Each part's percentage is what it would explain of the
+# Maps beside their time courses, in one call, over the mean power that ``zscore`` has taken away
+# and left as the coordinate ``background``. Each part's percentage is what it would explain of the
 # squares alone; R² is what all of them explain of the variance. All maps share one scale.
 
 pt.plotting.plot_components(nmf)
