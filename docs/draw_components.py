@@ -16,8 +16,7 @@ README = HERE.parent / "README.md"
 def draw(path: Path) -> None:
     """Run the example of the README in a folder of its own, and keep the figure it ends with."""
     text = README.read_text(encoding="utf-8")
-    found = re.search(r"^```python
-(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found = re.search(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert found is not None
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
