@@ -90,7 +90,7 @@ def _warm(stacker: Stacker, init: xr.DataArray | xr.Dataset) -> tuple[Array, lis
         )
     rows, labels = _maps(stacker, init["maps"], caller="init['maps']")
     columns = stacker.flat_signals(init["signals"], component=labels, caller="init['signals']")
-    _refuse_negative(columns, caller="init['signals']")
+    _refuse_negative(columns, caller="init['signals']", what="signals")
     return rows, labels, columns
 
 
@@ -105,11 +105,11 @@ def _maps(stacker: Stacker, maps: Any, *, caller: str) -> tuple[Array, list[Any]
     return rows, checks.component_labels(maps, caller=caller)
 
 
-def _refuse_negative(values: Array, *, caller: str) -> None:
+def _refuse_negative(values: Array, *, caller: str, what: str = "maps") -> None:
     if (values < 0).any():
         raise ValueError(
             f"{caller} must be non-negative; {int((values < 0).sum())} of {values.size} values are "
-            f"negative (minimum {values.min():g}). Clip them: maps.clip(min=0)."
+            f"negative (minimum {values.min():g}). Clip them: {what}.clip(min=0)."
         )
 
 
