@@ -243,6 +243,12 @@ def test_every_map_may_be_fixed(truth) -> None:
     assert float(xr.corr(nmf.signals_, truth["signals"], dim="time").min()) > 0.99
 
 
+def test_given_signals_that_are_negative_are_named(truth) -> None:
+    start = xr.Dataset({"maps": truth["maps"], "signals": truth["signals"] - 9})
+    with pytest.raises(ValueError, match=r"init\['signals'\] must be .* signals.clip\(min=0\)"):
+        NMF(4, init=start).fit(truth["recording"])
+
+
 @pytest.mark.parametrize(
     ("start", "error", "message"),
     [

@@ -52,7 +52,7 @@ LARGER = survey.SAMPLE
 # best of them for some more: where maps are small, as of cells, a sample of the columns ranks
 # starts wrongly, and a few rounds on all of them do not yet rank them either. Twice the rounds, and
 # three in place of two, end alike (25 fits of 14 recordings) and take a sixth longer; two rounds of
-# all, three of half and 15 of two take a quarter fewer, and of 30 recordings one ends 1.6e-3 higher.
+# all, three of half and 15 of two take a quarter fewer, and one of 30 fits ends 1.6e-3 higher.
 _TRIED_ROUNDS, _BEST, _BEST_ROUNDS = 5, 2, 20
 _SAME_MINIMUM = 8e-6  # of a loss; half and twice as much end alike
 # Of them tried on X: one saves a tenth of the passes, four chose no better. Rounds there, from a
