@@ -154,13 +154,16 @@ class Interrupting:
 @pytest.fixture
 def ctrl_c(monkeypatch):
     """Press Ctrl-C at the write of a number; return what tells whether it came so far."""
+    # A process that a shell has started in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press(number):
         pressed = Interrupting(number)
         monkeypatch.setattr("partita.io.stores.full_disk.write_at", pressed)
         return lambda: pressed.left <= 0
 
-    return press
+    yield press
+    signal.signal(signal.SIGINT, before)
 
 
 LARGE = xr.Dataset(
