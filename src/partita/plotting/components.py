@@ -18,9 +18,19 @@ from partita._labels import checks
 from partita._labels.numbers import is_finite
 from partita.plotting.backdrops import background_of
 from partita.plotting.events import Shades, during, named, shade, shades_of
+from partita.plotting.panels import (
+    Cutter,
+    Panel,
+    Slices,
+    columns_of,
+    each_of,
+    is_image,
+    same_axis,
+    sorted_by_weight,
+)
 from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
-from partita.plotting.pictures import Picture, add_colour_bar, compose, draw_picture, tile_size
-from partita.plotting.profiles import by_weight, draw_profile, longest_name
+from partita.plotting.pictures import Picture, add_colour_bar, draw_picture
+from partita.plotting.profiles import draw_profile, longest_name
 from partita.plotting.scales import Scale, choose_scale
 from partita.plotting.sheets import (
     BETWEEN_AXES,
@@ -36,25 +46,12 @@ from partita.plotting.sheets import (
 )
 from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of
-from partita.plotting.views import SPACE, Cut, View, arrange, choose_cuts, choose_view, peak_cut
-from partita.preprocess import merge_sign
 
 # More rows than this on a page make no figure that anyone reads.
 _MOST_ROWS = 16
-_MOST_TILES = 6
 # Widths of figures in print: of one column and of a page, in inches.
 _PRESETS = {"single": 89 / 25.4, "double": 183 / 25.4}
 _NARROWEST = 3.0
-
-Slices = float | str | Sequence[float | str]
-
-
-class Panel(NamedTuple):
-    """What stands in one column of maps; a picture a row, or none where maps are no images."""
-
-    heading: str
-    maps: xr.DataArray
-    pictures: list[Picture] | None
 
 
 class Plan(NamedTuple):
@@ -193,19 +190,19 @@ def plot_components(
     shades = during(shades, whole, parts.signals, times)
     parts = parts.during(times, caller=caller)
     grey = background_of(parts.maps, background)
-    columns = _columns(parts.maps, signs)
+    columns = columns_of(parts.maps, signs)
     panels = [Panel(heading, maps, None) for heading, maps in columns]
-    if _is_image(columns[0][1]):
+    if is_image(columns[0][1]):
         how = {"mask": mask, "threshold": threshold, "scale_bar": scale_bar, "background": grey}
-        cutter = _Cutter(columns, slices, slice_dim, y_axis, how)
+        cutter = Cutter(columns, slices, slice_dim, y_axis, how)
         narrow = inches < NARROW * chosen.letters.label / 8
         panels = cutter.through_the_peaks(narrow) if view == "ortho" else cutter.slices()
     elif view == "ortho":
         raise ValueError("view='ortho' cuts volumes, and these maps are none. Leave it out.")
     if order == "weight":
-        panels = _by_weight(panels, parts.maps)
+        panels = sorted_by_weight(panels, parts.maps)
     over = grey is not None and panels[0].pictures is not None
-    every = [map_ for _, maps in _columns(parts.all_maps, signs) for map_ in _each(maps)]
+    every = [map_ for _, maps in columns_of(parts.all_maps, signs) for map_ in each_of(maps)]
     scales = [
         choose_scale(
             every if limits == "shared" else [maps.isel(component=row) for _, maps in columns],
@@ -243,102 +240,6 @@ def _inches_of(width: Any) -> float:
     )
 
 
-def _columns(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
-    """Return what stands side by side in a row, each with its heading."""
-    if "sign" not in maps.dims:
-        return [("", maps)]
-    if signs == "merged":
-        return [("", merge_sign(maps))]
-    return [(str(sign), maps.sel(sign=sign, drop=True)) for sign in maps["sign"].values]
-
-
-def _each(maps: xr.DataArray) -> list[xr.DataArray]:
-    return [maps.isel(component=at) for at in range(maps.sizes["component"])]
-
-
-def _by_weight(panels: list[Panel], maps: xr.DataArray) -> list[Panel]:
-    if panels[0].pictures is not None:
-        raise ValueError(
-            "order='weight' sorts maps with one dimension of features, and these are images. "
-            "Leave it out."
-        )
-    first = by_weight(maps)
-    return [panel._replace(maps=panel.maps.isel({first.dims[0]: first})) for panel in panels]
-
-
-def _is_image(maps: xr.DataArray) -> bool:
-    long = [dim for dim in maps.dims if dim != "component" and maps.sizes[dim] > 1]
-    return len(long) > 1 or {"y", "x"} <= set(maps.dims)
-
-
-class _Cutter:
-    """Cuts the maps of every row, and says what is drawn of them."""
-
-    def __init__(
-        self,
-        columns: list[tuple[str, xr.DataArray]],
-        slices: Slices,
-        slice_dim: str | None,
-        y_axis: str,
-        how: dict[str, Any],
-    ) -> None:
-        self.columns, self.how, self.y_axis = columns, how, y_axis
-        self.where, self.slice_dim = slices, slice_dim
-        self.first = columns[0][1].isel(component=0)
-        self.rows = columns[0][1].sizes["component"]
-
-    def slices(self) -> list[Panel]:
-        """Return panels of slices as they were asked for."""
-        view = self._view(self.slice_dim)
-        if isinstance(self.where, str) and self.where in ("peak", "shared"):
-            cuts = [self._peak(row, view) for row in range(self.rows)]
-        else:
-            slices = None if isinstance(self.where, str) and self.where == "all" else self.where
-            same = choose_cuts(
-                self.first, view, slices=slices, slice_dim=self.slice_dim, at_most=_MOST_TILES
-            )
-            cuts = [same] * self.rows
-        pictures = [self._picture(view, some) for some in cuts]
-        return [Panel(heading, maps, pictures) for heading, maps in self.columns]
-
-    def through_the_peaks(self, narrow: bool) -> list[Panel]:
-        """Return panels of three cuts, each across one axis of space.
-
-        On a narrow page there is room for them, and for a scale bar, but for no axes.
-        """
-        axes = [dim for dim in SPACE if self.first.sizes.get(dim, 1) > 1]
-        if len(axes) < 3:
-            raise ValueError(
-                "view='ortho' cuts volumes along z, y and x, and these maps have the sizes "
-                f"{dict(self.first.sizes)}. Leave it out."
-            )
-        views = [self._view(dim) for dim in axes]
-        if narrow and all(view.physical for view in views):
-            self.how["scale_bar"] = True
-        cut = [
-            [self._picture(view, self._peak(row, view)) for row in range(self.rows)]
-            for view in views
-        ]
-        return [
-            Panel(heading, maps, pictures) for heading, maps in self.columns for pictures in cut
-        ]
-
-    def _view(self, slice_dim: str | None) -> View:
-        return choose_view(
-            self.first, slice_dim=slice_dim, y_axis=self.y_axis, caller="plot_components"
-        )
-
-    def _peak(self, row: int, view: View) -> list[Cut]:
-        rows = slice(None) if self.where == "shared" else [row]
-        chosen = xr.concat([maps.isel(component=rows) for _, maps in self.columns], "panel")
-        return peak_cut(chosen, view, along=tuple(map(str, self.first.dims)))
-
-    def _picture(self, view: View, cuts: list[Cut]) -> Picture:
-        across, up = tile_size(self.first, view)
-        columns = arrange(len(cuts), width=across, height=up, ratio=3.0 / len(self.columns))
-        return compose(self.first, view, cuts, columns=columns, height=1.2, **self.how)
-
-
 def _measure(plan: Plan, width: float) -> Sheet:
     letters = plan.theme.letters.label / 8
     maps = plan.panels[0].maps.isel(component=0)
@@ -353,7 +254,7 @@ def _measure(plan: Plan, width: float) -> Sheet:
         bars=plan.images and not plan.shared,
         foot=(TICKS + (0.2 if plan.parts.pages > 1 else 0)) * letters,
         letters=letters,
-        gap=BETWEEN_MAPS if all(map(_same_axis, plan.panels, plan.panels[1:])) else BETWEEN_AXES,
+        gap=BETWEEN_MAPS if all(map(same_axis, plan.panels, plan.panels[1:])) else BETWEEN_AXES,
     )
     if plan.images:
         return sheet
@@ -442,19 +343,10 @@ def _draw_map(figure: Figure, plan: Plan, sheet: Sheet, *, row: int, panel: int)
     if row == 0 and heading and (not panel or heading != plan.panels[panel - 1].heading):
         small, faint = plan.theme.letters.tick, plan.theme.faint
         ax.set_title(heading, fontsize=small, color=faint, loc="left", pad=3)
-    if panel and _same_axis(plan.panels[panel - 1], plan.panels[panel]):
+    if panel and same_axis(plan.panels[panel - 1], plan.panels[panel]):
         ax.set_ylabel("")
         ax.tick_params(labelleft=False)
     return ax
-
-
-def _same_axis(left: Panel, right: Panel) -> bool:
-    """Tell whether two neighbours have the same vertical axis, which is named once."""
-    if left.pictures is None or right.pictures is None:
-        return True
-    if left.pictures[0].bar:  # which stands in place of the axes
-        return True
-    return left.pictures[0].view.vertical == right.pictures[0].view.vertical
 
 
 def _bar_limits(plan: Plan, row: int) -> tuple[float, float]:
