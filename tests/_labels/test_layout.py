@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 import xarray as xr
 
 from partita._labels.stack import Stacker
@@ -35,3 +37,34 @@ def test_a_place_is_named_by_its_labels() -> None:
 def test_a_place_without_coordinates_is_named_by_its_index() -> None:
     recording = recording_of().drop_vars(["time", "y", "x"])
     assert Stacker.of(recording).place(1, 5) == "time index 1, y index 1, x index 1"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a", "b", "c"],
+        np.array(["a", "b", "c"], object),
+        np.array(["a", "b", "c"], np.dtypes.StringDType()),
+        pd.Categorical(["a", "b", "c"]),
+    ],
+    ids=["text", "objects", "variable text", "categorical"],
+)
+def test_features_are_named_by_texts_however_they_are_held(labels) -> None:
+    table = recording_of((5, 3), "time unit").assign_coords(unit=("unit", labels))
+    layout = Stacker.of(table, mask=table["unit"] != "b")
+    names = layout.feature_names()
+    assert (names.dtype, names.tolist()) == (object, ["a", "b", "c"])
+    assert (layout.n_places, layout.n_features) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "labels", [[1, 2, 3], np.array(["a", 1, None], object), pd.array(["a", "b", None], "string")]
+)
+def test_features_are_not_named_by_other_labels(labels) -> None:
+    table = recording_of((5, 3), "time unit")
+    assert Stacker.of(table.assign_coords(unit=("unit", labels))).feature_names() is None
+    assert Stacker.of(table.drop_vars("unit")).feature_names() is None
+    stacked = recording_of((5, 1, 3)).assign_coords(x=list("abc")).stack(voxel=("y", "x"))
+    assert Stacker.of(stacked).feature_names() is None
+    alone = recording_of((5, 1, 3)).assign_coords(x=list("abc"))
+    assert Stacker.of(alone).feature_names() is None

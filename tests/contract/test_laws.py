@@ -360,6 +360,24 @@ def test_anything_with_samples_is_a_recording(make) -> None:
     assert model.maps_["muscle"].values.tolist() == table["muscle"].values.tolist()
 
 
+def test_features_are_counted_and_named_as_in_scikit_learn(make_each, taken_to_a_file) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"m{i}" for i in range(8)]
+    table = xr.DataArray(rng.random((40, 8)), dims=("time", "muscle"), coords={"muscle": names})
+    inside = xr.DataArray(np.arange(8) > 1, dims="muscle", coords={"muscle": names})
+    model = make_each(mask=inside).fit(table)
+    for one in (model, taken_to_a_file(model)):
+        assert one.n_features_in_ == len(one.feature_names_in_) == 8
+        assert one.feature_names_in_.dtype == object
+        assert one.feature_names_in_.tolist() == names
+    grid = xr.DataArray(rng.random((40, 2, 3)), dims=("time", "muscle", "x"))
+    model.set_params(mask=None).fit(grid.assign_coords(muscle=["a", "b"]))
+    assert model.n_features_in_ == 6
+    assert not hasattr(model, "feature_names_in_"), "of the fit before, or of half a place"
+    assert not hasattr(make_each().fit(table.drop_vars("muscle")), "feature_names_in_")
+    assert not hasattr(make_each().fit(table.assign_coords(muscle=range(8))), "feature_names_in_")
+
+
 def assert_same_model(again, model) -> None:
     """Assert that two models have the same parameters and the same fitted attributes."""
     assert type(again) is type(model)
@@ -371,6 +389,9 @@ def assert_same_model(again, model) -> None:
             xr.testing.assert_identical(theirs, ours)
         elif name == "fit_report_":
             assert theirs == {key: value for key, value in ours.items() if key != "seconds"}
+        elif isinstance(ours, np.ndarray):
+            assert theirs.dtype == ours.dtype
+            np.testing.assert_array_equal(theirs, ours, strict=True)
         else:
             assert theirs == ours, name
     parameters = model.get_params()

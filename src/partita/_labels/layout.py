@@ -55,15 +55,34 @@ class Layout:
     @property
     def n_features(self) -> int:
         """Columns of the matrix."""
-        return self._n_places if self.inside is None else int(self.inside.sum())
+        return self.n_places if self.inside is None else int(self.inside.sum())
 
     @property
-    def _n_places(self) -> int:
+    def n_places(self) -> int:
+        """Features of the recording, inside the mask and outside."""
         return int(np.prod([self.sizes[dim] for dim in self.feature_dims], dtype=np.int64))
 
     @property
     def _feature_shape(self) -> tuple[int, ...]:
         return tuple(self.sizes[dim] for dim in self.feature_dims)
+
+    def feature_names(self) -> Array | None:
+        """Return the texts that label the one dimension of the features, where they do.
+
+        Returns
+        -------
+        numpy.ndarray of object, (n_places,), or None
+            As pandas has them; None where there are several dimensions, or other labels.
+        """
+        dim, *others = self.feature_dims
+        if others or dim not in self.coords:
+            return None
+        labels = self.coords[dim]
+        # The first is looked at before all: of a million stacked voxels each would be a tuple.
+        if not _are_texts(labels[:1].values):
+            return None
+        names = np.asarray(labels.values, dtype=object)
+        return names if _are_texts(names) else None
 
     def feature_template(self) -> xr.DataArray:
         """Return an array of True over the features, with their coordinates."""
@@ -97,13 +116,13 @@ class Layout:
                 "Every voxel inside the mask is NaN at all times: nothing is left to work on. "
                 "Check the steps before, or the mask."
             )
-        inside = np.ones(self._n_places, bool) if self.inside is None else self.inside.copy()
+        inside = np.ones(self.n_places, bool) if self.inside is None else self.inside.copy()
         inside[inside] = ~empty
         return replace(self, inside=inside)
 
     def canonical_columns(self) -> Array:
         """Return the columns in an order that no order of dimensions changes."""
-        order = np.arange(self._n_places).reshape(self._feature_shape)
+        order = np.arange(self.n_places).reshape(self._feature_shape)
         if self.inside is not None:
             order = np.where(self.inside, np.cumsum(self.inside) - 1, -1).reshape(order.shape)
         by_name = sorted(range(order.ndim), key=lambda axis: self.feature_dims[axis])
@@ -131,3 +150,7 @@ class Layout:
         if self.sample_dim not in self.coords or self.sample_dim not in like.coords:
             return self.sample_dim not in self.coords and self.sample_dim not in like.coords
         return same_grid(like[self.sample_dim], self.coords[self.sample_dim])
+
+
+def _are_texts(labels: Any) -> bool:
+    return all(isinstance(label, str) for label in labels)

@@ -100,7 +100,7 @@ class Stacker(Layout):
             Floating; integers are promoted.
         """
         ordered = recording.transpose(self.sample_dim, *self.feature_dims).data
-        flat = ordered.reshape((ordered.shape[0], self._n_places))
+        flat = ordered.reshape((ordered.shape[0], self.n_places))
         if not isinstance(flat, np.ndarray):
             flat = flat.asformat("coo").tocsr()
         flat = flat.astype(self.dtype, copy=False)
@@ -335,9 +335,9 @@ class Stacker(Layout):
         if self.inside is None:
             return rows
         if not isinstance(rows, np.ndarray):  # lazy, in blocks of samples
-            chunks = (rows.chunks[0], (self._n_places,))
+            chunks = (rows.chunks[0], (self.n_places,))
             return rows.map_blocks(self._scattered, dtype=rows.dtype, chunks=chunks)
-        full = np.full((*rows.shape[:-1], self._n_places), np.nan, rows.dtype)
+        full = np.full((*rows.shape[:-1], self.n_places), np.nan, rows.dtype)
         full[..., self.inside] = rows
         return full
 

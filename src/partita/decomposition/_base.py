@@ -94,7 +94,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
     map_dims: ClassVar[tuple[str, ...]] = ("component",)
     signal_coords: ClassVar[tuple[str, ...]] = ()
     remembers: ClassVar[tuple[str, ...]] = (
-        "maps_", "signals_", "energy_", "reconstruction_err_", "explained_", "_norm2", "_streamed",
+        "maps_", "signals_", "energy_", "reconstruction_err_", "explained_", "n_features_in_",
+        "feature_names_in_", "_norm2", "_streamed",
     )  # fmt: skip
 
     # Given by the subclass's __init__.
@@ -108,6 +109,8 @@ class Decomposition(TransformerMixin, BaseEstimator):
     energy_: xr.DataArray
     reconstruction_err_: float
     explained_: xr.Dataset
+    n_features_in_: int
+    feature_names_in_: Array  # where texts label the one dimension of the features
     _stacker: Stacker
     _norm2: float
     _streamed: bool

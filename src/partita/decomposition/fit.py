@@ -87,6 +87,7 @@ def labelled(stacker: Stacker, fit: Fit, *, line: str) -> dict[str, Any]:
     # A map over lags is one row.
     energies = normalisation.energies(fit.signals.values, fit.maps.reshape(len(fit.maps), -1))
     shares = energies / fit.norm2 if fit.norm2 > 0 else np.zeros(len(energies))
+    names = stacker.feature_names()
     return {
         "maps_": maps,
         "signals_": labelled_signals(fit.signals, stacker, component, line=line),
@@ -95,20 +96,24 @@ def labelled(stacker: Stacker, fit: Fit, *, line: str) -> dict[str, Any]:
         ),
         "reconstruction_err_": fit.error,
         "explained_": fit.explained.labelled(),
+        "n_features_in_": stacker.n_places,
+        **({} if names is None else {"feature_names_in_": names}),
         "_norm2": float(fit.norm2),
         "_streamed": fit.streams,
         **fit.more,
     }
 
 
-def by_component(values: Array, component: Array, *, name: str, long_name: str) -> xr.DataArray:
-    """Return one number a component, a share of something, labelled."""
+def by_component(
+    values: Array, component: Array, *, name: str, long_name: str, units: str | None = "1"
+) -> xr.DataArray:
+    """Return one number a component, a share of something unless it has units, labelled."""
     return xr.DataArray(
         values,
         dims="component",
         coords={"component": _labels_of(component)},
         name=name,
-        attrs={"long_name": long_name, "units": "1"},
+        attrs={"long_name": long_name} | ({} if units is None else {"units": units}),
     )
 
 

@@ -132,6 +132,10 @@ class NMF(Decomposition):
     explained_ : xarray.Dataset
         ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
         share of the squares; weights included.
+    n_features_in_ : int
+        How many features the recording has, those outside the mask included.
+    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+        Their labels, where there is one feature dimension and its labels are text.
     optimality_ : xarray.Dataset, (factor,)
         ``residual``: the projected gradient of the factor in the metric of the Hessian's
         diagonal, relative to the misfit. ``possible_decrease``: the largest relative decrease of

@@ -76,6 +76,10 @@ class SemiNMF(Decomposition):
     explained_ : xarray.Dataset
         ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
         share of the squares (variance accounted for, not centred).
+    n_features_in_ : int
+        How many features the recording has, those outside the mask included.
+    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+        Their labels, where there is one feature dimension and its labels are text.
     optimality_ : xarray.Dataset, (factor,)
         ``residual`` and ``possible_decrease``, as of `NMF`. The signals are exact for the maps;
         ``maps`` says how far these are from their least-squares answer.
