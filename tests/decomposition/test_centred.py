@@ -9,6 +9,7 @@ from sklearn import decomposition as sk
 from sklearn.exceptions import ConvergenceWarning
 
 from partita import PCA, FastICA
+from partita.decomposition import out_of_core
 
 
 def mixed(seed: int = 0) -> tuple[xr.DataArray, np.ndarray, np.ndarray]:
@@ -32,6 +33,59 @@ def test_pca_is_the_best_fit_of_its_rank(mode: str) -> None:
     np.testing.assert_allclose(
         pca.explained_variance_ratio_, values[:3] ** 2 / (values**2).sum(), rtol=1e-6
     )
+
+
+def in_parts(monkeypatch, recording):
+    """Return a recording that is read part by part, however small."""
+    monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
+    return recording.chunk({recording.dims[0]: 23})
+
+
+VARIANCES = ("explained_variance_", "explained_variance_ratio_", "singular_values_")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("mode", ["temporal", "spatial"])
+def test_variances_are_those_of_scikit_learn(mode: str, streams: bool, monkeypatch) -> None:
+    recording, _, _ = mixed()
+    samples = recording.values if mode == "temporal" else recording.values.T
+    theirs = sk.PCA(4, svd_solver="full").fit(samples)
+    pca = PCA(4, mode=mode).fit(in_parts(monkeypatch, recording) if streams else recording)
+    assert (pca.inverse_transform().chunks is not None) is streams
+    for name in VARIANCES:
+        ours = getattr(pca, name)
+        np.testing.assert_allclose(ours, getattr(theirs, name), rtol=1e-5, err_msg=name)
+        assert ours["component"].equals(pca.maps_["component"])
+        assert f"{ours.name}_" == name
+    assert isinstance(pca.noise_variance_, float)
+    assert pca.noise_variance_ == pytest.approx(theirs.noise_variance_, rel=1e-4)
+
+
+def test_voxels_outside_the_mask_add_nothing_to_the_variances() -> None:
+    recording, _, _ = mixed()
+    inside = xr.DataArray(np.arange(50) % 3 > 0, dims="voxel")
+    theirs = sk.PCA(2).fit(recording.values[:, inside.values])
+    pca = PCA(2, mask=inside).fit(recording)
+    np.testing.assert_allclose(pca.explained_variance_, theirs.explained_variance_)
+    assert pca.noise_variance_ == pytest.approx(theirs.noise_variance_)
+
+
+def test_where_all_components_are_kept_no_noise_is_left() -> None:
+    recording = mixed()[0].isel(voxel=slice(4))
+    pca = PCA(4).fit(recording)
+    assert pca.noise_variance_ == sk.PCA(4).fit(recording.values).noise_variance_ == 0
+    still = PCA(1, mode="spatial").fit(recording.isel(voxel=[0]))
+    assert (float(still.explained_variance_[0]), still.noise_variance_) == (0, 0)
+
+
+def test_variances_have_the_units_of_the_recording() -> None:
+    units = [
+        [getattr(PCA(2).fit(recording), name).attrs.get("units") for name in VARIANCES]
+        for recording in (mixed()[0].assign_attrs(units=unit) for unit in ("mV", "1"))
+    ]
+    assert units == [["(mV)^2", "1", "mV"], ["1", "1", "1"]]
+    bare = PCA(2).fit(mixed()[0])
+    assert "units" not in bare.singular_values_.attrs | bare.explained_variance_.attrs
 
 
 @pytest.mark.parametrize("estimator", [PCA, FastICA])

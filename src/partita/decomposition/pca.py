@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from sklearn import decomposition as sk
 
+from partita._labels.stack import Stacker
 from partita._solvers.linear import least_squares
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
@@ -56,6 +57,14 @@ class PCA(Decomposition):
         Share of the recording's energy in each part.
     explained_variance_ratio_ : xarray.DataArray, (component,)
         Share of the centred recording's energy in each part.
+    explained_variance_ : xarray.DataArray, (component,)
+        Variance of each part's scores: over time, or over voxels in spatial mode (n - 1 of them
+        are divided by).
+    singular_values_ : xarray.DataArray, (component,)
+        The largest singular values of the centred recording.
+    noise_variance_ : float
+        Mean variance of the components that were left out, in squared units of the recording; 0
+        where none was (Tipping & Bishop, 1999).
     mean_ : xarray.DataArray, (...)
         Each voxel's mean over time (temporal mode only).
     reconstruction_err_ : float
@@ -63,6 +72,10 @@ class PCA(Decomposition):
     explained_ : xarray.Dataset
         ``r2``, the share of each voxel's variance over time that is explained, and ``vaf``, the
         share of the squares (variance accounted for, not centred).
+    n_features_in_ : int
+        How many features the recording has, those outside the mask included.
+    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+        Their labels, where there is one feature dimension and its labels are text.
 
     See Also
     --------
@@ -79,9 +92,15 @@ class PCA(Decomposition):
     modes: ClassVar = MODES
     streams: ClassVar = True
     signal_coords: ClassVar = ("offset",)
-    remembers: ClassVar = (*Decomposition.remembers, "explained_variance_ratio_", "mean_")
+    remembers: ClassVar = (
+        *Decomposition.remembers, "explained_variance_ratio_", "explained_variance_",
+        "singular_values_", "noise_variance_", "mean_",
+    )  # fmt: skip
 
     explained_variance_ratio_: xr.DataArray
+    explained_variance_: xr.DataArray
+    singular_values_: xr.DataArray
+    noise_variance_: float
     mean_: xr.DataArray
 
     def __init__(
@@ -127,7 +146,7 @@ class PCA(Decomposition):
         seen, found = look_over(self, recording)
         signals, maps = self._principal(found)
         fit = fit_of(seen, found, signals, maps)
-        return self._remember(seen.stacker, self._with_ratio(fit, found))
+        return self._remember(seen.stacker, self._with_variances(fit, seen.stacker, found.norm2))
 
     def _principal(self, found: Centred) -> tuple[Array, Array]:
         """Return the signals and maps that keep the most of what is left."""
@@ -143,15 +162,22 @@ class PCA(Decomposition):
             scores = model.fit_transform(samples)
         return (scores, model.components_) if temporal else (model.components_.T, scores.T)
 
-    def _with_ratio(self, fit: Fit, found: Centred) -> Fit:
+    def _with_variances(self, fit: Fit, stacker: Stacker, norm2: float) -> Fit:
+        """Say what the parts keep of a centred recording of squared norm `norm2`."""
+        n, p = stacker.n_samples, stacker.n_features
+        # One sample alone does not vary, less its mean.
+        freedom = max((n if self.mode == "temporal" else p) - 1, 1)
         energies = normalisation.energies(fit.signals.values, fit.maps)
-        ratio = by_component(
-            energies / found.norm2 if found.norm2 > 0 else energies,
+        left_out = min(n, p) - len(energies)
+        more = _by_component(
             fit.component,
-            name="explained_variance_ratio",
-            long_name="share of the variance",
+            stacker.attrs.get("units"),
+            ratio=energies / norm2 if norm2 > 0 else energies,
+            variance=energies / freedom,
+            singular=np.sqrt(energies),
         )
-        return fit._replace(more={**fit.more, "explained_variance_ratio_": ratio})
+        noise = fit.error**2 / (freedom * left_out) if left_out else 0.0
+        return fit._replace(more={**fit.more, **more, "noise_variance_": noise})
 
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:
         return signals_for(seen, maps, getattr(self, "mean_", None))
@@ -162,3 +188,20 @@ class PCA(Decomposition):
 
     def _peak_memory(self, size: Size, *, chunks: Any, entrywise: bool) -> Budget:
         return peak_memory_of(size, mode=self.mode, chunks=chunks)
+
+
+def _by_component(
+    component: Array, units: Any, *, ratio: Array, variance: Array, singular: Array
+) -> dict[str, xr.DataArray]:
+    """Return three numbers of each component by attribute, labelled, in units of the recording."""
+    own = None if units is None else str(units)
+    squared = own if own in (None, "1") else f"({own})^2"
+    rows = (
+        ("explained_variance_ratio", ratio, "share of the variance", "1"),
+        ("explained_variance", variance, "variance", squared),
+        ("singular_values", singular, "singular value", own),
+    )
+    return {
+        f"{name}_": by_component(values, component, name=name, long_name=long, units=unit)
+        for name, values, long, unit in rows
+    }
