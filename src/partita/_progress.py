@@ -1,59 +1,84 @@
-"""One plain line on stderr while something runs: how far it is, and when it waits for compilation.
+"""What is said on stderr while something runs: its phase, how far it is, when it compiles.
 
-A thread draws it, twice a second at most, whatever runs.
+On a terminal it is one line, which a thread draws twice a second at most, whatever runs. Elsewhere,
+in a notebook or a log, each drawing would stay: there a line is written as a long phase ends, once
+a phase, and one at the end.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
+from time import perf_counter
 from typing import Any
 
 from numba.core import event as numba_event
 
-_SECONDS = 0.5  # between two redraws
-_COMPILING = "{desc}: compiling (once), {elapsed}"
-# The first step holds what is done once (starts, templates, compilation): until the second has
-# ended nothing tells how long the rest takes.
-_EARLY = "{desc}: {elapsed}{postfix}"
+_SECONDS = 0.5  # between two redraws; phases that are shorter leave no line
+_COMPILING = "compiling (once)"
+_WORDS = "{desc}, {elapsed}"
+_COUNT = "{desc}: {n_fmt}/{total_fmt} {unit}s, {elapsed}"
+# The first step holds what is done once (templates, compilation): until the second has ended
+# nothing tells how long the rest takes.
 _TELLING = 2
 
 
 class ProgressLine:
     """A line that is being shown (see `progress`)."""
 
-    def __init__(self, bar: Any, layout: str | None) -> None:
-        self._bar, self._layout = bar, layout
-        self._lock, self._steps, self._compiling = Lock(), 0, 0
+    def __init__(self, name: str, bar: Any, *, redrawn: bool = False) -> None:
+        self._name, self._bar, self._redrawn = name, bar, redrawn
+        self._lock, self._steps, self._words, self._compiling = Lock(), 0, "", 0
+        self._phase, self._since, self._told = "", perf_counter(), {""}
         self._drawn = self.looks() if bar is not None else ()
 
-    def update(self, n: float = 1, text: str = "") -> None:
-        """Count a step that did `n` units; `text` is shown behind."""
+    def update(self, n: float = 1) -> None:
+        """Count a step that did `n` units."""
         if self._bar is None:
             return
         with self._lock:
             self._steps += 1
             self._bar.n += n
-            self._bar.set_postfix_str(text, refresh=False)
+
+    def say(self, words: str) -> None:
+        """Show how it stands, in words."""
+        with self._lock:
+            self._words = words
+
+    def enter(self, phase: str) -> None:
+        """Begin a phase; what is not redrawn tells the one before it, if that took a while."""
+        if self._bar is None or phase == self._phase:
+            return
+        took = perf_counter() - self._since
+        if took >= _SECONDS:
+            self._tell_once(self._phase)
+        self.say(phase)
+        self._phase, self._since = phase, perf_counter()
 
     def compiles(self, event: Any) -> None:
         """Take note that numba begins or ends to compile one of Partita's kernels."""
-        if str(event.data["dispatcher"].py_func.__module__).startswith("partita."):
-            with self._lock:
-                self._compiling += 1 if event.is_start else -1
+        if not str(event.data["dispatcher"].py_func.__module__).startswith("partita."):
+            return
+        with self._lock:
+            self._compiling += 1 if event.is_start else -1
+        if event.is_start:
+            self._tell_once(_COMPILING)
 
     def looks(self) -> tuple[Any, ...]:
         """Lay the line out, and return what tells whether it looks as before."""
         bar = self._bar
         with self._lock:
+            words = _COMPILING if self._compiling else self._words
             told = self._steps >= _TELLING or bar.n == bar.total
-            bar.bar_format = self._layout if told else _EARLY
-            bar.bar_format = _COMPILING if self._compiling else bar.bar_format
-            # On a terminal the time goes on; elsewhere each redraw stays where it is.
-            seconds = int(bar.format_dict["elapsed"]) if sys.stderr.isatty() else 0
-            return bar.bar_format, bar.n, bar.postfix, seconds
+            counts = bar.total is not None and told and not words
+            bar.desc = f"{self._name}: {words}" if words else self._name
+            bar.bar_format = _WORDS
+            if counts:  # on a terminal as tqdm does
+                bar.bar_format = None if self._redrawn else _COUNT
+            return bar.bar_format, bar.desc, bar.n, int(bar.format_dict["elapsed"])
 
     def draw(self) -> None:
         """Draw the line, where it looks other than before."""
@@ -62,39 +87,50 @@ class ProgressLine:
             self._drawn = looks
             self._bar.refresh()
 
+    def end(self) -> None:
+        """Leave the line as it is."""
+        self.looks()  # as tqdm draws it when it is closed
+        if not self._redrawn:
+            self._write()
+
+    def _tell_once(self, phase: str) -> None:
+        if not self._redrawn and phase not in self._told:
+            self._told.add(phase)
+            self.looks()
+            self._write()
+
+    def _write(self) -> None:
+        print(self._bar, file=sys.stderr, flush=True)
+
 
 @contextmanager
 def progress(
-    name: str,
-    total: float | None = None,
-    *,
-    unit: str = "it",
-    layout: str | None = None,
-    shown: bool,
+    name: str, total: float | None = None, *, unit: str = "step", shown: bool
 ) -> Iterator[ProgressLine]:
-    """Show a line while the block runs; its last state stays.
+    """Show how it goes while the block runs; its last state stays.
 
     Parameters
     ----------
     name : str
         What runs.
     total : float, optional
-        How many units it takes.
+        How many units it takes, where that is known: then they are counted, and from the second
+        step on the time left is estimated.
     unit : str
         What is counted.
-    layout : str, optional
-        The line as tqdm formats it, from the second step on; by default tqdm's own.
     shown : bool
         Whether there is a line at all.
     """
-    if not shown:
-        yield ProgressLine(None, layout)
+    if not shown or sys.stderr is None:  # as in a program without a console
+        yield ProgressLine(name, None)
         return
     from tqdm import tqdm  # for a line alone: it takes a while to import
 
-    with tqdm(total=total, desc=name, unit=unit, bar_format=_EARLY) as bar:
-        line = ProgressLine(bar, layout)
-        with _listening(line), _redrawn(line):
+    terminal = sys.stderr.isatty()
+    where = sys.stderr if terminal else io.StringIO()  # whence lines are taken one by one
+    with tqdm(total=total, desc=name, unit=unit, bar_format=_WORDS, file=where) as bar:
+        line = ProgressLine(name, bar, redrawn=terminal)
+        with _listening(line), _redrawn(line, on=terminal):
             yield line
 
 
@@ -119,7 +155,7 @@ def _listening(line: ProgressLine) -> Iterator[None]:
 
 
 @contextmanager
-def _redrawn(line: ProgressLine) -> Iterator[None]:
+def _redrawn(line: ProgressLine, *, on: bool) -> Iterator[None]:
     over = Event()
 
     def redraw() -> None:
@@ -127,10 +163,12 @@ def _redrawn(line: ProgressLine) -> Iterator[None]:
             line.draw()
 
     thread = Thread(target=redraw, name="partita progress", daemon=True)
-    thread.start()
+    if on:
+        thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join()
-        line.looks()  # as it is drawn when it is closed
+        if on:
+            thread.join()
+        line.end()

@@ -422,18 +422,6 @@ def test_ctrl_c_before_the_first_factors_of_a_divergence_ends_the_fit(truth, mon
     assert not hasattr(nmf, "maps_")
 
 
-def test_verbose_shows_loss_and_residual_on_one_line(truth, capsys) -> None:
-    nmf = NMF(4, verbose=1, random_state=0).fit(truth["recording"])
-    shown = capsys.readouterr().err
-    assert "NMF" in shown
-    assert "loss" in shown
-    assert "residual" in shown
-    assert f"iteration {nmf.n_iter_} of at most {nmf.max_iter}, 00:" in shown
-    assert shown.count("\n") == 1
-    NMF(4, random_state=0).fit(truth["recording"])
-    assert capsys.readouterr().err == ""
-
-
 def test_an_empty_recording_has_empty_parts(truth) -> None:
     nmf = NMF(2, random_state=0).fit(truth["recording"] * 0)
     assert (nmf.signals_ == 0).all()

@@ -166,11 +166,6 @@ def test_an_interrupted_fit_keeps_what_it_has(truth) -> None:
     assert semi.reconstruction_err_ == pytest.approx(error, rel=1e-4)
 
 
-def test_progress_is_shown_when_asked_for(truth, capsys) -> None:
-    SemiNMF(4, random_state=0, verbose=1).fit(truth["recording"])
-    assert "SemiNMF" in capsys.readouterr().err
-
-
 def test_a_fit_that_stops_early_names_the_remedy(truth) -> None:
     with pytest.warns(ConvergenceWarning, match=r"SemiNMF stopped.*Raise max_iter, or l2"):
         SemiNMF(4, max_iter=1, tol=1e-9, random_state=0).fit(truth["recording"])

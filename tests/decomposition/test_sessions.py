@@ -343,11 +343,6 @@ def test_the_mask_holds_in_every_session(truth) -> None:
     assert bool((nmf.maps_.notnull().all("component") == mask).all())
 
 
-def test_progress_is_shown_on_request(truth, capsys) -> None:
-    NMF(4, random_state=0, verbose=1).fit_sessions(cut(truth["recording"], 2))
-    assert "session" in capsys.readouterr().err
-
-
 def test_bad_sessions_are_refused_in_words(truth) -> None:
     first, second = cut(truth["recording"], 2)
     fitted = NMF(4, random_state=0).partial_fit(first)
@@ -399,11 +394,11 @@ def test_ctrl_c_keeps_the_best_factors_so_far(truth, monkeypatch, at, sessions) 
     parts, visits = cut(whole, 4), []
     visit = _Joint._visit
 
-    def visited(self, name, bar):
+    def visited(self, name, *others):
         visits.append(name)
         if len(visits) == at:
             raise KeyboardInterrupt
-        return visit(self, name, bar)
+        return visit(self, name, *others)
 
     monkeypatch.setattr(_Joint, "_visit", visited)
     model = NMF(4, random_state=0, tol=1e-12, max_iter=50)

@@ -20,7 +20,7 @@ from partita._solvers.penalties.smoothness import Graph, Smoothness, chain
 from partita._solvers.problem import normalisation
 from partita._solvers.problem.problem import Problem
 from partita._solvers.problem.solution import Solution
-from partita._solvers.problem.stopping import Stopping
+from partita._solvers.problem.stopping import Enter, Stopping, untold
 from partita._solvers.signals import solve_signals
 from partita.decomposition import out_of_core
 from partita.decomposition.convergence import by_iteration, certified
@@ -50,6 +50,7 @@ def factorised(
     rng: np.random.Generator,
     watch: Any = None,
     keeper: Any = None,
+    enter: Enter = untold,
 ) -> Solution:
     """Pose the problem of a recording, and solve it.
 
@@ -69,6 +70,8 @@ def factorised(
         Is shown each iteration.
     keeper : Checkpoint, optional
         Keeps the state.
+    enter : callable
+        Is told each phase.
     """
     problem = Problem(
         seen.matrix,
@@ -85,7 +88,7 @@ def factorised(
         sketch=None if settings.solver == "auto" else settings.solver == "sketch",
         first=settings.first,
     )
-    stopping = Stopping(settings.tol, settings.max_iter, watch, keeper)
+    stopping = Stopping(settings.tol, settings.max_iter, watch, keeper, enter)
     return factorise(problem, start, stopping, rng=rng)
 
 

@@ -24,6 +24,7 @@ from partita.decomposition.convergence import by_iteration, certified
 from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
 from partita.decomposition.partial_fit import ROUNDS, Ledger, visited
+from partita.decomposition.progress import certificate_of, nearing
 from partita.decomposition.sessions import Source
 
 
@@ -98,7 +99,7 @@ def fit_jointly(
 
 def _passes(joint: _Joint, n_passes: int, *, verbose: bool) -> _End:
     """Go over the sessions until the joint fit is certified, or as often as is allowed."""
-    with progress("NMF.fit_sessions", unit="session", shown=verbose) as line:
+    with progress("NMF.fit_sessions", shown=verbose) as line:
         joint.first_pass(line)
         end = joint.last_look(line) if n_passes == 1 else None
         for _ in range(1, n_passes):
@@ -106,7 +107,10 @@ def _passes(joint: _Joint, n_passes: int, *, verbose: bool) -> _End:
             end = joint.last_look(line)
             if end.certificate.residual <= joint.tol:
                 break
-        return joint.last_look(line) if end is None else end
+        end = joint.last_look(line) if end is None else end
+        certificate = certificate_of(end.certificate.residual, joint.tol)
+        line.say(f"pass {joint.n_passes} over {len(joint.sources)} sessions{certificate}")
+        return end
 
 
 class _Look(NamedTuple):
@@ -161,14 +165,19 @@ class _Joint:
         self.statistics: Statistics | None = None
         self.losses: list[float] = []
         self.moments = Moments.none(self.maps.shape[1])
-        self.n_visits = 0
+        self.n_visits, self.n_passes = 0, 1
 
-    def _visit(self, name: Any, line: ProgressLine) -> Seen:
+    def _visit(self, name: Any, line: ProgressLine, work: str) -> Seen:
+        place = self.n_visits % len(self.sources) + 1  # whatever the work, each is visited once
+        residual = math.nan if self.looked is None else self.looked.certificate.residual
+        line.say(
+            f"pass {self.n_passes}, {work}, session {place} of {len(self.sources)}"
+            f"{nearing(residual, self.tol)}"
+        )
         recording = sessions.opened(self.sources[name], caller=self.caller)
         seen = visited(self.stacker, recording, caller=f"{self.caller}, session {name!r},")
         self.n_visits += 1
         self.stackers[name] = seen.stacker
-        line.update()
         return seen
 
     def first_pass(self, line: ProgressLine) -> None:
@@ -177,7 +186,7 @@ class _Joint:
             self._fold_in(name, line)
 
     def _fold_in(self, name: Any, line: ProgressLine) -> None:
-        matrix = self._visit(name, line).matrix
+        matrix = self._visit(name, line, "starts").matrix
         self.moments = self.moments.plus(moments(matrix))
         folded = online.fold(matrix, self.maps, self.statistics, free=self.free, n_rounds=ROUNDS)
         self.signals[name], self.maps, self.statistics = folded
@@ -188,6 +197,7 @@ class _Joint:
     def descend(self, line: ProgressLine) -> None:
         """Visit each session for its share of a sketch of all, and go on from there on that."""
         assert self.statistics is not None
+        self.n_passes += 1
         signals, *others = (
             np.concatenate([part[name] for name in self.sources])
             for part in (self.signals, self.linear, self.drawn)
@@ -196,8 +206,9 @@ class _Joint:
         Z, first = np.zeros((basis.shape[1], self.maps.shape[1])), 0
         for name in self.sources:
             rows = basis[first : first + len(self.signals[name])]
-            Z += products.t_times(self._visit(name, line).matrix, rows).T
+            Z += products.t_times(self._visit(name, line, "sketch").matrix, rows).T
             first += len(rows)
+        line.say(f"pass {self.n_passes}, iterations on the sketch")
         self.maps = online.descend_sketch(
             basis,
             Z,
@@ -246,7 +257,7 @@ class _Joint:
     def _look_at(
         self, name: Any, maps: Array, line: ProgressLine
     ) -> tuple[_Look, Statistics, Array]:
-        stacker, matrix, _ = self._visit(name, line)
+        stacker, matrix, _ = self._visit(name, line, "certificate")
         columns, linear = solve_signals(matrix, maps), products.times(matrix, maps.T)
         self.linear[name] = linear
         gram, every = self.maps @ self.maps.T, np.arange(len(maps))

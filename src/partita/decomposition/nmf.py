@@ -116,8 +116,9 @@ class NMF(Decomposition):
     random_state : int, numpy.random.Generator, RandomState or None
         Of the starts and the sketch.
     verbose : int
-        1 shows a progress line with the loss and the residual, and before it the link to the
-        dashboard of the cluster that the fit streams on.
+        1 shows on stderr what the fit is at and how its residual nears `tol`, and before it the
+        link to the dashboard of the cluster that it streams on. On a terminal it is one line; in
+        a notebook or a log, one as a long phase ends, and one at the end.
 
     Attributes
     ----------
@@ -528,12 +529,21 @@ class NMF(Decomposition):
             "NMF",
             verbose=self.verbose,
             callback=callback,
-            max_iter=settings.max_iter,
+            tol=settings.tol,
             stacker=seen.stacker,
             component=given.component,
-        ) as watch:
-            return factorisation.factorised(
-                seen, objective, given, settings, rng=rng, watch=watch, keeper=keeper
+        ) as shown:
+            return shown.ended(
+                factorisation.factorised(
+                    seen,
+                    objective,
+                    given,
+                    settings,
+                    rng=rng,
+                    watch=shown.watch,
+                    keeper=keeper,
+                    enter=shown.enter,
+                )
             )
 
     # Sessions

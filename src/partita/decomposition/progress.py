@@ -1,7 +1,8 @@
-"""What a fit shows while it runs: a progress line, and a state for the user's callback."""
+"""What a fit shows while it runs: how it goes, in words, and a state for the user's callback."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +13,12 @@ import numpy as np
 import xarray as xr
 
 from partita._labels.stack import Stacker
-from partita._progress import progress
+from partita._progress import ProgressLine, progress
 from partita._solvers.matrices.dask_cluster import dashboard
-from partita._solvers.problem.solution import State
+from partita._solvers.problem.solution import Solution, State
+from partita._solvers.problem.stopping import Watcher
 
 Callback = Callable[["FitState"], Any]
-
-# A fit ends long before max_iter: what is left of that says hours where there are seconds.
-_LINE = "{desc}: iteration {n_fmt} of at most {total_fmt}, {elapsed}{postfix}"
 
 
 @dataclass(frozen=True)
@@ -63,34 +62,74 @@ def name_dashboard(name: str) -> None:
         tqdm.write(f"{name} on a cluster: {link}", file=sys.stderr)
 
 
+def nearing(residual: float, tol: float) -> str:
+    """Say in words how far a residual is from where it ends; nothing where it is not known."""
+    if math.isnan(residual):
+        return ""
+    return f", residual {residual:.1e}" + (f" -> {tol:.1e}" if tol else "")
+
+
+def certificate_of(residual: float, tol: float) -> str:
+    """Say in words what a fit is certified at; nothing where it is not."""
+    return "" if math.isnan(residual) else f", certificate: residual {residual:.1e}, tol {tol:.1e}"
+
+
+class Watching:
+    """Shows the way of a solver: `watch` sees each iteration, `enter` each phase.
+
+    Nothing is foretold by `max_iter`: a fit ends long before, and what is left of that says hours
+    where there are seconds.
+    """
+
+    def __init__(self, line: ProgressLine, tol: float, tell: Watcher | None, *, sees: bool) -> None:
+        self._line, self._tol, self._tell = line, tol, tell
+        self._iteration, self._residual = 0, math.nan
+        self.watch = self._see if sees else None  # a solver measures more where it is watched
+
+    def _see(self, state: State) -> bool:
+        self._iteration = state.iteration
+        if math.isfinite(state.residual):
+            self._residual = state.residual
+        self._line.say(f"iteration {state.iteration}{nearing(self._residual, self._tol)}")
+        return self._tell is not None and self._tell(state) is True
+
+    def enter(self, phase: str) -> None:
+        """Show a phase; the certificate, which more iterations may follow, belongs to these."""
+        if phase == "certificate":
+            self._line.say(f"iteration {self._iteration}, certificate")
+        else:
+            self._line.enter(phase)
+
+    def ended(self, solution: Solution) -> Solution:
+        """Show how a fit ended."""
+        certificate = certificate_of(solution.certificate.residual, self._tol)
+        self._line.say(f"iteration {solution.n_iter}{certificate}")
+        return solution
+
+
 @contextmanager
 def watching(
     name: str,
     *,
     verbose: int,
     callback: Callback | None,
-    max_iter: int,
+    tol: float,
     stacker: Stacker,
     component: Any,
-) -> Iterator[Callable[[State], bool] | None]:
-    """Give the solver's watcher: it draws one plain line and asks the callback whether to stop."""
+) -> Iterator[Watching]:
+    """Give what shows the way of a solver, and asks the callback whether to stop."""
     if not (callback is None or callable(callback)):
         raise TypeError(
             f"{name}: callback is called with a state after each iteration, and was given "
             f"{type(callback).__name__}. Give a function of one argument."
         )
-    if not verbose and callback is None:
-        yield None
-        return
-    with progress(name, max_iter, layout=_LINE, shown=bool(verbose)) as line:
 
-        def watch(state: State) -> bool:
-            text = f"loss {state.loss:.6g}"
-            known = np.isfinite(state.residual)
-            line.update(text=f"{text}, residual {state.residual:.1e}" if known else text)
-            if callback is None:
-                return False
-            shown = FitState(state.iteration, state.loss, state.residual, state, stacker, component)
-            return callback(shown) is True
+    def tell(state: State) -> Any:
+        assert callback is not None
+        return callback(
+            FitState(state.iteration, state.loss, state.residual, state, stacker, component)
+        )
 
-        yield watch
+    tells = None if callback is None else tell
+    with progress(name, shown=bool(verbose)) as line:
+        yield Watching(line, tol, tells, sees=bool(verbose) or callback is not None)

@@ -60,8 +60,8 @@ class SemiNMF(Decomposition):
     random_state : int, numpy.random.Generator, RandomState or None
         Of the starts and the sketch.
     verbose : int
-        1 shows a progress line with the loss and the residual, and before it the link to the
-        dashboard of the cluster that the fit streams on.
+        1 shows on stderr what the fit is at and how its residual nears `tol`, and before it the
+        link to the dashboard of the cluster that it streams on (see `NMF`).
 
     Attributes
     ----------
@@ -228,15 +228,17 @@ class SemiNMF(Decomposition):
             "SemiNMF",
             verbose=self.verbose,
             callback=callback,
-            max_iter=max_iter,
+            tol=float(self.tol),
             stacker=seen.stacker,
             component=np.arange(k),
-        ) as watch:
-            return factorise_semi(
-                Problem(seen.matrix, k, penalty=objective.penalty),
-                Start(n_starts=n_starts),
-                Stopping(float(self.tol), max_iter, watch),
-                rng=rng,
+        ) as shown:
+            return shown.ended(
+                factorise_semi(
+                    Problem(seen.matrix, k, penalty=objective.penalty),
+                    Start(n_starts=n_starts),
+                    Stopping(float(self.tol), max_iter, shown.watch, enter=shown.enter),
+                    rng=rng,
+                )
             )
 
     def _signals_for(self, seen: Seen, maps: Array) -> Signals:

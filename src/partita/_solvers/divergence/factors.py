@@ -205,7 +205,9 @@ def finish(
     progress = iterate(sides, short_first=(first == "W") is not sides.turned, best=best)
     losses: list[float] = []
     try:
+        stopping.enter("iterations")
         look = _descend(sides, progress, losses, stopping)
+        stopping.enter("certificate")
         losses[-1] = min(losses[-1], look.loss)
         decreases, interrupted = sides.refit_apart(), False
     except KeyboardInterrupt:

@@ -47,6 +47,7 @@ def factorise_divergence(
     clock = perf_counter()
     if products.norm2(problem.X, problem.weights) == 0.0:
         return nothing_to_explain(problem.X, problem.n_components, start.H)
+    stopping.enter("starts")
     begun, passes = _begun(problem, start, rng)
     seconds = perf_counter() - clock
     solution = newton.solve(problem, begun, stopping, warm=start.H is not None)

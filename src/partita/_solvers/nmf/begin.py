@@ -12,6 +12,7 @@ from ..compute.types import Array
 from ..penalties.penalty import NONE
 from ..problem.oriented import Oriented, products_of
 from ..problem.start import Start
+from ..problem.stopping import Enter, untold
 from .block_update import UNTIL_FLAT, Side, begin_long, solve_short, visit
 from .initialisation import draw_random, fill_zeros, mix_samples, nndsvd
 from .multistart import Interrupted, explore, pays
@@ -23,11 +24,15 @@ _SPARE = 5
 
 
 class Asked(NamedTuple):
-    """A start as it is asked for, which way X was turned, and the order that sampling follows."""
+    """A start as it is asked for, which way X was turned, and the order that sampling follows.
+
+    `enter` is told the phases.
+    """
 
     start: Start
     signals_short: bool
     columns: Array | None
+    enter: Enter = untold
 
     @property
     def gives_short(self) -> bool:
@@ -66,6 +71,7 @@ def begin(problem: Oriented, k: int, asked: Asked, rng: np.random.Generator) -> 
         Both factors, and a report of the route.
     """
     clock, start = perf_counter(), asked.start
+    asked.enter("starts")
     if start.given:
         S, L, passes = _warm(problem, k, asked, rng)
         return _begun(S, L, passes, clock, "warm")
@@ -73,12 +79,14 @@ def begin(problem: Oriented, k: int, asked: Asked, rng: np.random.Generator) -> 
         S, L, passes = _named(problem, k, asked, rng)
         return _begun(S, L, passes, clock, "hals", starts=1)
     if problem.matrix.read_anew:
-        best = explore_stream(problem, k, init=start.name, n_starts=start.n_starts, rng=rng)
+        best = explore_stream(
+            problem, k, init=start.name, n_starts=start.n_starts, rng=rng, enter=asked.enter
+        )
         return _begun(best.S, best.L, best.passes, clock, "stream", **best.report)
     try:
         best = explore(
             problem, k, init=start.name, n_starts=start.n_starts, columns=asked.columns,
-            rng=rng, short=asked.signals_short,
+            rng=rng, short=asked.signals_short, enter=asked.enter,
         )  # fmt: skip
     except Interrupted as cut:
         begun = _begun(cut.S, begin_long(problem, cut.S), 0.0, clock, "sketch")

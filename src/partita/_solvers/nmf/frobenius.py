@@ -66,7 +66,7 @@ def factorise_least_squares(
         problem = orient(laid, norm2, asked.penalty, weights, free, crew=crew)
         problem = problem._replace(floor_share=floor_share(X.dtype))
         watched = stopping._replace(watch=_as_given(laid, stopping.watch))
-        begun = Asked(start, laid.signals_short, asked.columns)
+        begun = Asked(start, laid.signals_short, asked.columns, stopping.enter)
         solution = _run(problem, k, begun, watched, rng)
     W = solution.W.astype(X.dtype, copy=False)
     H = laid.as_given(solution.H).astype(X.dtype, copy=False)
@@ -140,6 +140,7 @@ def _run(
         clock = perf_counter()
         keeping = None if keeper is None else partial(_keep_if_due, keeper, descent, saved)
         try:
+            stopping.enter("iterations")
             state = _descend(descent, saved.aim, max_iter, watcher, keeping)
             state = "interrupted" if cut_short else state
             seconds["iterations"] += perf_counter() - clock
@@ -147,6 +148,7 @@ def _run(
             if state == "interrupted" and problem.matrix.read_anew:
                 end = unfinished(descent)  # who interrupts does not wait for further passes
                 break
+            stopping.enter("certificate")
             end = finish(descent, signals_short=signals_short)
         except OSError as error:
             if not descent.losses:

@@ -23,6 +23,7 @@ from ..compute.types import Array
 from ..matrices import survey
 from ..problem.oriented import Oriented, energy, restricted
 from ..problem.start import Start
+from ..problem.stopping import Enter, untold
 from .block_update import begin_long
 from .initialisation import average_columns, fill_zeros, nndsvd
 from .sketch import LongSide, Settled, Sketch, settle
@@ -112,6 +113,7 @@ def explore(
     columns: Array | None,
     rng: np.random.Generator,
     short: bool,
+    enter: Enter = untold,
 ) -> Explored:
     """Rank several starts, and take the best near the minimum that it leads to.
 
@@ -134,6 +136,8 @@ def explore(
         Random numbers.
     short : bool
         Whether the samples are the short side.
+    enter : callable
+        Called with each phase as it begins.
 
     Returns
     -------
@@ -145,7 +149,7 @@ def explore(
     most = MOST if on_sketch else _affordable(problem)
     usual = most if _is_large(problem) else _FEW
     left = usual if n_starts == "auto" else int(n_starts)
-    task = _Task(problem, k, init, columns if short else None, rng, short)
+    task = _Task(problem, k, init, columns if short else None, rng, short, enter)
     best = route(task, min(left, most))
     if left <= most:
         return best
@@ -153,6 +157,7 @@ def explore(
     passes += end.rounds
     for done in range(most, left, most):
         with _keeping(end.S):
+            enter("starts")
             best = route(task._replace(init="random"), min(left - done, most))
             other = settle(problem, best.S, best.L, rounds=ROUNDS)
         passes += best.passes + other.rounds
@@ -169,6 +174,7 @@ class _Task(NamedTuple):
     columns: Array | None
     rng: np.random.Generator
     short: bool
+    enter: Enter = untold
 
 
 @contextmanager
@@ -182,7 +188,7 @@ def _keeping(S: Array) -> Iterator[None]:
 
 def _starts(task: _Task, problem: Oriented, count: int, rank: int) -> tuple[list[Array], Range]:
     """Return short factors to start from, the first by name, and the directions they lie in."""
-    _, k, init, columns, rng, short = task
+    _, k, init, columns, rng, short, _ = task
     found = find_range(problem, rank, rng, short=short)
     columns = columns if problem is task.problem else None
     starts = [average_columns(found, k, rng, columns) for _ in range(count)]
@@ -206,6 +212,7 @@ def _on_sketch(task: _Task, count: int) -> Explored:
     with _keeping(ends[0].S):
         ends = (ends if sample is None else _narrowed(posed, ends))[:_TRIED_ON_X]
         best = _best_of(problem, [(end.S, end.L) for end in ends], _TRIAL_ROUNDS)
+        task.enter("sketch")
         best, corrections = sketch.corrected(best)
     passes += _TRIAL_ROUNDS * len(ends) + corrections
     return Explored(best.S, best.L, passes, count, sketch.Q.shape[1])

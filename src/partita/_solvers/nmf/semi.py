@@ -94,6 +94,7 @@ def _run(
     rng: np.random.Generator,
 ) -> Solution:
     clock = perf_counter()
+    stopping.enter("starts")
     S, report = begin(data, laid, asked.n_components, start, rng)
     seconds = {"start": perf_counter() - clock}
     clock = perf_counter()
@@ -126,7 +127,9 @@ def _certified(descent: Descent, laid: Laid, stopping: Stopping) -> _End:
     """Go on until both factors together are certified, or the fit is to end."""
     rule = Rule(stopping.tol, descent.data.problem.floor)
     while True:
+        stopping.enter("iterations")
         ended = _descend(descent, rule.aim, laid, stopping)
+        stopping.enter("certificate")
         end = _finish(descent)
         if ended or end.certificate.residual <= stopping.tol:
             return end

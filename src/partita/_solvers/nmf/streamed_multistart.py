@@ -15,6 +15,7 @@ from ..compute.types import Array
 from ..matrices.in_memory import Dense
 from ..matrices.streamed import Stream
 from ..problem.oriented import Oriented, restricted
+from ..problem.stopping import Enter
 from .multistart import MOST, ROUNDS, Explored, Interrupted, explore
 from .sketch import CORRECTED_ROUNDS, CORRECTED_TOL, LongSide, Sketch, settle
 
@@ -29,6 +30,7 @@ def explore_stream(
     init: str,
     n_starts: int | str,
     rng: np.random.Generator,
+    enter: Enter,
 ) -> Explored:
     """Find both factors near the minimum that the best of several starts leads to.
 
@@ -42,6 +44,8 @@ def explore_stream(
         As of `explore`.
     rng : Generator
         Random numbers.
+    enter : callable
+        Called with each phase as it begins.
 
     Returns
     -------
@@ -55,6 +59,7 @@ def explore_stream(
     fit = LongSide(problem, across=short is stream.by_samples)
     count = MOST if n_starts == "auto" else int(n_starts)  # cheap beside a pass
     Q, S = _on_sample(fit.turned, stream, k, init, count, rng, short)
+    enter("sketch")
     sketch = Sketch(fit, Q, fit.onto_long(Q.T))
     at, _ = sketch.corrected(
         settle(sketch.posed(), S, rounds=CORRECTED_ROUNDS, tol=CORRECTED_TOL)

@@ -8,6 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from .solution import State
 
 Watcher = Callable[[State], bool | None]
+Enter = Callable[[str], object]
+
+
+def untold(phase: str) -> None:
+    """Keep the phase that a fit begins from everybody."""
 
 
 class Keeper(Protocol):
@@ -40,9 +45,12 @@ class Stopping(NamedTuple):
     keeper : Keeper, optional
         Is handed the state now and then, and asked for it at the start. Frobenius without
         entrywise weights only.
+    enter : callable
+        Called with each phase as it begins: "starts", "sketch", "iterations", "certificate".
     """
 
     tol: float = 1e-3
     max_iter: int = 500
     watch: Watcher | None = None
     keeper: Keeper | None = None
+    enter: Enter = untold
