@@ -64,7 +64,7 @@ def test_a_phase_is_said_in_words_without_a_total_or_a_time_left(last):
 
 
 def test_no_time_left_is_estimated_before_the_second_step(last):
-    with progress("motion", 80, unit="frame", shown=True) as line:
+    with progress("motion", 80, unit="frames", shown=True) as line:
         line.update(20)
         assert "80" not in last(line)
         line.update(20)
@@ -72,7 +72,7 @@ def test_no_time_left_is_estimated_before_the_second_step(last):
 
 
 def test_the_last_state_is_whole_after_one_step_that_was_all(terminal):
-    with progress("motion", 80, unit="frame", shown=True) as line:
+    with progress("motion", 80, unit="frames", shown=True) as line:
         line.update(80)
     assert "80/80" in terminal.getvalue()
     assert terminal.getvalue().count("\n") == 1
@@ -133,7 +133,7 @@ def test_elsewhere_a_line_is_written_as_each_long_phase_ends_and_one_at_the_end(
 
 
 def test_elsewhere_what_is_counted_is_one_line(capsys):
-    with progress("motion", 80, unit="frame", shown=True) as line:
+    with progress("motion", 80, unit="frames", shown=True) as line:
         for _ in range(80):
             line.update()
     assert capsys.readouterr().err == "motion: 80/80 frames, 00:00\n"

@@ -20,7 +20,7 @@ from numba.core import event as numba_event
 _SECONDS = 0.5  # between two redraws; phases that are shorter leave no line
 _COMPILING = "compiling (once)"
 _WORDS = "{desc}, {elapsed}"
-_COUNT = "{desc}: {n_fmt}/{total_fmt} {unit}s, {elapsed}"
+_COUNT = "{desc}: {n_fmt}/{total_fmt} {unit}, {elapsed}"
 # The first step holds what is done once (templates, compilation): until the second has ended
 # nothing tells how long the rest takes.
 _TELLING = 2
@@ -105,7 +105,12 @@ class ProgressLine:
 
 @contextmanager
 def progress(
-    name: str, total: float | None = None, *, unit: str = "step", shown: bool
+    name: str,
+    total: float | None = None,
+    *,
+    unit: str = "steps",
+    scaled: bool = False,
+    shown: bool,
 ) -> Iterator[ProgressLine]:
     """Show how it goes while the block runs; its last state stays.
 
@@ -118,6 +123,8 @@ def progress(
         step on the time left is estimated.
     unit : str
         What is counted.
+    scaled : bool
+        Whether it is counted in thousands or millions, where there are as many.
     shown : bool
         Whether there is a line at all.
     """
@@ -128,7 +135,8 @@ def progress(
 
     terminal = sys.stderr.isatty()
     where = sys.stderr if terminal else io.StringIO()  # whence lines are taken one by one
-    with tqdm(total=total, desc=name, unit=unit, bar_format=_WORDS, file=where) as bar:
+    bar = tqdm(total=total, desc=name, unit=unit, unit_scale=scaled, bar_format=_WORDS, file=where)
+    with bar:
         line = ProgressLine(name, bar, redrawn=terminal)
         with _listening(line), _redrawn(line, on=terminal):
             yield line

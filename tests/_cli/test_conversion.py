@@ -174,11 +174,12 @@ def test_force_replaces_a_store_and_nothing_else():
     assert _cli.main(["convert", "in.nc", "folder.zarr", "--force", "--quiet"]) == 2
 
 
-def test_progress_ends_at_all_of_it(capsys):
+def test_progress_is_one_line_that_ends_at_all_of_it(capsys):
     partita.save(recording_like(), "in.nc")
     assert _cli.main(["convert", "in.nc", "out.zarr", "--chunks", "time=7"]) == 0
     said = capsys.readouterr()
-    assert "100%" in said.err
+    assert said.err.startswith("convert: 12.0k/12.0k B, 00:")
+    assert said.err.count("\n") == 1
     assert "out.zarr  (time 50, z 2, y 6, x 5)" in said.out
 
 

@@ -503,6 +503,8 @@ def test_the_amount_is_said_before_the_download_and_silence_can_be_had(store, tm
     words = capsys.readouterr().err
     assert "downloading 22 of 27 files, " in words
     assert "kB, from the object store to " in words
+    assert words.splitlines()[1].startswith("download: ")
+    assert words.count("\n") == 2
     fetch(tmp_path, verbose=1)
     assert capsys.readouterr() == ("", "")
 

@@ -227,16 +227,15 @@ def _grown(recording: xr.DataArray, sizes: Mapping[Any, int], most: int) -> dict
 def _shown(recording: xr.DataArray, *, quiet: bool) -> Iterator[None]:
     """Show how much is written."""
     from dask.callbacks import Callback
-    from tqdm import tqdm
+
+    from partita._progress import progress
 
     blocks = math.prod(len(sizes) for sizes in recording.chunks or ())
-    with tqdm(
-        total=recording.nbytes, unit="B", unit_scale=True, mininterval=0.5, disable=quiet
-    ) as bar:
+    with progress("convert", recording.nbytes, unit="B", scaled=True, shown=not quiet) as line:
 
         def stored(key: Any, *_: object) -> None:
             if "store" in str(key):
-                bar.update(recording.nbytes / blocks)
+                line.update(recording.nbytes / blocks)
 
         with Callback(posttask=stored):
             yield

@@ -172,6 +172,8 @@ def _download(missing: Index, amount: str, title: str, root: Path, *, verbose: i
     import pooch
     from tqdm import tqdm
 
+    from partita._progress import progress
+
     total = sum(file.size for file in missing.values())
     if verbose:
         size = tqdm.format_sizeof(total, "B")
@@ -185,13 +187,14 @@ def _download(missing: Index, amount: str, title: str, root: Path, *, verbose: i
     known = {path: file.hash for path, file in missing.items()}
     urls = {path: file.url for path, file in missing.items()}
     store = pooch.create(path=root, base_url="", registry=known, urls=urls)
-    with _quiet(), tqdm(total=total, unit="B", unit_scale=True, disable=not verbose) as bar:
+    line_of_bytes = progress("download", total, unit="B", scaled=True, shown=bool(verbose))
+    with _quiet(), line_of_bytes as line:
         for path, file in missing.items():
             try:
                 store.fetch(path, downloader=partial(_of_size, size=file.size))
             except ValueError as error:
                 raise HostError(f"{file.url}: {error}") from error
-            bar.update(file.size)
+            line.update(file.size)
 
 
 def _of_size(url: str, target: str, store: Any, *, size: int) -> None:

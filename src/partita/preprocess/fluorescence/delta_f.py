@@ -82,7 +82,7 @@ def delta_f_over_f(
     sample_dim : str
         The dimension of samples.
     verbose : int
-        1 shows a progress bar.
+        1 shows on stderr how far it is.
 
     Returns
     -------

@@ -73,7 +73,7 @@ def estimate_baseline(
     sample_dim : str
         The dimension of samples.
     verbose : int
-        1 shows a progress bar.
+        1 shows on stderr how far it is.
 
     Returns
     -------

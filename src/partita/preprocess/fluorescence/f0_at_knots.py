@@ -38,7 +38,7 @@ def fit(
 ) -> Baselines:
     """Compute F0 of every voxel; arrays are (n, *features) with the values' features."""
     shape = values.shape[:axis] + values.shape[axis + 1 :]
-    voxels = progress("baseline", math.prod(shape), unit="voxel", shown=bool(verbose))
+    voxels = progress("baseline", math.prod(shape), unit="voxels", shown=bool(verbose))
     with voxels as line, Crew() as crew:
         share = partial(_fit_memory if isinstance(values, np.ndarray) else _fit_chunks, values)
         return share(plan, axis=axis, dtype=dtype, crew=crew, progress=line.update)

@@ -79,7 +79,7 @@ def estimate_motion(
     sample_dim : str
         The dimension of samples.
     verbose : int
-        1 shows a progress bar.
+        1 shows on stderr how far it is.
 
     Returns
     -------

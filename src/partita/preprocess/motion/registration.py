@@ -128,7 +128,7 @@ def register(
     sample_dim : str
         The dimension of samples.
     verbose : int
-        1 shows a progress bar.
+        1 shows on stderr how far it is.
 
     Returns
     -------

@@ -80,7 +80,7 @@ def track(
     field = Field(grid.shape, grid.spacing, transform == "rigid", _limit(grid, max_shift))
     sample = _spread(laid)
     roots = not np.nanmin(sample, initial=0) < 0
-    line_of_frames = progress("motion", len(laid), unit="frame", shown=bool(verbose))
+    line_of_frames = progress("motion", len(laid), unit="frames", shown=bool(verbose))
     with Crew() as crew, single_blas(), line_of_frames as line:
         follows: list[Follow] = []
         images = []
