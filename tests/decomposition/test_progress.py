@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from partita import NMF, SemiNMF, _progress
+from partita import NMF, PCA, FastICA, SemiNMF, _progress
 from partita._solvers.matrices import partition
 from partita.decomposition import out_of_core
 
@@ -90,6 +90,22 @@ def test_a_streamed_fit_says_as_much(streamed, every_phase_is_long, lines) -> No
 def test_a_fit_with_signed_maps_says_as_much(recording, every_phase_is_long, lines) -> None:
     semi = SemiNMF(3, random_state=0, verbose=1).fit(recording - recording.mean("time"))
     assert lines() == ["SemiNMF: starts", f"SemiNMF: {ending(semi)}"]
+
+
+@pytest.mark.parametrize(
+    ("model", "phases"),
+    [
+        (PCA(3, verbose=1), ["means", "components", "3 components"]),
+        (FastICA(2, random_state=0, verbose=1), ["means", "rotation", "iteration {}"]),
+    ],
+)
+def test_linear_models_say_their_phases(
+    recording, every_phase_is_long, lines, model, phases
+) -> None:
+    model.fit(recording)
+    n_iter = getattr(model, "n_iter_", 0)
+    name = type(model).__name__
+    assert lines() == [f"{name}: {phase}".format(n_iter) for phase in phases]
 
 
 def test_sessions_say_how_they_ended(recording, every_phase_is_long, lines) -> None:

@@ -19,6 +19,7 @@ from partita._solvers.problem import normalisation
 from partita.decomposition import parameters
 from partita.decomposition.explained import Explained
 from partita.decomposition.fit import Array, Fit, Seen, Signals
+from partita.decomposition.progress import name_dashboard
 
 MODES = ("temporal", "spatial")
 
@@ -50,6 +51,8 @@ def look_over(model: Any, recording: xr.DataArray) -> tuple[Seen, Centred]:
     """Refuse what a model cannot use, and return the rest as numbers, whole and less its means."""
     streams = model._in_parts(recording, None)
     rng = parameters.generator(model.random_state) if streams else None
+    if model.verbose and streams:
+        name_dashboard(type(model).__name__)
     seen = model._look_over(recording, rng=rng)
     return seen, centred(seen, model.n_components, model.mode, rng, caller=type(model).__name__)
 

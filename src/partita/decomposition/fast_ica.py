@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from sklearn import decomposition as sk
 
+from partita._progress import progress
 from partita._solvers.linear import least_squares
 from partita._solvers.linear.contrasts import CONTRASTS, Counted, Unsettled
 from partita._solvers.peak_memory import Budget, Size
@@ -60,6 +61,8 @@ class FastICA(Decomposition):
         The dimension of samples.
     random_state : int, numpy.random.Generator, RandomState or None
         The rotation to start from.
+    verbose : int
+        1 shows on stderr what the fit is at (see `NMF`).
 
     Attributes
     ----------
@@ -118,6 +121,7 @@ class FastICA(Decomposition):
         mask: xr.DataArray | None = None,
         sample_dim: str = "time",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.mode = mode
@@ -127,6 +131,7 @@ class FastICA(Decomposition):
         self.mask = mask
         self.sample_dim = sample_dim
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, recording: xr.DataArray, y: None = None) -> Self:
         """Find the independent components of a recording.
@@ -157,10 +162,15 @@ class FastICA(Decomposition):
         parameters.check_rotation(
             fun=self.fun, known=tuple(CONTRASTS), tol=self.tol, max_iter=self.max_iter
         )
-        seen, found = look_over(self, recording)
-        state = parameters.state_for_sklearn(self.random_state)
-        signals, maps, rotated = self._independent(found, state)
-        fit = fit_of(seen, found, signals, maps)
+        with progress("FastICA", shown=bool(self.verbose)) as line:
+            line.enter("means")
+            seen, found = look_over(self, recording)
+            state = parameters.state_for_sklearn(self.random_state)
+            line.enter("rotation")
+            signals, maps, rotated = self._independent(found, state)
+            line.enter("shares")
+            fit = fit_of(seen, found, signals, maps)
+            line.say(f"iteration {rotated.n_iter}")
         about = {"n_iter_": rotated.n_iter, "converged_": rotated.converged}
         self._remember(seen.stacker, fit._replace(more={**fit.more, **about}))
         self._warn_if_unconverged()

@@ -9,6 +9,7 @@ import xarray as xr
 from sklearn import decomposition as sk
 
 from partita._labels.stack import Stacker
+from partita._progress import progress
 from partita._solvers.linear import least_squares
 from partita._solvers.peak_memory import Budget, Size
 from partita._solvers.problem import normalisation
@@ -46,6 +47,8 @@ class PCA(Decomposition):
         The dimension of samples.
     random_state : int, numpy.random.Generator, RandomState or None
         Start of the iterative eigensolver that large recordings need.
+    verbose : int
+        1 shows on stderr what the fit is at (see `NMF`).
 
     Attributes
     ----------
@@ -111,12 +114,14 @@ class PCA(Decomposition):
         mask: xr.DataArray | None = None,
         sample_dim: str = "time",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.mode = mode
         self.mask = mask
         self.sample_dim = sample_dim
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, recording: xr.DataArray, y: None = None) -> Self:
         """Find the principal components of a recording.
@@ -143,9 +148,14 @@ class PCA(Decomposition):
         UserWarning
             If the fit needs more memory than there is.
         """
-        seen, found = look_over(self, recording)
-        signals, maps = self._principal(found)
-        fit = fit_of(seen, found, signals, maps)
+        with progress("PCA", shown=bool(self.verbose)) as line:
+            line.enter("means")
+            seen, found = look_over(self, recording)
+            line.enter("components")
+            signals, maps = self._principal(found)
+            line.enter("shares")
+            fit = fit_of(seen, found, signals, maps)
+            line.say(f"{len(maps)} components")
         return self._remember(seen.stacker, self._with_variances(fit, seen.stacker, found.norm2))
 
     def _principal(self, found: Centred) -> tuple[Array, Array]:
