@@ -122,7 +122,7 @@ def test_a_fit_leaves_nothing_on_the_cluster(client, recording, tmp_path):
     distributed.wait(held.data)
     for one in (held, logged(recording, tmp_path / "reads")):
         pt.NMF(3, random_state=0).fit(one)
-    mine = {str(future.key) for future in distributed.futures_of(held.data)}
+    mine = {str(future.key) for future in distributed.futures_of(held)}
     deadline = time.monotonic() + 10
     while keys_on(client) != mine and time.monotonic() < deadline:
         time.sleep(0.01)  # until the scheduler has heard that they are not needed any more

@@ -96,8 +96,10 @@ def pays(problem: Oriented, start: Start) -> bool:
         return start.sketch
     if start.n_starts != "auto" and int(start.n_starts) > 1:
         return True
-    wanted = start.n_starts == "auto" or _is_large(problem)
-    return wanted and start.name == "auto" and not problem.matrix.compact
+    if start.name != "auto":
+        return False
+    # Where X is small, several starts need no smaller stand-in for it.
+    return not problem.matrix.compact if _is_large(problem) else start.n_starts == "auto"
 
 
 def _is_large(problem: Oriented) -> bool:
