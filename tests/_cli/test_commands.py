@@ -176,6 +176,7 @@ def test_demo_needs_nothing_but_itself(capsys):
     assert said.splitlines()[-1] == f"Look at {picture}"
 
 
+@pytest.mark.slow
 def test_demo_has_a_folder_of_its_own():
     assert _cli.main(["demo", "--quiet"]) == 0
     assert list(Path("partita-demo").glob("*.nc"))
@@ -410,6 +411,7 @@ def test_info_may_be_cut_short_by_who_reads_it(recording):
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("name", "k"), [("fmri/pymvpa_bold.nii.gz", 8), ("fmri/nitime_fmri1.nii.gz", 3)]
@@ -427,6 +429,7 @@ def test_real_recordings_run_from_the_shell(real_data, name, k, capsys):
 LARGE = ["--memory-limit", "1k", "--chunks", "time=40"]
 
 
+@pytest.mark.slow
 def test_a_large_recording_is_standardised_once_on_disk_and_tidied_up(recording, monkeypatch):
     saved = []
     save = partita.save

@@ -88,6 +88,7 @@ def test_the_steps_are_those_of_the_library_in_its_order(runs):
     ]
 
 
+@pytest.mark.slow
 def test_a_calcium_movie_runs_as_change_over_its_baseline():
     traces = partita.datasets.simulate_traces(n_neurons=6, n_times=600, random_state=0)
     partita.save(traces.recording, "cells.nc")
@@ -98,6 +99,7 @@ def test_a_calcium_movie_runs_as_change_over_its_baseline():
     assert "delta_f_over_f(baseline='maximin', window=20" in model.signals_.attrs["history"]
 
 
+@pytest.mark.slow
 def test_motion_is_taken_out_first():
     moving = partita.datasets.simulate_fusi(
         n_times=30, shape=(1, 48, 40), motion=0.03, random_state=0
@@ -139,6 +141,7 @@ def test_runs_share_their_maps_and_each_is_prepared_by_itself(runs, events, caps
     assert f"house  followed best by component {component}: r {r:.2f}" in said
 
 
+@pytest.mark.slow
 def test_large_runs_are_prepared_on_disk(runs):
     assert _cli.main(["run", *runs, "-k", "2", "--quiet", "--out", "here"]) == 0
     large = ["--memory-limit", "1k", "--chunks", "time=20", "--out", "large"]
@@ -147,6 +150,7 @@ def test_large_runs_are_prepared_on_disk(runs):
     assert not list(Path.cwd().rglob("*intermediate*"))
 
 
+@pytest.mark.slow
 def test_events_are_drawn_and_named(runs, events, monkeypatch):
     from partita import plotting
 
@@ -165,6 +169,7 @@ def test_events_are_drawn_and_named(runs, events, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_pages_of_an_earlier_run_do_not_stay_unless_another_program_drew_them(runs):
     prefix = "derivatives/sub-1_task-look_run-1_desc-nmf"
     command = ["run", runs[0], "--max-iter", "3", "--quiet"]

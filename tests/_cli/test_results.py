@@ -81,6 +81,7 @@ def at_home(recording):
 WAYS = [linked, linked_hard, linked_folder, by_way_of_above, in_full, at_home]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("command", ["run", "convert", "checkpoint"])
 @pytest.mark.parametrize("way", WAYS)
@@ -124,6 +125,7 @@ def test_a_checkpoint_is_never_where_the_results_go(capsys):
     assert not Path("m.nc").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".nc", "_mixing.tsv", "_map.png"])
 def test_what_is_no_result_is_replaced_with_force_only(ending, capsys):
     partita.save(recording_of(), "rec.nii")
@@ -140,6 +142,7 @@ def test_what_is_no_result_is_replaced_with_force_only(ending, capsys):
     assert _cli.main(command) == 0  # over its own results
 
 
+@pytest.mark.slow
 def test_a_store_of_the_users_own_beside_the_results_stays():
     pytest.importorskip("zarr")
     partita.save(recording_of(), "rec.nc")

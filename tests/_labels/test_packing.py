@@ -126,6 +126,7 @@ def _assert_same_labels(back, value) -> None:
         assert_same(one.attrs, other.attrs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`pandas.Index` does not support the `float16`")
 @settings(deadline=None, max_examples=100)
 @given(arrays())

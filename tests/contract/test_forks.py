@@ -86,6 +86,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_process_forked_from_one_with_a_cluster_is_told_to_spawn(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     script = tmp_path / "script.py"

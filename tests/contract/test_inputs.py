@@ -147,6 +147,7 @@ DENSE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DENSE)
 @pytest.mark.parametrize("chunks", [None, {"time": 20}])
 def test_sparse_arrays_are_refused_where_none_can_be_used(name, chunks) -> None:

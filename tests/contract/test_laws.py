@@ -423,6 +423,7 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", range(4))
 def test_coordinates_of_any_name_change_nothing(
     make_each, recording, taken_to_a_file, turn: int
@@ -444,6 +445,7 @@ def test_coordinates_of_any_name_change_nothing(
     xr.testing.assert_equal(rebuilt.drop_vars(NAMES), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, len(NAMES), 3))
 def test_dimensions_of_any_name_are_kept_or_refused_before_the_fit(
     make_each, recording, taken_to_a_file, first: int
@@ -482,6 +484,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels_of_any_kind_are_kept(make_each, recording, taken_to_a_file, kind: str) -> None:
     labelled = recording.drop_vars(["area", "y"]).assign_coords(y=LABELS[kind])
@@ -620,6 +623,7 @@ def streaming(monkeypatch) -> None:
     monkeypatch.setattr(partition, "PART_BYTES", 5_000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("streaming")
 def test_a_streamed_model_is_lazy_again_when_it_is_loaded(
     make_streaming, recording, tmp_path

@@ -115,6 +115,7 @@ def seen(pose: int) -> xr.DataArray:
     return both.assign_coords(pose=("pose", [0, 1], {"affine": affines})).isel(pose=pose)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meet", MEET.values(), ids=MEET)
 def test_another_pose_of_the_probe_is_refused(meet) -> None:
     with pytest.raises(ValueError, match="turned by 30°"):

@@ -397,6 +397,7 @@ def test_samples_may_have_another_name_than_time(title):
         xr.testing.assert_equal(back, array)
 
 
+@pytest.mark.slow
 @every_row
 @pytest.mark.parametrize(
     ("given", "kept"),

@@ -59,6 +59,7 @@ def test_the_end_is_the_same_to_the_bit(recording, tmp_path, at, mode):
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [{"time": 40}, {"y": 10}], ids=["by time", "by place"])
 def test_streamed_fits_resume_as_well(recording, tmp_path, chunks, monkeypatch):
     monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
@@ -73,6 +74,7 @@ def test_streamed_fits_resume_as_well(recording, tmp_path, chunks, monkeypatch):
     assert resumed.fit_report_["passes"] < whole.fit_report_["passes"]
 
 
+@pytest.mark.slow
 def test_a_streamed_fit_may_go_on_with_other_threads(recording, tmp_path, monkeypatch):
     monkeypatch.setattr(out_of_core, "KEPT_BYTES", 0)
     monkeypatch.setattr(partition, "PART_BYTES", 0)  # many parts, summed up thread by thread
@@ -87,6 +89,7 @@ def test_a_streamed_fit_may_go_on_with_other_threads(recording, tmp_path, monkey
     np.testing.assert_allclose(resumed.maps_, whole.maps_, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fit_may_go_on_for_more_iterations(recording, tmp_path):
     path = tmp_path / "fit.nc"
     with pytest.raises(Killed):

@@ -165,6 +165,7 @@ def test_a_model_is_found_under_the_prefix_it_was_saved_under(tmp_path) -> None:
         partita.load_model(tmp_path / "sub-2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", range(5))
 def test_a_prefix_whose_save_was_killed_is_noticed_or_whole(tmp_path, monkeypatch, last) -> None:
     source = recording()

@@ -96,6 +96,7 @@ def test_an_estimator_of_25_lines_has_all_that_the_others_have(
     assert "MixedNMF" not in registry.estimators()
 
 
+@pytest.mark.slow
 def test_a_class_that_is_not_defined_here_is_asked_for(mixed_nmf, recording, tmp_path) -> None:
     partita.save(mixed_nmf(2).fit(recording), tmp_path / "model.nc")
     code = (
@@ -136,6 +137,7 @@ def test_a_file_comes_back_as_the_class_of_its_own_module(mixed_nmf, recording, 
     assert type(partita.load_model(tmp_path / "other.nc")) is namesake
 
 
+@pytest.mark.slow
 def test_a_class_that_has_moved_is_found_by_its_name_and_that_is_said(recording, tmp_path) -> None:
     path = tmp_path / "model.nc"
     code = (
@@ -151,6 +153,7 @@ def test_a_class_that_has_moved_is_found_by_its_name_and_that_is_said(recording,
         assert type(partita.load_model(path)) is after
 
 
+@pytest.mark.slow
 def test_the_name_of_one_of_ours_is_not_for_another_class() -> None:
     assert "NMF" in registry.estimators()
     with pytest.raises(TypeError, match=r"NMF is an estimator of Partita.*another name"):

@@ -106,6 +106,7 @@ def streaming(monkeypatch) -> None:
     monkeypatch.setattr(partition, "PART_BYTES", 50_000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("streaming")
 @pytest.mark.parametrize("shape", [(20, 24), (9, 10)])
 @pytest.mark.parametrize("chunks", [{"time": 23}, {"y": 4, "x": 5}, {"time": 50, "y": 4}])

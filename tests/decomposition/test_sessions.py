@@ -160,6 +160,7 @@ def test_scalar_coordinates_stay_where_the_sessions_agree(truth) -> None:
         assert "run" not in result.coords
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".nc", ".nii.gz"])
 def test_sessions_are_read_from_paths(truth, tmp_path: Path, suffix: str) -> None:
     recording = truth["recording"].astype("float32").expand_dims(z=[0.0], axis=1)
@@ -283,6 +284,7 @@ def test_a_session_folded_in_keeps_order_and_labels_and_gives_its_own_signals(tr
         assert float(near) > 0.95
 
 
+@pytest.mark.slow
 def test_a_session_that_comes_again_counts_once(truth) -> None:
     first, second = cut(truth["recording"], 2)
     nmf = NMF(4, random_state=0).partial_fit(first).partial_fit(second)

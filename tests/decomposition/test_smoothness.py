@@ -70,6 +70,7 @@ def test_units_of_time_and_of_the_recording_change_nothing(truth):
     np.testing.assert_allclose(second, 1e6 * first, rtol=2e-3, atol=1e-3 * float(1e6 * first.max()))
 
 
+@pytest.mark.slow
 def test_uneven_times_tie_the_near_ones_and_runs_are_not_tied(truth):
     recording = truth[0]
     runs = recording.assign_coords(time=np.tile(recording.time.values[:120], 2))
@@ -78,6 +79,7 @@ def test_uneven_times_tie_the_near_ones_and_runs_are_not_tied(truth):
     assert float(np.abs(halves[:120].diff("time")).max()) < float(jump)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [{"time": 60}, {"y": 7}], ids=["by time", "by place"])
 def test_a_streamed_fit_ends_as_one_in_memory(truth, monkeypatch, chunks):
     recording = truth[0]
@@ -125,6 +127,7 @@ def test_new_signals_are_as_smooth_as_those_of_the_fit(truth, loss):
     assert apart < 2e-3 * fitted.max()
 
 
+@pytest.mark.slow
 def test_what_has_no_weight_follows_its_neighbours_under_a_divergence(truth):
     recording = truth[0].isel(time=slice(80))
     seen = xr.ones_like(recording.time).where(recording.time < 24, 0)

@@ -81,6 +81,7 @@ CHUNKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=list(CHUNKS))
 @pytest.mark.parametrize("mode", ["temporal", "spatial"])
 def test_any_chunking_gives_the_answer_of_memory(recording, eager, chunks, mode):
@@ -228,6 +229,7 @@ def test_any_local_scheduler_of_dask_serves(recording, eager):
         assert model.losses_[-1] == pytest.approx(float(eager.losses_[-1]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_processes_that_dask_starts_serve_as_well(recording, eager):
     spawning = multiprocessing.get_context("spawn")
     with (
@@ -308,6 +310,7 @@ def test_unknown_chunks_are_refused_with_the_remedy(recording):
         pt.preprocess.zscore(unknown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [pt.NMF(3, random_state=0, max_iter=1, tol=0), pt.PCA(3), pt.FastICA(3, random_state=0)],

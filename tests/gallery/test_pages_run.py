@@ -34,6 +34,7 @@ def test_gallery_page_runs_and_draws(script):
     assert plt.get_fignums()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_examples_of_a_page_run_in_their_order(page):
     names = {}

@@ -140,6 +140,7 @@ def test_labels_carry_units_on_the_last_row(fusi):
     assert "map" in texts(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "signs", "limits"), [(1, True, "shared"), (3, True, "each"), (16, False, "shared")]
 )

@@ -153,6 +153,7 @@ def sample_motion():
     return estimate_motion(truth.recording)
 
 
+@pytest.mark.slow
 def test_many_parts_fill_pages(listed):
     model = listed(neuron=[1, 2])
     model.maps_ = model.maps_.isel(component=np.zeros(40, int)).assign_coords(component=range(40))

@@ -69,6 +69,7 @@ def test_the_largest_of_many_named_bars_keep_their_names(lone):
     assert not len(bars(figure)[-1].get_xticks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["given", "weight"])
 @pytest.mark.parametrize("width", ["single", 9.0])
 def test_names_of_bars_do_not_overlap_and_stay_on_the_page(listed, width, order):

@@ -116,6 +116,7 @@ def test_a_function_without_a_file_is_compiled_in_memory():
     assert double.signatures
 
 
+@pytest.mark.slow
 def test_a_kernel_travels_to_another_process(house, tmp_path):
     path = tmp_path / "kernel"
     save = f"""

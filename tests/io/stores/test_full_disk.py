@@ -172,6 +172,7 @@ LARGE = xr.Dataset(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lazy", [False, True])
 def test_ctrl_c_in_the_midst_of_a_write_leaves_the_old_file(tmp_path, ctrl_c, lazy):
     """It would be lost in the library, which goes on without what was to be written."""

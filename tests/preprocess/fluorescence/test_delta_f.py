@@ -98,6 +98,7 @@ def test_the_order_of_dimensions_changes_nothing(movie, baseline, contiguous):
         xr.testing.assert_allclose(found.transpose(*recording.dims), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", ALL)
 @pytest.mark.parametrize(
     "chunks",

@@ -101,6 +101,7 @@ def test_a_volume_moves_with_six_parameters():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", ["translation", "rigid"])
 @pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "uint32", "float64"])
 def test_integers_and_doubles_are_followed_too(blobs, course, transform, kind):
@@ -600,6 +601,7 @@ def test_smoothing_needs_times_that_rise(blobs):
         estimate_motion(twice, smooth_fwhm=1.0)
 
 
+@pytest.mark.slow
 def test_a_reference_is_built_in_the_memory_of_a_few_copies_of_its_frames(monkeypatch):
     monkeypatch.setattr(frame_resampling, "_BLOCK_BYTES", 1)  # as if every frame were large
     rng = np.random.default_rng(0)

@@ -199,6 +199,7 @@ def test_a_positive_angle_takes_what_lies_at_larger_y_towards_larger_x():
     np.testing.assert_allclose(estimate_motion(recording)["rotation"][3], 0.05, atol=0.002)
 
 
+@pytest.mark.slow
 def test_frames_that_noise_hides_are_suspect_and_the_others_are_where_they_are_found(moving_blobs):
     rng = np.random.default_rng(5)
     shift, angles = rng.uniform(-1, 1, (60, 3)), np.deg2rad(rng.uniform(-0.5, 0.5, (60, 3)))
