@@ -81,7 +81,7 @@ class FastICA(Decomposition):
         share of the squares (variance accounted for, not centred).
     n_features_in_ : int
         How many features the recording has, those outside the mask included.
-    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+    feature_names_in_ : numpy.ndarray of object, (n_features,)
         Their labels, where there is one feature dimension and its labels are text.
     n_iter_ : int
         Iterations done.

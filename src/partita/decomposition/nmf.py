@@ -135,7 +135,7 @@ class NMF(Decomposition):
         share of the squares; weights included.
     n_features_in_ : int
         How many features the recording has, those outside the mask included.
-    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+    feature_names_in_ : numpy.ndarray of object, (n_features,)
         Their labels, where there is one feature dimension and its labels are text.
     optimality_ : xarray.Dataset, (factor,)
         ``residual``: the projected gradient of the factor in the metric of the Hessian's

@@ -78,7 +78,7 @@ class SemiNMF(Decomposition):
         share of the squares (variance accounted for, not centred).
     n_features_in_ : int
         How many features the recording has, those outside the mask included.
-    feature_names_in_ : numpy.ndarray of object, (n_features_in_,)
+    feature_names_in_ : numpy.ndarray of object, (n_features,)
         Their labels, where there is one feature dimension and its labels are text.
     optimality_ : xarray.Dataset, (factor,)
         ``residual`` and ``possible_decrease``, as of `NMF`. The signals are exact for the maps;
