@@ -54,6 +54,12 @@ def test_the_certificate_is_drawn_and_said(descending):
     assert plot_losses(model).get_title(loc="left").startswith("not converged after 3 iterations")
 
 
+def test_the_residual_is_that_of_both_factors_which_tol_is_compared_with(descending):
+    model = descending([4.0, 3.0], optimality_=certificate(3e-3, 1e-5), tol=1e-3)
+    model.optimality_["residual"][:] = [3e-3, 4e-3]
+    assert "residual 5.0e-03" in plot_losses(model).get_title(loc="left")
+
+
 def test_one_iteration_and_an_objective_of_zero_are_drawn(descending):
     for losses in ([4.0], [0.0], [4.0, 0.0]):
         ax = plot_losses(descending(losses))

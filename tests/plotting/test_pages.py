@@ -150,6 +150,16 @@ def test_a_page_is_saved_and_its_folder_made(fusi, tmp_path):
         page.save(tmp_path / "parts.pdf")
 
 
+def test_a_page_replaces_pages_alone_unless_it_is_told_to(fusi, tmp_path):
+    page, notes = view_components(fusi(1)), tmp_path / "notes.html"
+    notes.write_text("<p>years of work", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"notes.html was not written by Partita.*a page"):
+        page.save(notes)
+    assert notes.read_text(encoding="utf-8") == "<p>years of work"
+    page.save(notes, overwrite=True)
+    assert page.save(notes).read_text(encoding="utf-8") == page.html
+
+
 def test_what_cannot_be_laid_out_is_refused(fusi, listed):
     with pytest.raises(TypeError, match="view_components needs a fitted model"):
         view_components(partita.NMF)

@@ -158,7 +158,7 @@ def _take_apart(
         if len(signed) == 1:
             model.fit(next(iter(signed.values())), checkpoint=checkpoint)
         else:
-            model.fit_sessions(signed, n_passes=None)
+            model.fit_sessions(signed)
     written = [Path(path) for path in partita.save(model, out, overwrite=force)]
     found = happenings.followers(model, happened)
     happenings.describe(written, found)

@@ -20,6 +20,8 @@ MODEL, RECORDING, CHECKPOINT, DATASET = (
 KINDS = {MODEL: "model", RECORDING: "recording", CHECKPOINT: "checkpoint", DATASET: "dataset"}
 # What pictures say of the program that drew them.
 PICTURE = {"Software": "Partita"}
+# What pages of HTML say of it, among their first lines.
+PAGE = '<meta name="generator" content="Partita">'
 
 _FIRST_BYTES = 1024
 
@@ -32,7 +34,8 @@ def refuse_other(path: Path, kind: str, *, overwrite: bool) -> None:
     path : pathlib.Path
         Where something is to be saved.
     kind : str
-        What: ``"recording"``, ``"model"``, ``"checkpoint"``, ``"dataset"`` or ``"picture"``.
+        What: ``"recording"``, ``"model"``, ``"checkpoint"``, ``"dataset"``, ``"picture"``
+        or ``"page"``.
     overwrite : bool
         Whether the user has said that something else may be replaced.
 
@@ -68,8 +71,9 @@ def kind_at(path: Path) -> str | None:
                 return _kind_of(file.attrs)
         with path.open("rb") as file:
             start = file.read(_FIRST_BYTES)
-        is_ours = start.startswith(b"\x89PNG") and PICTURE["Software"].encode() in start
-        return "picture" if is_ours else None
+        if start.startswith(b"\x89PNG") and PICTURE["Software"].encode() in start:
+            return "picture"
+        return "page" if PAGE.encode() in start else None
     return None
 
 

@@ -23,6 +23,7 @@ from partita.plotting.events import Shades, during, named, shade, shades_of
 from partita.plotting.sheets import open_page
 from partita.plotting.style import Theme, axis_label, choose_theme, dress
 from partita.plotting.traces import Samples, draw_samples, limits_of, samples_of, within
+from partita.plotting.views import edges_of
 from partita.preprocess.regions import regions_of
 
 Array = np.ndarray[Any, Any]
@@ -292,7 +293,7 @@ def _draw_carpet(ax: Axes, samples: Samples, carpet: Carpet, *, vmax: float, the
     at, values = _binned(samples.at, carpet.values)
     style: Any = {"cmap": "gray", "vmin": -vmax, "vmax": vmax}
     rows = values.shape[0]
-    edges = _edges(at)
+    edges = edges_of(at)
     if is_even(edges):
         ax.imshow(
             values, extent=(edges[0], edges[-1], rows, 0), aspect="auto",
@@ -322,14 +323,6 @@ def _binned(at: Array, values: Array) -> tuple[Array, Array]:
     whole = numbers.size // several * several
     tiles = values[:, :whole].reshape(values.shape[0], -1, several)
     return numbers[:whole].reshape(-1, several).mean(axis=1), tiles.mean(axis=2)
-
-
-def _edges(centres: Array) -> Array:
-    middles = (centres[1:] + centres[:-1]) / 2
-    if not middles.size:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    ends = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
-    return np.concatenate([[ends[0]], middles, [ends[1]]])
 
 
 def _name_groups(ax: Axes, groups: list[tuple[str, int]], *, theme: Theme) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from partita.plotting.parts import Parts, parts_of
+from partita.plotting.parts import Parts, merged, parts_of
 from partita.plotting.traces import Samples, samples_of
 from partita.plotting.views import SPACE, cut_at
-from partita.preprocess import merge_sign
 
 _NAMED = 3  # features of a list that are called by name
 
@@ -56,12 +55,10 @@ def describe(
     >>> print(partita.plotting.describe(nmf).splitlines()[1])
     All parts explain 17.0 % of the variance (R²) and 98.8 % of the squares.
     """
-    everything = model.maps_.sizes["component"] if hasattr(model, "maps_") else 1
-    parts = parts_of(
-        model, components=components, page=1, at_most=max(everything, 1), caller="describe"
-    ).during(times, caller="describe")
+    parts = parts_of(model, components=components, caller="describe")
+    parts = parts.during(times, caller="describe")
     samples = samples_of(parts.signals, parts.sample_dim)
-    maps = merge_sign(parts.maps) if "sign" in parts.maps.dims else parts.maps
+    maps = merged(parts.maps)
     lines = [_whole(parts, maps, samples), *_explained(model)]
     for row, label in enumerate(maps["component"].values):
         share = parts.shares[row]

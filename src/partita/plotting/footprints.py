@@ -15,11 +15,10 @@ from partita._labels import checks
 from partita._labels.numbers import is_number
 from partita.plotting.backdrops import background_of
 from partita.plotting.maps import new_axes
-from partita.plotting.parts import find_components, parts_of
+from partita.plotting.parts import find_components, merged, parts_of
 from partita.plotting.pictures import Picture, compose, draw_background, finish_axes, outline
 from partita.plotting.style import choose_theme, dress
 from partita.plotting.views import Cut, choose_view, cut_values
-from partita.preprocess import merge_sign
 
 _HEIGHT = 4.0  # inches, of a new figure's picture
 # A piece with less than this share of the squares of the strongest is noise beside a part.
@@ -113,7 +112,8 @@ def plot_footprints(
             colour = chosen.lines[at % len(chosen.lines)]
             part = cut_values(flat.isel(component=at), _WHOLE, picture.view)
             name = str(flat["component"].values[at]) if numbers else ""
-            _draw_part(axes, part, picture, share, colour, name)
+            page = chosen.page
+            _draw_part(axes, part, picture, share, colour=colour, name=name, page=page)
         finish_axes(axes, picture, theme=chosen)
         axes.set_title(title or "", fontsize=chosen.letters.title, color=chosen.ink, loc="left")
     return axes
@@ -124,16 +124,22 @@ def _maps_of(model: Any) -> xr.DataArray:
     maps = model if isinstance(model, xr.DataArray) else _fitted(model)
     checks.require_array(maps, caller="plot_footprints")
     maps = maps if "component" in maps.dims else maps.expand_dims("component")
-    merged = merge_sign(maps) if "sign" in maps.dims else maps
-    return abs(merged)
+    return abs(merged(maps))
 
 
 def _fitted(model: Any) -> xr.DataArray:
-    return parts_of(model, components=None, page=1, at_most=1, caller="plot_footprints").all_maps
+    return parts_of(model, caller="plot_footprints").all_maps
 
 
 def _draw_part(
-    ax: Axes, part: np.ndarray[Any, Any], picture: Picture, share: float, colour: str, name: str
+    ax: Axes,
+    part: np.ndarray[Any, Any],
+    picture: Picture,
+    share: float,
+    *,
+    colour: str,
+    name: str,
+    page: str,
 ) -> None:
     values = np.pad(np.nan_to_num(part.astype(float)), 1)
     level = _level(values, share)
@@ -147,10 +153,9 @@ def _draw_part(
         for axis, places in ((0, picture.horizontal), (1, picture.vertical))
     )
     if name:
-        edge = "white" if picture.background is None else "black"
         ax.text(
             x, y, name, color=colour, ha="center", va="center", clip_on=True,
-            path_effects=[patheffects.withStroke(linewidth=1.5, foreground=edge)],
+            path_effects=[patheffects.withStroke(linewidth=1.5, foreground=page)],
         )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def _end_in_words(model: Any, certificate: Any) -> str:
     if certificate is None:
         return words
     tol = getattr(model, "tol", None)
-    residual = f"{words}: residual {float(certificate['residual'].max()):.1e}"
+    residual = f"{words}: residual {np.hypot(*certificate['residual'].values):.1e}"
     return residual if tol is None else f"{residual}, tol {tol:.1e}"
 
 

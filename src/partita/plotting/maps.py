@@ -12,6 +12,7 @@ from matplotlib.colors import Colormap
 
 from partita._labels import checks
 from partita._labels.numbers import is_whole
+from partita.plotting.parts import merged
 from partita.plotting.pictures import (
     Picture,
     add_colour_bar,
@@ -23,7 +24,6 @@ from partita.plotting.scales import choose_scale
 from partita.plotting.sheets import BAR, LEFT, TICKS, TITLE, add_panel, open_page
 from partita.plotting.style import MERGED, Theme, axis_label, choose_theme, dress
 from partita.plotting.views import arrange, choose_cuts, choose_view
-from partita.preprocess import merge_sign
 
 # More tiles than this are too small to be read on one axes.
 _MOST_TILES = 24
@@ -166,7 +166,7 @@ def _one_map(map_: Any) -> xr.DataArray:
             "one: maps.sel(component=0), or draw all: plot_components(model)."
         )
     flat = map_.squeeze("component") if "component" in map_.dims else map_
-    return merge_sign(flat) if "sign" in flat.dims else flat
+    return merged(flat)
 
 
 def _require_columns(columns: Any) -> None:

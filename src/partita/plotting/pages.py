@@ -18,10 +18,12 @@ from matplotlib.colors import Colormap, to_hex
 from matplotlib.dates import date2num
 
 from partita.io.atomic import replacing
+from partita.io.overwriting import PAGE, refuse_other
 from partita.plotting.backdrops import background_of, find_places, require_background
 from partita.plotting.descriptions import describe
 from partita.plotting.events import Shades, during, shades_of
-from partita.plotting.parts import Parts, explained_in_words, parts_of, share_in_words
+from partita.plotting.panels import is_image
+from partita.plotting.parts import Parts, explained_in_words, merged, parts_of, share_in_words
 from partita.plotting.profiles import flatten
 from partita.plotting.scales import Scale, choose_scale
 from partita.plotting.style import MERGED, Theme, axis_label, choose_theme
@@ -37,7 +39,6 @@ from partita.plotting.views import (
     locate,
     sides_of,
 )
-from partita.preprocess import merge_sign
 
 Array = np.ndarray[Any, Any]
 
@@ -67,17 +68,22 @@ class ComponentPage:
             f'height="{self._height}" style="border:0" title="Components"></iframe>'
         )
 
-    def save(self, path: str | PathLike[str]) -> Path:
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the page to a file ``.html``, and return its path; folders are made.
+
+        A page that Partita wrote there before gives way; anything else only to ``overwrite=True``.
 
         Raises
         ------
         ValueError
             If the name does not end in ``.html``.
+        FileExistsError
+            If something else is there.
         """
         target = Path(path).expanduser()
         if target.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"The page is HTML: name it {target.with_suffix('.html').name!r}.")
+        refuse_other(target, "page", overwrite=overwrite)
         with replacing(target) as (written,):
             written.write_text(self.html, encoding="utf-8")
         return target
@@ -150,19 +156,16 @@ def view_components(
     """
     caller = "view_components"
     chosen = choose_theme(theme)
-    everything = model.maps_.sizes["component"] if hasattr(model, "maps_") else 1
-    parts = parts_of(
-        model, components=components, page=1, at_most=max(everything, 1), caller=caller
-    )
+    parts = parts_of(model, components=components, caller=caller)
     whole = samples_of(parts.signals, parts.sample_dim)
     shades = shades_of(events, whole, theme=chosen, caller=caller)
     shades = during(shades, whole, parts.signals, times)
     parts = parts.during(times, caller=caller)
-    maps = _merged(parts.maps)
+    maps = merged(parts.maps)
     grey = background_of(parts.maps, background)
-    image = _is_image(maps)
+    image = is_image(maps)
     scale = choose_scale(
-        list(_merged(parts.all_maps)),
+        list(merged(parts.all_maps)),
         theme=chosen, over_image=image and grey is not None, cmap=cmap, vmin=vmin, vmax=vmax,
         robust=robust,
     )  # fmt: skip
@@ -198,19 +201,11 @@ def _summary(words: list[str]) -> str:
     return rest[:1].upper() + rest[1:]
 
 
-def _merged(maps: xr.DataArray) -> xr.DataArray:
-    return merge_sign(maps) if "sign" in maps.dims else maps
-
-
-def _is_image(maps: xr.DataArray) -> bool:
-    long = [dim for dim in maps.dims if dim != "component" and maps.sizes[dim] > 1]
-    return len(long) > 1 or {"y", "x"} <= set(maps.dims)
-
-
 def _filled(content: dict[str, Any], theme: Theme) -> str:
     """Return the page with its content and colours in it."""
     page = files("partita.plotting").joinpath("component_page.html").read_text(encoding="utf-8")
     places = {
+        "@MARK@": PAGE,
         "@TITLE@": html.escape(content["title"]),
         "@PAGE@": theme.page,
         "@INK@": theme.ink,

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from partita.plotting.parts import merged
 from partita.plotting.pictures import Picture, compose, tile_size
 from partita.plotting.profiles import by_weight
 from partita.plotting.views import SPACE, Cut, View, arrange, choose_cuts, choose_view, peak_cut
-from partita.preprocess import merge_sign
 
 _MOST_TILES = 6
 
@@ -27,10 +27,8 @@ class Panel(NamedTuple):
 
 def columns_of(maps: xr.DataArray, signs: str) -> list[tuple[str, xr.DataArray]]:
     """Return what stands side by side in a row, each with its heading."""
-    if "sign" not in maps.dims:
-        return [("", maps)]
-    if signs == "merged":
-        return [("", merge_sign(maps))]
+    if signs == "merged" or "sign" not in maps.dims:
+        return [("", merged(maps))]
     return [(str(sign), maps.sel(sign=sign, drop=True)) for sign in maps["sign"].values]
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from partita._labels.numbers import is_whole
 from partita.plotting.traces import within
+from partita.preprocess import merge_sign
 
 
 class Parts(NamedTuple):
@@ -40,8 +41,15 @@ class Parts(NamedTuple):
         return self._replace(signals=chosen[0], all_signals=chosen[1])
 
 
-def parts_of(model: Any, *, components: Any, page: int, at_most: int, caller: str) -> Parts:
-    """Return what a fitted model holds of some components, those of one page of `at_most`.
+def parts_of(
+    model: Any,
+    *,
+    components: Any = None,
+    page: int = 1,
+    at_most: int | None = None,
+    caller: str,
+) -> Parts:
+    """Return what a fitted model holds of some components: those of one page of `at_most`, or all.
 
     Raises
     ------
@@ -55,7 +63,8 @@ def parts_of(model: Any, *, components: Any, page: int, at_most: int, caller: st
     require_fitted(model, caller=caller)
     maps, signals = model.maps_, model.signals_
     chosen = find_components(maps, components)
-    pages = max(1, -(-len(chosen) // at_most))
+    at_most = len(chosen) if at_most is None else at_most
+    pages = max(1, -(-len(chosen) // max(1, at_most)))
     if not is_whole(page) or not 1 <= page <= pages:
         raise ValueError(f"There is no page {page!r}: the components fill {pages}, from 1 on.")
     shown = chosen[(page - 1) * at_most : page * at_most]
@@ -93,6 +102,11 @@ def find_components(
         what = f"There is no component {unknown[0]!r}" if unknown else "No component was asked for"
         raise ValueError(f"{what}. Known: {', '.join(map(str, labels))}.")
     return [labels.index(label) for label in wanted]
+
+
+def merged(maps: xr.DataArray) -> xr.DataArray:
+    """Return maps with one value a voxel: rises less falls, where they have both."""
+    return merge_sign(maps) if "sign" in maps.dims else maps
 
 
 def share_in_words(share: float) -> str:

@@ -82,10 +82,10 @@ def locate(array: xr.DataArray, dim: str) -> Places:
     if not _is_numeric(array, dim):
         words = [str(label) for label in coordinate.values] if dim in array.coords else None
         counted = np.arange(size, dtype=float)
-        return Places(np.arange(size), counted, _edges(counted), words, axis_label(coordinate))
+        return Places(np.arange(size), counted, edges_of(counted), words, axis_label(coordinate))
     values = coordinate.values.astype(float)
     order = np.argsort(values, kind="stable")
-    edges = _edges(values[order], alone=float(coordinate.attrs.get("step", 1.0)))
+    edges = edges_of(values[order], alone=float(coordinate.attrs.get("step", 1.0)))
     return Places(order, values[order], edges, None, axis_label(coordinate))
 
 
@@ -233,7 +233,7 @@ def _is_physical(map_: xr.DataArray, image: tuple[str, str]) -> bool:
     return units[0] == units[1] and all(dim in SPACE or units[0] is not None for dim in image)
 
 
-def _edges(centres: np.ndarray[Any, Any], *, alone: float = 1.0) -> np.ndarray[Any, Any]:
+def edges_of(centres: np.ndarray[Any, Any], *, alone: float = 1.0) -> np.ndarray[Any, Any]:
     """Return the borders between places; a place alone is `alone` wide."""
     if centres.size == 1:
         half = abs(alone) / 2 or 0.5

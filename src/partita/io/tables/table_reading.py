@@ -13,14 +13,14 @@ import pandas as pd  # type: ignore[import-untyped,unused-ignore]
 from partita._labels.numbers import is_whole
 
 # How tables write what is not known: BIDS, and the programs beside it.
-MISSING = ("", "n/a", "N/A", "nan", "NaN")
+_MISSING = ("", "n/a", "N/A", "nan", "NaN")
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_numbers(path: Path) -> pd.DataFrame:
     """Return a table whose cells are numbers wherever they can be; those that miss are NaN."""
-    return _read(path, na_values=list(MISSING), keep_default_na=False)
+    return _read(path, na_values=list(_MISSING), keep_default_na=False)
 
 
 def read_words(path: Path) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def read_words(path: Path) -> pd.DataFrame:
 def numbers_of(column: pd.Series) -> pd.Series | None:
     """Return a column of text as numbers, NaN where they miss; None where it holds words."""
     try:
-        return pd.to_numeric(column.where(~column.isin(MISSING)).astype(object))
+        return pd.to_numeric(column.where(~column.isin(_MISSING)).astype(object))
     except (TypeError, ValueError):
         return None
 
